@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin';
 import { requestLogOf, shownId } from '../src/http/request-log.ts';
 
-/** One log line a request: the route's pattern, never the address, because numbers stand in addresses. */
+/** One log line per request. It has the pattern of the route and not the address, which may contain phone numbers. */
 export const accessLog = fp(
   async (app) => {
     app.decorateRequest('requestLogStore', undefined);
-    // A getter, because a request that ends before its hooks run is logged, too.
+    // A getter, because a request that ends before its hooks run is logged as well.
     app.decorateRequest('requestLog', {
       getter() {
         return requestLogOf(this);

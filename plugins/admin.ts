@@ -12,29 +12,29 @@ interface AdminOptions {
   registry: Registry;
 }
 
-/** Probes and scrapers are a handful. */
+/** Enough for probes and scrapers. */
 const connectionsMax = 64;
 
-interface Told {
+interface AdminAnswer {
   status: number;
   type: string;
   body: string;
 }
 
-const asJson = (status: number, body: object): Told => ({
+const asJson = (status: number, body: object): AdminAnswer => ({
   status,
   type: 'application/json; charset=utf-8',
   body: JSON.stringify(body),
 });
 
 /**
- * Health and metrics on a listener of their own, for probes and Prometheus: whatever callers do to the other one, they are
- * answered. It asks for no key, so it belongs on loopback or on an address that only operators reach. It comes up before the
- * other listener, and goes down as the last thing. Register before everything that has an onClose hook.
+ * Health and metrics on a separate listener, so that probes and Prometheus are answered whatever callers do to the main one. It
+ * needs no key, so it belongs on loopback or on an address that only operators reach. It opens before the main listener and
+ * closes last. Register before everything with an onClose hook.
  */
 export const adminListener = fp<AdminOptions>(
   async (app, { host, port, readiness, registry }) => {
-    const pages: Readonly<Record<string, () => Told | Promise<Told>>> = {
+    const pages: Readonly<Record<string, () => AdminAnswer | Promise<AdminAnswer>>> = {
       '/health/live': () => asJson(200, { status: 'live' }),
       '/health/ready': async () => {
         const state = await readiness.check();
@@ -48,7 +48,7 @@ export const adminListener = fp<AdminOptions>(
       response.writeHead(status, { ...secureHeaders, 'content-type': type, 'content-length': Buffer.byteLength(body) });
       response.end(body);
     };
-    const toldOf = async ({ method, url = '' }: IncomingMessage): Promise<Told> => {
+    const toldOf = async ({ method, url = '' }: IncomingMessage): Promise<AdminAnswer> => {
       const page = pages[url.split('?', 1)[0] ?? ''];
       if (page === undefined) return asJson(404, { status: 'not-found', paths: Object.keys(pages) });
       if (method !== 'GET' && method !== 'HEAD') return asJson(405, { status: 'method-not-allowed' });

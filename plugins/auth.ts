@@ -11,17 +11,17 @@ import type { CallerTokenStore } from '../src/store/coordination-store.ts';
 
 interface AuthOptions {
   callers: Callers;
-  /** Requests under way, by caller. */
+  /** Requests in progress, by caller. */
   requests: SharedPool;
   /** Requests without a valid key, limited by address. */
   keyless: AddressLimit;
-  /** Where replicas share what their callers may do; one process alone counts by itself. */
+  /** Present if replicas share the limits of callers; a single process counts by itself. */
   callerTokens?: CallerTokenStore;
 }
 
 /**
- * Authenticates and authorizes: before the body is read, and before a 404 or 405 reveals what exists.
- * Everything under /v1 needs a key; elsewhere a route that names a scope does.
+ * Authenticates and authorizes requests, before the body is read and before a 404 or 405 reveals which paths exist. Everything
+ * under /v1 needs a key; other routes do if they name a scope.
  */
 export const auth = fp(
   async (app, { callers, requests, keyless, callerTokens }: AuthOptions) => {
@@ -35,7 +35,7 @@ export const auth = fp(
       if (scope !== undefined || isGuarded(request.url)) {
         const caller = authenticate(request, callers, keyless);
         request.caller = caller;
-        // A 403, not a 401: the key is valid, and the log line names the caller whose key came from another address.
+        // A 403 and not a 401, because the key is valid. The log line names the caller whose key came from another address.
         if (!isAllowedFrom(caller.addresses, request.socket.remoteAddress)) {
           throw new Problem('forbidden', 'your key is not taken from this address');
         }
@@ -48,7 +48,7 @@ export const auth = fp(
         limit(id, ratePerSecond, done);
         return;
       }
-      // Probes come from everywhere, and are answered whatever else is going on.
+      // Probes come from any address, and are always answered.
       if (!isProbe) assertKeylessMay(request, keyless);
       done();
     });

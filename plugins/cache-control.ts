@@ -2,8 +2,8 @@ import type { onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 
 /**
- * Every GET, and HEAD, under /v1 says how long its answer may be kept: customers' data and records are live, so not at all, unless the
- * route says otherwise. Call before the routes are registered.
+ * Sets `Cache-Control` on every GET and HEAD under /v1. Customers' data and records change at any time, so they are not cached
+ * unless the route says otherwise. Call before the routes are registered.
  */
 export const cacheControl = fp(
   async (app) => {

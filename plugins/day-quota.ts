@@ -8,7 +8,7 @@ interface Services {
   isRepeat: IsRepeat;
 }
 
-/** Rejects requests that would call WATI once the day's calls are used up: reads first. */
+/** Refuses requests that would call WATI once the day's calls are used up; reads first. */
 export const refuseOverQuota = fp(
   async (app, { quota, isRepeat }: Services) => {
     app.addHook('onRequest', (request, _reply, done) => {

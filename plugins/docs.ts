@@ -23,7 +23,7 @@ interface Page {
   readonly etag: string;
 }
 
-/** Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline. */
+/** No content from other hosts, and no inline script. Swagger UI uses inline styles. */
 const swaggerPolicy =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'";
 
@@ -37,8 +37,8 @@ const pageOf = (type: string, body: string | Buffer, policy = swaggerPolicy): Pa
 const html = 'text/html; charset=utf-8';
 
 /**
- * `/docs` and `/openapi.*`. Each page is the same for every client, so it is built once, when the service is ready, and sent as it
- * stands. Building 200 KB for each request would let clients without a key slow down all others.
+ * Serves `/docs` and `/openapi.*`. Each page is the same for every client, so it is built once, when the service is ready.
+ * Building 200 KB for each request would let clients without a key slow down all others.
  */
 const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }) => {
   const pages = new Map<string, Page>();
@@ -93,7 +93,7 @@ const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }
   );
   app.get<{ Params: { file: string } }>('/docs/static/:file', hidden, (request, reply) => {
     const { file } = request.params;
-    // Where Swagger UI's own page would be.
+    // Replaces the page of Swagger UI itself.
     if (file === 'index.html') return reply.redirect('/docs/');
     return send(`/docs/static/${file}`, request, reply);
   });

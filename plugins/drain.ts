@@ -6,24 +6,23 @@ import { Problem } from '../src/problem.ts';
 interface DrainOptions {
   /** How long the listener stays open after `close()`. */
   delayMs: number;
-  /** All must have ended by then, counted from `close()`. */
+  /** Everything must have ended by then, counted from `close()`. */
   timeoutMs: number;
-  /** Called when the instance should get no new clients. */
+  /** Called when load balancers should send no new clients. */
   onDrain(): void;
-  /** Time is nearly up: ends what hangs, and records what is known of it. */
+  /** Called shortly before the time-out: aborts what is still in progress and records what is known of it. */
   cutOff(): void;
 }
 
-/** Part of the time-out that is reserved for recording and answering aborted requests. */
+/** The part of the time-out that is reserved for recording and answering aborted requests. */
 const lastWordsMsMax = 2_000;
 const sweepEveryMs = 100;
 
 /**
- * How an instance shuts down. `close()` tells load balancers at once, and goes on serving for `delayMs`, because they take a
- * while to notice; each response then ends its connection. After that no new connection is accepted, and requests under way go
- * on to their end. Those that do not end are cut off shortly before the time-out.
- *
- * Register before anything with an onClose hook that waits: these run in reverse, and the cut must come while they wait.
+ * Shuts the instance down. `close()` reports `draining` to load balancers at once and continues to serve for `delayMs`, because
+ * they take a while to notice; each response then closes its connection. After that no new connection is accepted, and requests
+ * in progress continue to their end. Those that do not end are aborted shortly before the time-out. Register before anything
+ * with an onClose hook that waits: these run in reverse order, and the abort must happen while they wait.
  */
 export const drain = fp<DrainOptions>(
   async (app, { delayMs, timeoutMs, onDrain, cutOff }) => {
@@ -43,7 +42,7 @@ export const drain = fp<DrainOptions>(
       if (isOver) done(new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 }));
       else done();
     });
-    // Fastify adds this header to requests that come in while it closes; those that came in before need it as well.
+    // Fastify adds this header to requests that arrive while it closes; requests in progress need it as well.
     app.addHook('onSend', async (_request, reply) => {
       if (draining) reply.header('connection', 'close');
     });
@@ -69,7 +68,7 @@ export const drain = fp<DrainOptions>(
       for (const timer of timers) clearTimeout(timer);
     });
 
-    /** Node closes idle connections once, when its server closes, and leaves those on which no byte has come in. */
+    /** Node closes idle connections once, when its server closes, and leaves those that never sent a byte. */
     const sweep = () => {
       if (server.listening) return;
       server.closeIdleConnections();

@@ -2,8 +2,9 @@ import { Readable } from 'node:stream';
 import fp from 'fastify-plugin';
 
 /**
- * HEAD answers wherever GET does, as GET would and without the body (RFC 9110, 9.3.2): the same checks, limits and calls
- * upstream. A stream is ended unread. Register before every other plugin with an onRoute hook, so that those see both routes.
+ * Adds HEAD to every GET route. The response has the same checks, limits, upstream calls and headers as GET, without the body
+ * (RFC 9110, 9.3.2); a stream is ended unread. Register before every other plugin with an onRoute hook, so that those see both
+ * routes.
  */
 export const headRoutes = fp(
   async (app) => {

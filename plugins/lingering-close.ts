@@ -5,7 +5,7 @@ import { isConnectionRejected, rejectFollowing } from '../src/http/request-smugg
 import { isLeftUnsure, markRespondedEarly, unmarkRespondedEarly } from '../src/http/unread-body.ts';
 
 interface LingerOptions {
-  /** How long a caller may send nothing, ms. */
+  /** How long a client may send nothing, ms. */
   silentMs?: number;
   /** How long its bytes are read at most, ms. */
   timeoutMs?: number;
@@ -14,7 +14,7 @@ interface LingerOptions {
   checkEveryMs?: number;
 }
 
-/** As long as the longest upload, and its form. */
+/** As long as the longest upload with its form. */
 const longestBody = 128 * 1024 * 1024;
 
 interface Lingering {
@@ -25,9 +25,9 @@ interface Lingering {
 }
 
 /**
- * Some callers read an early answer only after they have sent their whole body. Closing a socket with unread bytes resets the
- * connection, and the reset discards the answer before it is read. So the rest of the body is read and discarded first (RFC
- * 9112, 9.6), limited in time, in silence and in bytes. If the connection is to be closed, our half is closed at once.
+ * Some clients read an early response only after they have sent their whole body. Closing a socket with unread bytes resets the
+ * connection, and the reset discards the response before it is read. So the rest of the body is read and discarded first (RFC
+ * 9112, 9.6), with limits of time, silence and bytes. If the connection is to be closed, our half of it is closed at once.
  */
 export const lingeringClose = fp<LingerOptions>(
   async (app, { silentMs = 5_000, timeoutMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
@@ -58,7 +58,8 @@ export const lingeringClose = fp<LingerOptions>(
       if (armed.has(socket)) return;
       armed.add(socket);
       socket.once('close', () => open.delete(socket));
-      // Not `socket.destroySoon`, which another instance may have replaced: the sandbox hands a connection on after a reset.
+      // Not `socket.destroySoon`, which another instance may have replaced: the sandbox hands a connection to another service
+      // after a reset.
       const destroySoon = () => Socket.prototype.destroySoon.call(socket);
       // Node calls this to close a connection after its last response, as soon as that is written.
       socket.destroySoon = () => {
@@ -72,7 +73,7 @@ export const lingeringClose = fp<LingerOptions>(
       };
     };
     // Before the handler: only the last request of a connection may be incomplete. A connection that the sandbox's listener
-    // has accepted emits no `connection` event here, and is first seen with its request.
+    // accepted emits no `connection` event here, so it is first seen with its request.
     const take = (request: IncomingMessage) => {
       requests.set(request.socket, request);
       arm(request.socket);
@@ -112,7 +113,7 @@ function noteBytes({ bytesRead }: Socket, state: Lingering, now: number): void {
   state.heardAt = now;
 }
 
-/** Node's parser drops what follows a request with `Upgrade` in the same packet, so its end is not known. */
+/** Node's parser drops the bytes that follow a request with `Upgrade` in the same packet, so its end is unknown. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
 
 function throwAway(request: IncomingMessage, onEnd: () => void): void {

@@ -4,8 +4,8 @@ import { callerOf } from '../src/http/authenticate.ts';
 import { isConnectionName, type ListedCheck } from '../src/http/listed-check.ts';
 
 /**
- * Checks every sending request that names a connection, before its body is read. A malformed or forbidden name is left to the
- * route, which has a better error for it.
+ * Checks the connection of every sending request that names one, before its body is read. A malformed or forbidden name is left
+ * to the route, which has a better error for it.
  */
 export const refuseUnlisted = fp(
   async (app, { check }: { check: ListedCheck }) => {

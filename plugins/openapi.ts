@@ -20,11 +20,11 @@ const tags = [
 
 interface OpenapiOptions {
   version: string;
-  /** Absent: the document is made, and served nowhere. */
+  /** Absent: the document is built, and not served. */
   docs?: DocsOptions;
 }
 
-/** The document from the route schemas, and `/docs` with everything served from here. Register before the routes. */
+/** Builds the OpenAPI document from the route schemas, and serves it and `/docs`. Register before the routes. */
 export const openapi = fp(
   async (app: FastifyInstance, { docs: options, version }: OpenapiOptions) => {
     await app.register(swagger, {
@@ -67,7 +67,7 @@ const upstreamProblems: ProblemSlug[] = [
   'upstream-timeout',
 ];
 
-/** The problems that an operation can answer: its own, and those that its kind implies. */
+/** The problems that an operation can answer: those in its config, and those that follow from its kind. */
 function problemsOf(config: FastifyContextConfig, method: string | string[]): ProblemSlug[] {
   const slugs: ProblemSlug[] = [
     'malformed-request',
@@ -114,7 +114,7 @@ function documented(
     ...(config.scope !== undefined && {
       description: `${String(schema.description)}\n\nNeeds the scope \`${config.scope}\`.`,
     }),
-    // What a route says of a status itself comes last: /health/ready tells its state with a 503.
+    // The route's own description of a status takes precedence: /health/ready reports its state with a 503.
     response: {
       ...Object.fromEntries(problems),
       ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.cacheControl) : success),
@@ -122,7 +122,7 @@ function documented(
   };
 }
 
-/** OpenAPI wants a description of each answer: where the route has none, the name of what it holds. */
+/** OpenAPI requires a description of each answer. If the route has none, the title of its schema is used. */
 const described = (responses: Json): Json =>
   Object.fromEntries(
     Object.entries(responses).map(([status, answer]) => {
@@ -133,7 +133,7 @@ const described = (responses: Json): Json =>
     }),
   );
 
-/** Says on each answer to a read what `Cache-Control` will say there (plugins/cache-control.ts). */
+/** Documents `Cache-Control` on each answer to a read (plugins/cache-control.ts). */
 function withFreshness(success: Json, keeps: FastifyContextConfig['cacheControl']): Json {
   const value = keeps === 'aged' ? 'private, max-age=60' : (keeps ?? 'no-store');
   const headers = {
@@ -148,7 +148,7 @@ const withHeaders = (responses: Json, headers: Json): Json =>
     Object.entries(responses).map(([status, answer]) => [status, isJson(answer) ? { ...answer, headers } : answer]),
   );
 
-/** Of every answer to a send that is no problem. */
+/** On every answer to a send that is no problem. */
 const sendHeaders: Json = {
   Location: { type: 'string', description: 'what was made', examples: ['/v1/messages/5f1c9a7e'] },
   'Idempotency-Replayed': {
@@ -160,7 +160,7 @@ const sendHeaders: Json = {
 
 const retryAfter: Json = { 'Retry-After': { type: 'string', description: 'in seconds', examples: ['1'] } };
 
-/** A body that no schema validates, because it flows through; `format: binary` makes the file picker. */
+/** A streamed body, which no schema validates; `format: binary` makes tools show a file picker. */
 const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']>): Json => ({
   consumes: ['multipart/form-data'],
   body: {
@@ -170,7 +170,7 @@ const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']
   },
 });
 
-/** OpenAPI's word for a query of any names: an object in the form style, whose properties become parameters. */
+/** OpenAPI's form of a query with any names: an object in the form style, whose properties become parameters. */
 const freeQuery = (example: Readonly<Record<string, string>>): Json => ({
   type: 'object',
   properties: {
@@ -191,7 +191,7 @@ function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   return { description, content, ...(toldWhen && { headers: retryAfter }) };
 }
 
-/** Headers that no schema checks: routes/upstream-context.ts reads them, and what it does not know it lets pass (RFC 7240). */
+/** Headers that no schema checks. routes/request-context.ts reads them and ignores unknown values (RFC 7240). */
 function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {
   const waits = config.preferWait ?? (config.connection ? 'calls' : undefined);
   if (waits === undefined) return headers;
@@ -207,7 +207,7 @@ function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unkn
   return { ...own, properties: { ...known, ...shared } };
 }
 
-/** A property with a default is not one that the caller must send, though TypeBox lists it as required. */
+/** Properties with a default are optional for callers, but TypeBox lists them as required. */
 function optionalWhereDefaulted(schema: unknown): unknown {
   if (!isJson(schema) || !isJson(schema.properties) || !Array.isArray(schema.required)) return schema;
   const { properties } = schema;
@@ -218,7 +218,7 @@ function optionalWhereDefaulted(schema: unknown): unknown {
   return { ...schema, required };
 }
 
-/** OpenAPI has no wildcard: the nearest that tools understand is a path template, so `*` is called `path`. */
+/** OpenAPI has no wildcard. A path parameter is the nearest that tools understand, so `*` becomes `path`. */
 function named(schema: unknown): unknown {
   if (!isJson(schema) || !isJson(schema.properties) || !('*' in schema.properties)) return schema;
   return { ...schema, properties: { path: schema.properties['*'] }, required: ['path'] };

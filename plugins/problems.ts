@@ -7,7 +7,7 @@ import { invalid, Problem } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { fieldErrors, type SchemaFault } from '../src/schemas/schema-errors.ts';
 
-/** Every failure becomes `application/problem+json`: Problems, validation, Fastify's own errors, the rest. */
+/** Turns every failure into `application/problem+json`: Problems, validation errors, Fastify's own errors, all others. */
 export const problems = fp<{ problemBase: ProblemBase }>(
   async (app, { problemBase }) => {
     app.decorate('problemBase', problemBase);
@@ -20,7 +20,7 @@ export const problems = fp<{ problemBase: ProblemBase }>(
   { name: 'problems', dependencies: ['access-log'] },
 );
 
-/** Fastify's codes that have a problem type of their own; any other 4xx of its is a malformed request. */
+/** Fastify's error codes with a problem type of their own; any other 4xx of Fastify's is a malformed request. */
 const byCode: Record<string, ProblemSlug> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
@@ -35,7 +35,7 @@ function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (status < 400 || status >= 500) return internal(error);
   const slug = byCode[error.code] ?? (status === 413 ? 'payload-too-large' : 'malformed-request');
   if (slug === 'unsupported-media-type') return new Problem(slug, typeFault(request), { cause: error });
-  // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
+  // Fastify's messages for these name the fault and nothing internal, and do not contain the body.
   return new Problem(slug, details[slug] ?? plain(error), { cause: error });
 }
 
@@ -43,7 +43,7 @@ const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
 };
 
-/** Names the Content-Type received, if it has the form of one, and the one expected. */
+/** Names the received Content-Type, if it has the form of one, and the expected one. */
 function typeFault({ headers, routeOptions }: FastifyRequest): string {
   const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
   const type = headers['content-type'];
@@ -56,7 +56,7 @@ const isFastifyError = (error: unknown): error is FastifyError => error instance
 const internal = (cause: unknown) => new Problem('internal', 'the fault is logged under this requestId', { cause });
 
 function plain(error: FastifyError): string {
-  // JSON.parse quotes what it stumbles over, which may be message text.
+  // The message of JSON.parse quotes the text, which may be that of a message.
   if (error instanceof SyntaxError || /JSON/.test(error.message)) return 'the body is not valid JSON';
   return error.message;
 }

@@ -8,11 +8,11 @@ import { isPhone } from '../src/recipients/recipient.ts';
 
 interface Options {
   numbers: PhoneNumbers;
-  /** For callers whose entry has no `countries`; empty: all countries. */
+  /** Accepted countries for callers whose entry has no `countries`; empty: all countries. */
   defaultCountries: readonly string[];
 }
 
-/** Where a route takes a recipient: found in its schemas by `x-recipient`. `*` stands for every entry of a list. */
+/** Where the schemas of a route have a recipient (`x-recipient`). `*` stands for every entry of a list. */
 interface Place {
   part: 'body' | 'query' | 'params';
   path: readonly string[];
@@ -22,7 +22,7 @@ const parts = { body: 'body', querystring: 'query', params: 'params' } as const;
 const pointers = { body: '', query: '/query', params: '/path' } as const;
 const faultsMax = 100;
 
-/** Narrows the numbers of every route to the countries of its caller. That they are numbers was checked by the schemas. */
+/** Restricts the numbers of every route to the countries of its caller. The schemas have checked that they are numbers. */
 export const recipientCountries = fp<Options>(
   async (app, { numbers, defaultCountries }) => {
     app.addHook('onRoute', (route) => {

@@ -10,27 +10,24 @@ import { Problem } from '../src/problem.ts';
 /** Deadline for a JSON body, ms. Streamed bodies have the limits of their routes. */
 const bodyTimeoutMs = 30_000;
 
-/**
- * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read, and aborts slow
- * bodies.
- */
+/** Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read the body, and aborts slow bodies. */
 export const requestBodies = fp(
   async (app, { bodies }: { bodies: SharedPool }) => {
     const take: RequestListener = (request, response) => {
       app.server.emit('request', request, response);
     };
     app.server.on('checkContinue', take);
-    // Whatever else a caller expects is refused in plugins/request-validation.ts; Node's own 417 is no problem document.
+    // plugins/request-validation.ts refuses any other expectation, because Node's own 417 is no problem document.
     app.server.on('checkExpectation', take);
 
     app.addHook('onRequest', (request, _reply, done) => {
-      // Without a body its type means nothing: some clients send Content-Type on every request.
+      // Without a body its type has no meaning: some clients send Content-Type on every request.
       if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
       done();
     });
 
     app.addHook('preValidation', (request, _reply, done) => {
-      // No body is an empty object where all of it may be left out.
+      // If all properties are optional, no body counts as an empty object.
       if (request.body === undefined && wantsNothing(request.routeOptions.schema?.body)) request.body = {};
       done();
     });
@@ -56,7 +53,7 @@ function wantsNothing(schema: unknown): boolean {
   return !required && !('minProperties' in schema);
 }
 
-/** Nothing is unpacked here: such a body would be taken for what it is not. */
+/** Bodies are not decompressed, so a compressed one is refused instead of being misread. */
 function assertPlain({ headers }: FastifyRequest): void {
   const coding = headers['content-encoding']?.trim();
   if (coding === undefined || coding === '' || coding.toLowerCase() === 'identity') return;
@@ -64,12 +61,12 @@ function assertPlain({ headers }: FastifyRequest): void {
   throw new Problem('unsupported-media-type', detail, { headers: { 'accept-encoding': 'identity' } });
 }
 
-/** Bodies up to that cost so little once they are read that their bytes are given back at once. */
+/** Bodies up to this size cost so little once they are parsed that their bytes are released at once. */
 const smallBytes = 256 * 1024;
 
 /**
- * Reserves the announced size of a body in the shared pool of bytes before the body is read. Without it, large bodies that
- * come in slowly over many connections fill the memory. A large body keeps its reservation until the answer, because the
+ * Reserves the announced size of a body in the shared pool of bytes before the body is read. Without this, large bodies that
+ * arrive slowly over many connections would fill the memory. A large body keeps its reservation until the response, because the
  * objects parsed from it are larger still.
  */
 function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedPool): void {

@@ -13,7 +13,7 @@ declare module 'fastify' {
 
 /**
  * Calls the hooks once for each request: when the response is sent, or when there is one and the client has disconnected.
- * Fastify's onResponse never runs for a client that disconnected, and that is the request that will be asked about.
+ * Fastify's onResponse never runs for a client that disconnected, and those are the requests that people ask about.
  */
 export const requestCompleted = fp<{ hooks: readonly EndHook[] }>(
   async (app, { hooks }) => {

@@ -9,25 +9,24 @@ import {
 import { Problem } from '../src/problem.ts';
 
 /**
- * Refuses requests that Node's parser accepts and a proxy may read differently: if both see different requests in the same
- * bytes, one caller gets the response to another. The connection ends with the response.
- *
- * `Upgrade` is ignored (RFC 9110, 7.8), and ends the connection as well: Node's parser drops the bytes that follow such a
- * request in the same packet, and would read the next packet as the beginning of a request.
+ * Refuses requests that Node's parser accepts and a proxy may read differently. If both see different requests in the same
+ * bytes, a caller could get the response to another one. The connection ends with the response. `Upgrade` is ignored (RFC 9110,
+ * 7.8) and ends the connection as well: Node's parser drops the bytes that follow such a request in the same packet, and would
+ * read the next packet as the beginning of a request.
  */
 export const requestValidation = fp(
   async (app) => {
-    // Beyond its own limit Node drops header lines silently, a second Host perhaps; their bytes are limited anyway.
+    // Beyond its own limit Node drops header lines silently, perhaps a second Host. Their total size is limited anyway.
     app.server.maxHeadersCount = 0;
     const headers = Object.entries(secureHeaders);
 
     app.addHook('onRequest', (request, reply, done) => {
       for (const [name, value] of headers) reply.header(name, value);
       const { socket } = request.raw;
-      // A request that was answered with a 400 because it was slow may still arrive. It must not be acted on, because its
-      // caller has been told that nothing happened.
+      // A request that was answered 400 because it was slow may still arrive. It must not be processed, because its caller was
+      // told that nothing happened.
       if (isConnectionRejected(socket)) {
-        // The 400 may not have been read yet: plugins/lingering-close.ts ends the connection.
+        // The client may not have read the 400 yet, so plugins/lingering-close.ts ends the connection.
         request.raw.resume();
         return;
       }

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
 import type { StopCheck } from '../src/http/stop-check.ts';
 
-/** Rejects before the body is read. */
+/** Refuses before the body is read. */
 export const refuseStopped = fp(
   async (app, { check }: { check: StopCheck }) => {
     app.addHook('onRequest', (request, _reply, done) => {

@@ -2,15 +2,15 @@ import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 
 interface SlowReaderOptions {
-  /** How long a client may be slower than that. */
+  /** How long a client may be below the minimum rate. */
   graceMs?: number;
   bytesPerSecondMin?: number;
   checkEveryMs?: number;
 }
 
 /**
- * Disconnects clients that read their response too slowly: Node would buffer it without limit. Only while
- * bytes are pending: an event stream without events is not slow.
+ * Disconnects clients that read their response too slowly, because Node would buffer it without limit. Counts only while bytes
+ * are pending: an event stream without events is not slow.
  */
 export const slowClients = fp<SlowReaderOptions>(
   async (app, { graceMs = 20_000, bytesPerSecondMin = 16_384, checkEveryMs = 1_000 }) => {
@@ -33,7 +33,7 @@ export const slowClients = fp<SlowReaderOptions>(
       const taken = socket.bytesWritten - writableLength;
       const before = waiting.get(socket);
       if (before && taken - before.taken < (bytesPerSecondMin * (now - before.since)) / 1000) {
-        // Without the reset, the kernel would go on where we end, with what it has taken already.
+        // A reset, because otherwise the kernel would continue to send what it has buffered.
         if (now - before.since >= graceMs) socket.resetAndDestroy();
         return;
       }

@@ -2,10 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Problem } from '../src/problem.ts';
 
-/**
- * Text that comes in as bytes is UTF-8, or is refused: decoded leniently, broken bytes become other letters, and those reach
- * a customer.
- */
+/** Refuses bytes that are not UTF-8. A lenient decoder would replace them by other characters, which would reach a customer. */
 export const strictText = fp(
   async (app) => {
     const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -17,7 +14,7 @@ export const strictText = fp(
         const fault = 'the Content-Type says another charset than utf-8, which JSON bodies are in here';
         return done(new Problem('unsupported-media-type', fault));
       }
-      // Chunks that hold nothing.
+      // Chunks without content.
       if (bytes.length === 0) return done(null, undefined);
       let text: string;
       try {
@@ -39,7 +36,7 @@ export const strictText = fp(
 const charsetOf = ({ headers }: FastifyRequest): string | undefined =>
   /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1];
 
-/** The router's own parser leaves what it cannot decode as it stands, percent signs and all. */
+/** The router's parser keeps text that it cannot decode, percent signs included. */
 function queryFault(url: string): string | undefined {
   if (/[^!-~]/.test(url)) return 'the address has bytes that are not ASCII: write text in it as UTF-8, percent-encoded';
   const at = url.indexOf('?');

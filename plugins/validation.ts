@@ -8,20 +8,20 @@ import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { addKeywords } from '../src/schemas/schema-keywords.ts';
 
 /**
- * Fastify's own validator drops unknown properties and coerces types. Here nothing is dropped, and only
- * what arrives as text anyway (query, path, headers) is read as a number, a boolean or a list.
+ * Replaces Fastify's validator, which drops unknown properties and coerces types. Here nothing is dropped, and only values that
+ * always arrive as text (query, path, headers) are converted to numbers, booleans or lists.
  */
 export const strictValidation = fp<{ numbers: PhoneNumbers }>(
   async (app, { numbers }) => {
-    // The schemas are ours, and checked with openapi.yaml: to check them at every start costs time and memory.
+    // The schemas are checked together with openapi.yaml. Checking them at every start would cost time and memory.
     const trusted = { meta: false, validateSchema: false } as const;
-    // The words for a fault are made of the value's kind and the schema (src/schemas/schema-errors.ts).
+    // The error messages are built from the type of the value and the schema (src/schemas/schema-errors.ts).
     const shared = { ...trusted, verbose: true, useDefaults: true, removeAdditional: false, strict: true } as const;
     const failFast = new Ajv({ ...shared, coerceTypes: false });
     const allErrors = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
     const coercing = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
     for (const ajv of [failFast, allErrors, coercing]) addKeywords(ajv, numbers);
-    // Compiled when the first request comes: all at once are a tenth of the start, and most callers use few routes.
+    // Compiled when the first request arrives: compiling all of them is a tenth of the start, and most callers use few routes.
     app.setValidatorCompiler(({ schema, httpPart }) => {
       if (httpPart === 'body') {
         const validator = lazy(() => failFast.compile(schema));
@@ -49,14 +49,14 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
       };
     });
 
-    // Fastify's own puts all faults into one text, which plugins/problems.ts has no use for.
+    // Fastify's own formatter joins all faults into one text, which plugins/problems.ts could not list.
     app.setSchemaErrorFormatter(() => new Error('the request breaks its schema'));
 
-    // Responses are built field by field, and the tests check them against these schemas: JSON.stringify is
-    // faster than a function compiled from each schema, and has nothing to compile at the start.
+    // Responses are built field by field, and tests check them against these schemas. JSON.stringify is faster than a function
+    // compiled from a schema, and needs no compilation at the start.
     app.setSerializerCompiler(() => JSON.stringify);
 
-    // Unknown query parameters are a 400 everywhere under /v1, on routes that take none as well.
+    // Unknown query parameters are a 400 everywhere under /v1, also on routes that take none.
     app.addHook('onRoute', (route) => {
       if (!route.url.startsWith('/v1/') || route.config?.passthroughQuery) return;
       route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
@@ -66,13 +66,13 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
 );
 
 /**
- * A larger body gets its first error, others all of them. Ajv makes an object of every error, whatever the limits
- * of lists and names: half a million wrong buttons, in one body of 1 MiB, took the whole memory of a small container. Ten
- * thousand recipients with six parameters each are not too many.
+ * Only the first fault is reported for a larger body. Ajv creates an object for every fault, whatever the limits of lists and
+ * names: half a million wrong buttons in a body of 1 MiB used up the memory of a small container. Ten thousand recipients with
+ * six parameters each are within this limit.
  */
 const listedValuesMax = 100_000;
 
-/** Whether more values stand in it than so many, objects and lists included. Without recursion: a body may be deep. */
+/** Whether a value contains more values than this, objects and lists included. Not recursive, because a body may be deeply nested. */
 function hasMoreValues(body: unknown, most: number): boolean {
   const open = [body];
   let count = 0;
@@ -86,7 +86,7 @@ function hasMoreValues(body: unknown, most: number): boolean {
   return false;
 }
 
-/** The first text in a value, or name in it, that breaks the rule of src/lib/text.ts. A schema has bounded the value already. */
+/** The first text or name in a value that breaks the rule of src/lib/text.ts. A schema has limited the value already. */
 function brokenText(value: unknown, at: string): BrokenText | undefined {
   if (typeof value === 'string') {
     const message = textFault(value);
@@ -105,7 +105,7 @@ function brokenText(value: unknown, at: string): BrokenText | undefined {
 const notText = { keyword: 'x-text', schemaPath: '', params: {} };
 type BrokenText = typeof notText & { message: string; instancePath: string };
 
-/** Ajv would read `1e400` as Infinity, past every limit, and `0x10` as 16: in an address a number is digits. */
+/** Ajv would read `1e400` as Infinity, which passes every limit, and `0x10` as 16; in an address a number consists of digits. */
 const isWhole = (value: unknown) => typeof value !== 'string' || /^-?\d{1,15}$/.test(value);
 
 function integersOf(schema: unknown): string[] {

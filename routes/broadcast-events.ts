@@ -43,11 +43,11 @@ export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (
     async (request, reply) => {
       const caller = callerOf(request).id;
       const { id } = request.params;
-      // Before the first event: an unknown id is a 404, and no stream.
+      // Checked before the first event, so that an unknown id is a 404 and not a stream.
       const first = toBroadcast(await broadcasts.find(caller, id), holds);
       untilAnswered(reply, takeOrRefuse(eventStreams, caller));
       const find = async () => toBroadcast(await broadcasts.find(caller, id), holds);
-      // A key that was taken away, or its scope, ends the stream.
+      // The stream ends when the caller loses its key or the scope.
       const look = async () => (mayListen(caller) ? looks.poll(id, find) : undefined);
       const events = Readable.from(progressEvents(first, look, listening.signal), { objectMode: false });
       return reply

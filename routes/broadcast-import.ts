@@ -25,7 +25,7 @@ interface Services extends BroadcastServices {
   numbers: PhoneNumbers;
 }
 
-/** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
+/** Reads the caller's file to its end, pausing for `afterEach`; resolves with its digest. */
 async function readThrough(
   { config, uploads }: Services,
   reply: FastifyReply,
@@ -47,9 +47,9 @@ async function readThrough(
     for await (const _ of upload.stream) await afterEach();
     return await upload.done;
   } catch (error) {
-    // A store that failed: it ends the stream, and then `done` tells of that end alone.
+    // The store failed. That ends the stream, and `done` then only reports that it ended.
     if (error instanceof Problem) throw error;
-    // The stream ends by its own destruction; `done` says what was wrong with the file.
+    // The stream was destroyed; `done` has the fault of the file.
     await upload.done.catch((fault) => {
       throw asProblem(fault);
     });
@@ -68,13 +68,13 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
   const asker = requireIdempotencyKey(request);
   const print = (file: unknown) =>
     fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
-  // Under a key that was used, the file is read and compared, and recorded nowhere.
+  // If the key was used before, the file is only read and compared, and nothing is recorded.
   const repeated = await broadcasts.findReplay(asker, async () => print(await readThrough(services, reply, {})));
   if (repeated) return repeated;
   const mayReach = createSendingCheck(callerOf(request));
   mayReach.template(template, queryPointers.template);
   mayReach.assert();
-  // The header comes later than the time to read the template again.
+  // Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then.
   const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
   const { connection, channel } = context;
   const draft = { template, broadcastName, connection, channel, asked };
@@ -97,7 +97,7 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
       },
     });
     const file = await readThrough(services, reply, { check, afterEach: flush });
-    // What was recorded on the way goes again, unseen.
+    // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
     mayReach.assert();
     await flush();
     return print(file);
@@ -134,7 +134,7 @@ function importBroadcast(app: TypedApp, services: Services): void {
   );
 }
 
-/** A broadcast from a CSV, whose rows are recorded as they come in: flat memory, and all of them or none. */
+/** Makes a broadcast from a CSV. Its rows are recorded as they arrive, with constant memory; either all of them count or none. */
 export const broadcastImport: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();

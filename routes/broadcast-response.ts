@@ -4,13 +4,13 @@ import type { BroadcastScope, KnownBroadcast, Started } from '../src/broadcasts/
 import type { Holds } from '../src/holds/holds.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './request-context.ts';
 
 export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
 };
 
-/** The schema of the headers demands the key. */
+/** The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastScope {
   return { key: '', ...requestScopeOf(request) };
 }
@@ -44,7 +44,7 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
   };
 }
 
-/** A running broadcast that is held is shown as paused, by the service or an operator. */
+/** A running broadcast that is held is shown as paused, by the service or by an operator. */
 function stateOf(
   { caller, connectionId, status, counts, pausedBy, pauseReason }: KnownBroadcast,
   holds: Holds | undefined,

@@ -18,16 +18,16 @@ import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, toBroadcast } from './broadcast-response.ts';
+import type { BuildContext } from './request-context.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 export interface BroadcastServices {
   config: Config;
   broadcasts: Broadcasts;
   templates: TemplateCache;
   contextOf: BuildContext;
-  /** Why a broadcast does not go on by itself. */
+  /** Why a broadcast does not continue by itself. */
   holds: Holds;
 }
 

@@ -15,8 +15,8 @@ import {
   DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
+import { deadlineOf, priorityOf, recordCalls } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
-import { deadlineOf, priorityOf, recordCalls } from './upstream-context.ts';
 
 type ConnectionsConfig = Pick<Config, 'CONNECTIONS_CREATED_PER_HOUR' | 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
 
@@ -41,9 +41,9 @@ const readerOf = (config: ConnectionsConfig, request: FastifyRequest) => ({
   onAttempt: recordCalls(request),
 });
 
-/** Takes one of the caller's creations of this hour, and returns what gives it back. */
+/** Charges one creation of this hour to the caller; returns a function that takes it back. */
 function createCreationLimit({ CONNECTIONS_CREATED_PER_HOUR: createdPerHour }: ConnectionsConfig) {
-  /** When each caller created its last ones (ms, steady): a person has to finish each, so more are a mistake or an attack. */
+  /** When each caller created its last ones (ms, monotonic). A person has to finish each connection, so more are a mistake or an attack. */
   const created = new Map<string, number[]>();
   return (caller: string) => {
     const now = performance.now();
@@ -173,7 +173,7 @@ function allowed(request: FastifyRequest, id: string): string {
   return id;
 }
 
-/** A status that Maton may add one day is not active, and not failed either. */
+/** A status that Maton may add later counts as neither active nor failed. */
 function toConnection({ id, status, method, createdAt, updatedAt }: MatonConnection): Connection {
   const known = connectionStatuses.find((name) => name === status.toLowerCase()) ?? 'pending';
   return { id, status: known, ...(method !== undefined && { method }), createdAt, updatedAt };

@@ -9,9 +9,9 @@ import type { ContactList, WatiContact } from '../src/upstream/contact-answers.t
 import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/tolerant-reader.ts';
 import { toPage } from './page.ts';
+import type { BuildContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   contacts: Contacts;
@@ -100,7 +100,7 @@ function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
       const phone = digits(request.params.recipient);
       request.requestLog.to = masked(phone);
       const { name, attributes = {} } = request.body;
-      // WATI makes contacts from numbers alone: an id is of one that exists.
+      // WATI creates contacts by number only: an id belongs to an existing contact.
       const added = isPhone(phone) ? await contacts.add(context, phone, { name, attributes }) : 'exists';
       if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
       const changes = { ...attributes, ...(name !== undefined && { name }) };
@@ -142,7 +142,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, service
   updateContact(app, services);
 };
 
-/** What is known where WATI answers a bare success: what was just set. WATI takes the number wherever it takes an id. */
+/** The values that were just set, for a success of WATI without the contact. WATI accepts the number wherever it accepts an id. */
 const asSent = (target: string, name: string | undefined, attributes: Record<string, string>): Contact => ({
   id: target,
   ...(isPhone(target) && { phone: target }),
@@ -150,13 +150,13 @@ const asSent = (target: string, name: string | undefined, attributes: Record<str
   attributes,
 });
 
-/** `name:operator[:value]`; the pattern of the schema has checked it. A value may hold colons. */
+/** `name:operator[:value]`, which the pattern of the schema has checked. A value may contain colons. */
 function toFilter(text: string) {
   const [name = '', operator = '', ...rest] = text.split(':');
   return { name, operator, ...(rest.length > 0 && { value: rest.join(':') }) };
 }
 
-/** Automatic entries of WATI, not the customer's attributes. */
+/** Entries that WATI adds by itself, not attributes of the customer. */
 const automatic = new Set(['name', 'phone', 'language']);
 
 const pageOf = memoizeLast(({ contacts, link }: ContactList, number: number, size: number) => ({

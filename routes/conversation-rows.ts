@@ -4,7 +4,7 @@ import { contentOfRow } from '../src/upstream/row-content.ts';
 import { mediaPathOf } from '../src/upstream/row-media.ts';
 import { asString, isoDate, type JsonObject } from '../src/upstream/tolerant-reader.ts';
 
-/** The rows of a page in our words. A row that WATI lists twice is one, with the later of its states. */
+/** The rows of a page with our field names. If WATI lists a row twice, the one with the later state counts. */
 export function toConversationMessages(rows: readonly JsonObject[]): ConversationMessage[] {
   const known = new Map<string, ConversationMessage>();
   const messages: ConversationMessage[] = [];
@@ -23,12 +23,12 @@ export function toConversationMessages(rows: readonly JsonObject[]): Conversatio
   return messages;
 }
 
-/** A message goes through these in order; WATI's list may be behind itself, and no state is taken back. */
+/** The states of a message in order. WATI's list may lag behind itself; a state is never taken back. */
 const states = ['sent', 'delivered', 'read', 'replied'];
 const rankOf = ({ status }: ConversationMessage): number =>
   states.indexOf(status === 'failed' ? 'delivered' : (status ?? ''));
 
-/** A row of getMessages; events and messages are told apart by `eventType`. */
+/** A row of getMessages. `eventType` distinguishes events and messages. */
 function toConversationMessage(row: JsonObject): ConversationMessage {
   const eventType = asString(row.eventType) ?? 'message';
   const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
@@ -52,7 +52,7 @@ function toConversationMessage(row: JsonObject): ConversationMessage {
   };
 }
 
-/** `owner` is null on events and may be absent on templates, which are always ours. Elsewhere nothing else tells who wrote. */
+/** `owner` is null on events, and may be absent on templates, which are always ours. On other rows, only `owner` tells who wrote. */
 function directionOf({ owner }: JsonObject, isTemplate: boolean): ConversationMessage['direction'] {
   if (isTemplate) return 'out';
   const isOurs = flagOf(owner);

@@ -27,9 +27,9 @@ import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
 import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
+import type { BuildContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   conversations: Conversations;
@@ -148,7 +148,7 @@ function setConversationStatus(app: TypedApp, { conversations, contextOf }: Serv
       const recipient = digits(request.params.recipient);
       request.requestLog.to = masked(recipient);
       const { status } = request.body;
-      // WATI's word is BLOCK where ours is blocked.
+      // WATI calls BLOCK what is `blocked` here.
       await conversations.setStatus(
         await contextOf(request),
         recipient,
@@ -166,7 +166,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
   setConversationStatus(app, services);
 };
 
-/** Somebody whom WATI does not know has written nothing. */
+/** A person whom WATI does not know has no messages. */
 function emptyIfUnknown(error: unknown): Pick<History, 'rows'> {
   if (error instanceof Problem && error.slug === 'not-found') return { rows: [] };
   throw error;

@@ -15,11 +15,10 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { requestedChannel, requestScopeOf } from './request-context.ts';
 import { sendResponses } from './send-response.ts';
 import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
 import type { TypedApp } from './typed-app.ts';
-import { requestedChannel } from './upstream-context.ts';
 
 interface Services extends StreamServices {
   sendCalls: SendCalls;
@@ -104,7 +103,7 @@ function sendTemplateCsv(app: TypedApp, services: Services): void {
       const call = sendCalls.csv({ name: template, broadcastName });
       let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
-        // The header comes later than the time to read the template again.
+        // Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then.
         columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
       };
       return replyWithStreamed(services, reply, {
@@ -140,7 +139,7 @@ function checkOf(
     end: async () => {
       const counted = await rows.end();
       mayReach.assert();
-      // One of them was counted when the call was recorded.
+      // One of the messages was charged when the record was inserted.
       await delivery.spend(requestScopeOf(request), counted.rows - 1);
       return counted;
     },

@@ -9,7 +9,7 @@ interface Services {
   registry: Registry;
 }
 
-/** What operators and load balancers ask. */
+/** Routes for operators and load balancers. */
 export const healthAndMetrics: FastifyPluginAsyncTypebox<Services> = async (app, { readiness, registry }) => {
   app.get(
     '/health/live',

@@ -3,11 +3,11 @@ import { page, scriptedPagePolicy } from '../src/lib/html.ts';
 
 interface HomeOptions {
   account: 'sandbox' | 'real';
-  /** Whether there is `/docs` to lead to. */
+  /** Whether `/docs` exists and can be linked. */
   docs: boolean;
 }
 
-/** `/`: what this is, for a person who opens the address in a browser. Built once. */
+/** `/`: says what this service is, for a person who opens the address in a browser. Built once. */
 export const home: FastifyPluginAsync<HomeOptions> = async (app, { account, docs }) => {
   const body = Buffer.from(page('WhatsApp for internal services', homePage(account, docs)));
   const script = Buffer.from(homeScript);
@@ -42,7 +42,7 @@ const docsLinks = `<li><a href="/docs">All calls</a>, to read and to try</li>
 <li><a href="/openapi.yaml">openapi.yaml</a>, for a client in your language</li>
 `;
 
-/** Says in words what `/health/ready` says, now and every ten seconds. */
+/** Shows the state of `/health/ready` in words, now and every ten seconds. */
 const homeScript = `const state = document.getElementById('state');
 
 const reasons = {

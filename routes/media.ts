@@ -16,12 +16,12 @@ import {
 } from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
-import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
+import { abortOnDisconnect, type BuildContext } from './request-context.ts';
 
 interface Services {
   streams: Streams;
   diagnosis: AuthDiagnosis;
-  /** Answers that stream through, by caller. */
+  /** Capacity for streamed answers, by caller. */
   downloads: SharedPool;
   contextOf: BuildContext;
 }
@@ -76,15 +76,15 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       try {
         if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
         const file = await fileOf(answer, fileName, { context, diagnosis });
-        // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
+        // A download: browsers store a customer's file instead of showing it. Every response also forbids scripts.
         const disposition = asAttachment(fileName.split('/').at(-1) ?? '');
-        // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.
+        // WATI may compress although it was not asked to. The bytes are passed on unchanged with their encoding.
         const passed = passThroughHeaders(answer, ['content-type', 'content-length', 'content-encoding']);
         reply.headers({ 'content-type': 'application/octet-stream', ...passed, 'content-disposition': disposition });
         isTaken = true;
         return reply.send(file);
       } finally {
-        // On any error: an unread body would keep its TCP connection.
+        // On any error: a body that is not read would keep its TCP connection.
         if (!isTaken) answer.body.destroy();
       }
     },
@@ -96,7 +96,7 @@ const header = (answer: StreamingResponse, name: string): string | undefined => 
   return Array.isArray(value) ? value[0] : value;
 };
 
-/** Header values that are passed on; others could have a meaning for browsers or proxies. */
+/** Header values that are passed on. Others could have a meaning for browsers or proxies. */
 const forms: Readonly<Record<string, RegExp>> = {
   'content-type': /^[\w.+-]{1,100}\/[\w.+-]{1,100}(;[ \t]*[\w-]{1,40}=("[\w .:+-]{1,100}"|[\w.:+-]{1,100})){0,4}$/,
   'content-length': /^\d{1,15}$/,
@@ -105,7 +105,7 @@ const forms: Readonly<Record<string, RegExp>> = {
   'retry-after': /^[\w ,:+-]{1,40}$/,
 };
 
-/** Those of the upstream's headers that are what they should be. */
+/** The upstream's headers whose values have the expected form. */
 export const passThroughHeaders = (answer: StreamingResponse, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     names.flatMap((name) => {
@@ -115,8 +115,8 @@ export const passThroughHeaders = (answer: StreamingResponse, names: readonly st
   );
 
 /**
- * Resolves once the first bytes of an answer have come, or its end. Throws a Problem if the answer is lost before: nothing has been
- * sent to the caller yet, so it gets the same response as for an upstream that does not answer.
+ * Resolves when the first bytes of an answer have arrived, or its end. Throws a Problem if the answer is lost before. Nothing
+ * has been sent to the caller then, so it gets the same response as for an upstream that does not answer.
  */
 export async function waitForFirstByte(body: Readable): Promise<void> {
   if (body.readableLength === 0) {

@@ -3,7 +3,7 @@ import type { StoredMessage } from '../src/store/message-store.ts';
 import { deliveryStatus } from '../src/tracking/delivery-state.ts';
 import { failureKind } from '../src/tracking/failure-kind.ts';
 
-/** What became of a message after it was accepted. Nothing of one that was not sent: there the outcome is all there is. */
+/** The delivery of a message after it was accepted; empty for a message that was not sent, which has only its outcome. */
 export function toDelivery({ status: outcome, delivery }: StoredMessage): {
   delivery?: NonNullable<Message['delivery']>;
 } {
@@ -25,7 +25,7 @@ export function toDelivery({ status: outcome, delivery }: StoredMessage): {
 
 const endedUnsent: ReadonlySet<StoredMessage['status']> = new Set(['rejected', 'not_sent', 'cancelled']);
 
-/** Milliseconds as ISO 8601; what is not known is left out. */
+/** Milliseconds as ISO 8601; undefined values are left out. */
 export function isoTimes<Name extends string>(times: Record<Name, number | undefined>) {
   const known = Object.entries<number | undefined>(times).flatMap(([name, at]) =>
     at === undefined ? [] : [[name, new Date(at).toISOString()]],

@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
-import { checkContent } from '../src/delivery/content-validation.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import type { Reconciler } from '../src/delivery/reconcile/reconciler.ts';
 import type { Delivery, ResendContext } from '../src/delivery/types.ts';
@@ -17,15 +16,14 @@ import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '.
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { checkTemplateMessage } from '../src/templates/template-validation.ts';
+import { contextOn, deadlineOf, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
-import { contextOn, deadlineOf } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
-  /** Why what is queued does not go out now. */
+  /** Why queued messages are not sent now. */
   holds: Holds;
   config: Config;
   delivery: Delivery;
@@ -166,7 +164,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
       const time = deadlineOf(request, config);
       const { id } = request.params;
       const asker = requestScopeOf(request);
-      // Called once the message is found to be the caller's.
+      // Called once the message is known to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
@@ -175,7 +173,8 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
         assertWithinRules(callerOf(request), { ...content.body }, recordPointers);
         const context = { ...contextOn(request, connection, time), channel };
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
-        await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
+        if (content.kind === 'template')
+          await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
       const sent = await delivery.resend(asker, id, on);
@@ -185,7 +184,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
   );
 }
 
-/** A caller's own messages: what is known of them, and the way out of `unknown`. */
+/** A caller's own messages: what is known of them, and how to resolve `unknown`. */
 export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listMessages(app, services);
   getMessage(app, services);
@@ -193,7 +192,7 @@ export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, s
   resendMessage(app, services);
 };
 
-/** The connection of the record, which its caller may have lost since. */
+/** The connection of the record. The caller may not be allowed to use it any more. */
 function assertMayUse(request: FastifyRequest, connection: string): void {
   if (mayUse(callerOf(request), connection)) return;
   throw new Problem('forbidden', 'your key may not use the connection of this message');

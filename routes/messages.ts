@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../src/config.ts';
-import { checkContent } from '../src/delivery/content-validation.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
 import type { Delivery } from '../src/delivery/types.ts';
@@ -14,12 +13,11 @@ import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
+import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { type BuildContext, requestedChannel, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
-import { type BuildContext, requestedChannel } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
   config: Config;
@@ -58,19 +56,20 @@ function createSend({ delivery, templates, contextOf }: Services) {
     request.requestLog.to = masked(content.body.to);
     const context = await contextOf(request);
     const asker = requestScopeOf(request);
-    // Before the preflight: what was sent once is answered as it was, whatever became of its template.
+    // Before the checks: a repeat is answered from the record, whatever has happened to its template since.
     const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
     assertWithinRules(callerOf(request), { ...content.body }, bodyPointers);
-    await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
+    if (content.kind === 'template')
+      await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
     const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
-    // WATI knows better than our copy of its templates.
+    // WATI refused the template, so our cached copy of it is outdated.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return replyWithMessage(reply, sent);
   };
 }
 
-/** Throws what of the content makes the URL longer than what lies between here and WATI accepts. */
+/** Throws a fault if the content makes the URL longer than WATI and the servers in between accept. */
 function createFitCheck({ config, sendCalls }: Services) {
   return (request: FastifyRequest, content: SingleContent, { pointer, text }: { pointer: string; text?: string }) => {
     const { call } = toUpstreamCall(sendCalls, content, randomUUID());
@@ -196,7 +195,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, own) =>
   sendTemplate(app, services);
 };
 
-/** The customer's answer carries the label and no id, so labels must differ. */
+/** The customer's answer contains the label and no id, so labels must differ. */
 function repeated(labels: readonly string[], pointer: (at: number) => string): FieldError[] {
   return labels.flatMap((label, at) => {
     const first = labels.findIndex((other) => other.trim().toLowerCase() === label.trim().toLowerCase());
@@ -204,7 +203,7 @@ function repeated(labels: readonly string[], pointer: (at: number) => string): F
   });
 }
 
-/** `text` headers have a text, the others an address; a file name is for documents. */
+/** Headers of type `text` need a text, others an address; only documents have a file name. */
 function headerFaults(header: ButtonsPost['header']): FieldError[] {
   if (!header) return [];
   const { type, text, url, fileName } = header;

@@ -3,10 +3,10 @@ import { callerOf } from '../src/http/authenticate.ts';
 import { audit } from '../src/operator/audit.ts';
 import { Problem } from '../src/problem.ts';
 
-/** Facts logged with an operator's act; `work` may add results. */
+/** Facts that are logged with an operator's act; `work` may add its results. */
 export type About = Record<string, unknown>;
 
-/** Does it, and writes the audit line of it, also where it comes to nothing. */
+/** Does the work and writes its audit line, also if it fails. */
 export async function audited<Result>(
   request: FastifyRequest,
   { act, about }: { act: string; about: About },

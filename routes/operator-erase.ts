@@ -13,15 +13,15 @@ interface Services {
   store: Pick<OperatorStore, 'listCallers'> &
     PersonStore &
     Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
-  /** A broadcast may have nothing to send any more. */
+  /** Called when a broadcast may have nothing to send any more. */
   onChange: () => void;
   onTaskError: (task: string, error: unknown) => void;
 }
 
-/** Some seconds of work: the request is to be answered. */
+/** The most batches of one request, which waits for them: some seconds of work. */
 const batchesMax = 100;
 
-/** What is kept of one person, over all callers: how much it is, and its end. */
+/** Finds and deletes what is kept of one person, across all callers. */
 export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { store, onChange, onTaskError }) => {
   app.post(
     '/v1/operations/erase',
@@ -47,7 +47,7 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
         Object.assign(about, erasure);
         if (!dryRun) {
           onChange();
-          // The answer does not wait for it: it takes long on PostgreSQL with a large table.
+          // The response does not wait for this: it takes long on PostgreSQL with a large table.
           store.scrub({ exclusive: false }).catch((error) => onTaskError('scrub', error));
         }
         return { to: masked(to), dryRun, ...erasure };

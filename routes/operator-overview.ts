@@ -21,7 +21,7 @@ interface Services {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
   store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
-  /** Undefined if they cannot be counted soon. */
+  /** Undefined if they cannot be counted quickly. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;
@@ -116,7 +116,7 @@ function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services)
   );
 }
 
-/** How everything stands, on one page; who the callers are, and the end of all that one of them has queued. */
+/** Overview of everything on one page, the callers, and cancelling all that a caller has queued. */
 export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   getOverview(app, services);
   listCallers(app, services);

@@ -31,7 +31,7 @@ interface Services {
   store: Pick<OperatorStore, 'listAllBroadcasts' | 'listMessagesOf' | 'changeAnyBroadcastStatus'>;
   callersView: CallersView;
   holds: Holds;
-  /** A broadcast may have something to send again, or nothing any more. */
+  /** Called when a broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
 }
 
@@ -180,7 +180,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
     connectionId,
     status,
     ...(template !== undefined && { template }),
-    // The upstream may quote the number that it refuses.
+    // The upstream's words may contain the number that it refuses.
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
     ...(delivery && { delivery }),
     attempts,

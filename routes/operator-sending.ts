@@ -12,7 +12,7 @@ interface Services {
   callersView: CallersView;
 }
 
-/** Stops sending, and lets it go on: of everybody, of some callers, over some connections. */
+/** Stops sending and releases it: for everything, for some callers, or over some connections. */
 export const operatorSending: FastifyPluginAsyncTypebox<Services> = async (app, { stopSwitch, callersView }) => {
   app.get(
     '/v1/operations/sending',
@@ -33,7 +33,7 @@ export const operatorSending: FastifyPluginAsyncTypebox<Services> = async (app, 
     '/v1/operations/sending',
     {
       config: { scope: 'operations:write', problems: ['store-unavailable'] },
-      // A thousand callers and a thousand connections, by name.
+      // Large enough for a thousand callers and a thousand connections by name.
       bodyLimit: 1024 * 1024,
       schema: {
         operationId: 'putSending',
@@ -58,7 +58,7 @@ export const operatorSending: FastifyPluginAsyncTypebox<Services> = async (app, 
     },
   );
 
-  /** What is stopped already stays known, whatever became of its records. */
+  /** A caller that is stopped already may be named even if it has no entry and no records any more. */
   const idsOf = async (named: readonly string[]): Promise<string[]> => {
     const resolved = await callersView.resolve(named);
     const found = named.map((name, at) => (stopSwitch.stopped.callers.includes(name) ? name : resolved[at]));

@@ -20,16 +20,16 @@ interface Services {
   holds: Holds;
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
-  /** Messages of all callers by status; undefined if they cannot be counted soon. */
+  /** Messages of all callers by status; undefined if they cannot be counted quickly. */
   counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
-  /** A broadcast may have something to send again, or nothing any more. */
+  /** Called when a broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
   onTaskError: (task: string, error: unknown) => void;
 }
 
 /** For operators: what all callers send, and how to stop it. */
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
-  // In this order the examples of the docs page hold: the last of them takes out what the others are about.
+  // The examples of the docs page depend on this order: the last one erases what the others are about.
   await app.register(operatorRecords, services);
   await app.register(operatorOverview, services);
   await app.register(operatorSending, services);

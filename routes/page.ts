@@ -1,8 +1,8 @@
 import type { Link } from '../src/upstream/pages.ts';
 
 /**
- * What a list of the upstream's things says of its page. Where the upstream puts fewer entries on a page than were asked for,
- * `size` is theirs: with the caller's own, the next page would begin behind a gap.
+ * The paging information of a list of upstream resources. If the upstream returns fewer entries per page than requested, `size`
+ * is its own number: with the requested one, the next page would leave a gap.
  */
 export function toPage({ total, pageSize, hasNext }: Link, number: number, size: number) {
   const goesOn = hasNext === true || (total !== undefined && pageSize !== undefined && total > number * pageSize);

@@ -15,20 +15,20 @@ import { refusalFrom } from '../src/upstream/answer-start.ts';
 import { type AuthDiagnosis, type CallContext, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { passThroughHeaders, waitForFirstByte } from './media.ts';
-import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
+import { abortOnDisconnect, type BuildContext } from './request-context.ts';
 
 interface Services {
   allowed: readonly NativePath[];
-  /** Of callers whose entry names no `countries`. */
+  /** Accepted countries for callers whose entry has no `countries`. */
   defaultCountries: readonly string[];
   streams: Streams;
   diagnosis: AuthDiagnosis;
-  /** Answers that stream through, by caller. */
+  /** Capacity for streamed answers, by caller. */
   downloads: SharedPool;
   contextOf: BuildContext;
 }
 
-/** Of the document. We know of no path of WATI's that takes another method, so the sandbox allows none: that is a 403. */
+/** Only for the document. No path of WATI's is known to take another method, so the sandbox allows none: that is a 403. */
 const starts: Record<string, { path: string; query: Readonly<Record<string, string>> }> = {
   POST: {
     path: 'api/v1/chatbots/start',
@@ -36,11 +36,11 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
   },
 };
 
-/** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones; undici would resolve `/a/%2e%2e/b` to `/b`. */
+/** Segments that are sent upstream as they are: no dot segments, no escapes, none empty. undici would resolve `/a/%2e%2e/b` to `/b`. */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
 export const passthrough: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  // The body is not read here: it flows to WATI as it comes.
+  // The body is not parsed; it is streamed to WATI.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 
@@ -52,7 +52,7 @@ export const passthrough: FastifyPluginAsyncTypebox<Services> = async (app, serv
       config: {
         scope: 'native:call',
         connection: true,
-        // WATI has many calls that write to a person, and starts a chatbot by one.
+        // WATI has many calls that send a message, and one that starts a chatbot.
         maySendMessage: method !== 'GET',
         passthroughQuery: query,
         streams: true,
@@ -96,7 +96,7 @@ async function passThrough(services: Services, reply: FastifyReply, wildcard: st
     body: flows ? detached(request.raw) : undefined,
     contentType: request.headers['content-type'],
     contentLength: flows && Number.isSafeInteger(length) ? length : undefined,
-    // A change that is on its way is not called back: it would only become unknown.
+    // A change in flight is not aborted: its outcome would only become unknown.
     ...(reads && { signal: abortOnDisconnect(reply) }),
   });
   if (answer.kind === 'failed') throw lost(answer.bytesSent, reads, unreachable(answer));
@@ -113,7 +113,7 @@ async function replyWithAnswer({ diagnosis }: Services, reply: FastifyReply, { a
   let isTaken = false;
   try {
     const { status } = answer;
-    // Passed on, it would read as a refusal of the caller's own key.
+    // If it were passed on, the caller would read it as a refusal of its own key.
     if (status === 401 || status === 403) {
       const refusal = await refusalFrom(answer, context.deadline);
       throw refused(reads, await refusedBy(refusal, context, diagnosis));
@@ -129,13 +129,13 @@ async function replyWithAnswer({ diagnosis }: Services, reply: FastifyReply, { a
     reply.code(status);
     isTaken = true;
   } finally {
-    // On any error: an unread body would keep its TCP connection.
+    // On any error: a body that is not read would keep its TCP connection.
     if (!isTaken) answer.body.destroy();
   }
   return reply.send(answer.body);
 }
 
-/** Responses that must not be passed on. */
+/** Answers that must not be passed on. */
 function faultOf({ status, containedKey }: StreamingResponse): Problem | undefined {
   if (containedKey) return keyEchoed(status);
   if (status >= 300 && status < 400) {
@@ -149,7 +149,7 @@ function faultOf({ status, containedKey }: StreamingResponse): Problem | undefin
   });
 }
 
-/** The path to call, if the operator named it with this method. */
+/** The path to call, if the operator allowed it with this method. */
 function nativePath(path: string, method: string, allowed: readonly NativePath[]): string {
   const segments = path.split('/');
   const named = allowed.some(
@@ -165,11 +165,11 @@ function nativePath(path: string, method: string, allowed: readonly NativePath[]
   return `/${segments.join('/')}`;
 }
 
-/** Nothing was done: of a change that is said. */
+/** Nothing was sent. For a change, the answer says so. */
 const refused = (reads: boolean, problem: Problem): Problem =>
   reads ? problem : new Problem(problem.slug, problem.message, { ...problem.extras, outcome: 'rejected' });
 
-/** A change whose answer was lost may have happened: that it is not repeated blindly is the caller's part. */
+/** A change whose answer was lost may have happened. Callers must not repeat it blindly. */
 function lost(sent: boolean, reads: boolean, problem: Problem): Problem {
   if (reads) return problem;
   const outcome = sent ? 'unknown' : 'not_sent';

@@ -52,13 +52,13 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-/** A page in both of its forms, built once. */
+/** A page in both formats, built once. */
 interface Written {
   readonly json: Buffer;
   readonly html: Buffer;
 }
 
-/** Made once, at the start, and sent as it is. */
+/** Built once, at the start, and sent unchanged. */
 function makePages(): { list: Written; bySlug: ReadonlyMap<string, Written> } {
   const data = Object.entries(problemTypes)
     .map(([slug, type]) => ({ type: `/problems/${slug}`, slug, ...type }))
@@ -75,7 +75,7 @@ function makePages(): { list: Written; bySlug: ReadonlyMap<string, Written> } {
   };
 }
 
-/** JSON unless HTML is preferred, as browsers say; a page has a style of its own, and no script. */
+/** JSON unless the client prefers HTML, as browsers do. The page has its own style and no script. */
 function send({ json, html }: Written, request: FastifyRequest, reply: FastifyReply): void {
   reply.header('vary', 'accept');
   if (prefersHtml(request.headers.accept)) {
@@ -90,7 +90,7 @@ function inBothForms<Schema extends TSchema>(description: string, schema: Schema
   return { description, content: { 'application/json': { schema }, 'text/html': html } };
 }
 
-/** Whether `Accept` (RFC 9110, 12.5.1) puts HTML before JSON; where it says nothing, or anything, it does not. */
+/** Whether `Accept` (RFC 9110, 12.5.1) prefers HTML to JSON. An absent header, or one that accepts anything, does not. */
 function prefersHtml(accept = '*/*'): boolean {
   const ranges = listMembers(accept).map((range) => {
     const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());

@@ -12,7 +12,7 @@ import type { StoredMessage } from '../src/store/message-store.ts';
 import { asksForChannel } from '../src/upstream/client.ts';
 import { toDelivery } from './message-delivery.ts';
 
-/** The answers of a sending operation that are no problems. */
+/** The responses of a sending operation that are no problems. */
 export const sendResponses = {
   201: answers('Accepted by WATI; `Location` names the message.', Message),
   202: answers(
@@ -21,7 +21,10 @@ export const sendResponses = {
   ),
 };
 
-/** The answer that fits what is known of a send. Throws the Problem of a send that did not happen. */
+/**
+ * Responds with what is known of a message: 201 accepted, 202 not final or unknown. Throws the Problem of a message that was
+ * rejected or not sent.
+ */
 export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendingWrite }: SendResult): FastifyReply {
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { requestLog } = reply.request;
@@ -66,7 +69,7 @@ export function toMessage(stored: StoredMessage, holds?: Holds): Message {
   };
 }
 
-/** Why one that is queued does not go out now. */
+/** Why a queued message is not sent now. */
 function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredMessage, holds: Holds | undefined) {
   if (status !== 'queued' || !holds) return {};
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
@@ -105,7 +108,7 @@ const byRefusal: Record<(Outcome & { outcome: 'rejected' })['refusal'], ProblemS
   other: 'upstream-rejected',
 };
 
-/** Our sentence for each refusal; WATI's own stands in `upstream.detail`. */
+/** Our sentence for each refusal; WATI's own words are in `upstream.detail`. */
 const refusalWords: Record<
   Exclude<(Outcome & { outcome: 'rejected' })['refusal'], 'credentials' | 'connection' | 'redirect'>,
   string
@@ -126,7 +129,7 @@ const refusalWords: Record<
 function rejected({ refusal, detail, status }: Outcome & { outcome: 'rejected' }, headers: Headers): Problem {
   const extras: ProblemExtras = { outcome: 'rejected', headers, upstream: { status, detail } };
   const slug = byRefusal[refusal];
-  // Our own words need no quotation of them.
+  // The detail is our own text already, so it is not quoted again.
   if (refusal === 'credentials' || refusal === 'connection') {
     return new Problem(slug, detail, { ...extras, upstream: { status } });
   }
@@ -136,11 +139,11 @@ function rejected({ refusal, detail, status }: Outcome & { outcome: 'rejected' }
   }
   const isUnsorted = refusal === 'other' || refusal === 'bad-request';
   const words = isUnsorted && asksForChannel(status, detail) ? channelWords : refusalWords[refusal];
-  // Under its key it is answered again, however long that is.
+  // Under its key the same answer is repeated, however long it takes until the quota is renewed.
   return new Problem(slug, words, { ...extras, ...(refusal === 'quota' && { retryable: false }) });
 }
 
-/** Throws what a list of records says of a cursor that is none of its own. */
+/** Throws the Problem of a cursor that the list did not issue. */
 export function asBadCursor(error: unknown): never {
   if (!(error instanceof RangeError)) throw error;
   const errors = [{ pointer: '/query/cursor', detail: 'is not a cursor that this list answered' }];

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { memoizeLast } from '../src/lib/memoize.ts';
 
-/** Serializes an object once for all requests that return it: coalesced reads share one (src/upstream/request-coalescing.ts). */
+/** Serializes an object once for all requests that return it: coalesced reads share it (src/upstream/request-coalescing.ts). */
 export function serializeOnce(reply: FastifyReply): void {
   const write = reply.getSerializationFunction('200');
   if (!write) throw new Error('serializeOnce needs a route with a response schema for 200');
@@ -11,5 +11,5 @@ export function serializeOnce(reply: FastifyReply): void {
 /** The type that the response schema describes. */
 type Page = Record<string, unknown>;
 
-/** Each page is made by one route, so how it is written follows from it. */
+/** Each page comes from one route, so its serialization depends on the object alone. */
 const textOf = memoizeLast((page: Page, write: (page: Page) => string) => write(page));

@@ -1,9 +1,9 @@
 import { invalid } from '../src/problem.ts';
 
-/** How far the clock of a caller may be ahead of ours. */
+/** How far a caller's clock may be ahead of ours. */
 const AHEAD_MAX_MS = 60_000;
 
-/** Throws the Problem of a `since` that is no time, or one that has not come yet: nothing could ever be found. */
+/** Throws the Problem of a `since` that is no time, or lies in the future. */
 export function assertSince(since: string | undefined): void {
   if (since === undefined) return;
   const at = Date.parse(since);

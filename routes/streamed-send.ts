@@ -13,10 +13,8 @@ import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { type BuildContext, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage } from './send-response.ts';
-import type { BuildContext } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 export interface StreamServices {
   config: Config;
@@ -32,14 +30,14 @@ export interface StreamedSend {
   /** Called when the body is about to be read. */
   file: () => Pick<UploadOptions, 'kinds' | 'check'>;
   draft: StreamDraft;
-  /** What the caller asked for beside the file. */
+  /** The caller's parameters besides the file. */
   asked: Readonly<Record<string, unknown>>;
   expected: ResponseExpectation;
-  /** Throws what is wrong before the body is read. */
+  /** Throws the faults that can be found before the body is read. */
   preflight?: (context: CallContext) => Promise<void>;
 }
 
-/** The slowest that WATI may take a file, bytes a millisecond: 64 KB/s. */
+/** The lowest rate at which WATI is expected to take a file, in bytes per millisecond: 64 KB/s. */
 const bytesPerMs = 64;
 
 /** Streams the file of the request to WATI, and replies with the message that it becomes. */
@@ -50,7 +48,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
   const context = await contextOf(request);
   const asker = requestScopeOf(request);
   const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, send.asked, await done]);
-  // Under a key that was used, the file is read and compared, and goes nowhere.
+  // If the key was used before, the file is only read and compared, and sent nowhere.
   const repeated = await delivery.findReplay(
     asker,
     async () => {
@@ -62,7 +60,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
   );
   if (repeated) return replyWithMessage(reply, repeated);
   assertWithinRules(callerOf(request), draft, queryPointers);
-  // After that: what was sent once is answered as it was, whatever became of its template.
+  // After the look-up of a repeat, which is answered from the record whatever has happened to its template since.
   await preflight?.(context);
   assertLengthDeclared(config, request);
   const upload = await beginUpload(services, reply, send);
@@ -115,7 +113,7 @@ function transmit({ config, streams }: StreamServices, upload: Upload, { call, c
   });
 }
 
-/** The problem that a caller's body is; undefined: the body is not at fault. */
+/** The Problem of the caller's body; undefined: the body is not at fault. */
 function faultOf(error: unknown): Problem | undefined {
   const problem = asProblem(error);
   return problem instanceof Problem ? problem : undefined;

@@ -15,15 +15,15 @@ import type { TemplateCache, TemplateMatches } from '../src/templates/template-c
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
+import type { BuildContext } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   templates: TemplateCache;
   contextOf: BuildContext;
 }
 
-/** A cache takes `Age` off `max-age` (RFC 9111, 4.2): what is left is what our own list has left. */
+/** Caches subtract `Age` from `max-age` (RFC 9111, 4.2), so what remains is the remaining lifetime of our own list. */
 const aged = (ttlMs: number, ageMs: number) => ({
   'cache-control': `private, max-age=${Math.floor(ttlMs / 1000)}`,
   age: String(Math.floor(ageMs / 1000)),
@@ -122,7 +122,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, servic
   previewTemplate(app, services);
 };
 
-/** The templates of this name, the approved one first. */
+/** The template of this name, in its approved version if there is one. Throws `not-found`. */
 function oneOf({ versions: [first], near, languages }: TemplateMatches, language: string | undefined): WatiTemplate {
   if (first) return first;
   const elsewhere =
@@ -144,7 +144,7 @@ function render(template: WatiTemplate, parameters: Record<string, string>): Ren
   };
 }
 
-/** In our words, without what is not there. */
+/** A template with our field names, without absent fields. */
 function partOf({ header, bodyOriginal, buttons }: TemplatePart): TemplateCard {
   return {
     ...(header && {
@@ -167,7 +167,7 @@ function partOf({ header, bodyOriginal, buttons }: TemplatePart): TemplateCard {
 
 function toTemplate(raw: WatiTemplate): Template {
   const { category, language, footer, cards, open } = raw;
-  // Positions are listed there for templates that have names: taken, and of use to nobody.
+  // WATI also lists positions for templates that have names. It accepts them, but they are of no use to callers.
   const others = raw.others.filter((name) => !/^\d+$/.test(name));
   return {
     id: raw.id,

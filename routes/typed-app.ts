@@ -1,4 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 
-/** The instance that a route is added to: its handler has the types of its schemas. */
+/** The Fastify instance that routes are added to; handlers get the types of their schemas. */
 export type TypedApp = Parameters<FastifyPluginAsyncTypebox>[0];

@@ -37,12 +37,12 @@ import { type AppParts, type Checks, createChecks, docsOf, registerPlugins, vers
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
 
-/** The largest message, escaped letter by letter, has half of it; a broadcast says itself how much it takes. */
+/** The largest body of most routes: twice the largest message, because every letter may be escaped. Broadcasts set their own limit. */
 const jsonBytesMax = 64 * 1024;
 
 /**
- * The whole service as a function of its settings, not yet listening: every plugin, then every route file, in order.
- * `close()` waits for the sends under way and closes what was opened here.
+ * Builds the whole service from its settings, not listening yet: every plugin, then every route file, in order. `close()` waits
+ * for sends in progress and closes what was opened here.
  */
 export async function buildApp(config: Config, overrides: ServiceOverrides): Promise<FastifyInstance> {
   const front = createFront(config, overrides.logger);
@@ -54,7 +54,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
     serverFactory: front.openServer,
-    // While it goes down, what still comes in over an open connection is served.
+    // During shutdown, requests that still arrive over open connections are served.
     return503OnClosing: false,
     frameworkErrors: frameworkErrors(overrides.callers, front),
     clientErrorHandler: clientErrorHandler(createProblemBase(config.PUBLIC_URL)),
@@ -70,7 +70,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   refuseOtherMethods();
 
   const { onListening } = overrides;
-  // Not waited for: a gateway that is slow holds up no start.
+  // Not awaited, so that a slow gateway does not delay the start.
   if (onListening) app.addHook('onListen', async () => void onListening(services.readiness));
   app.addHook('onReady', services.start);
   app.addHook('onClose', async () => {
@@ -160,7 +160,7 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     monthCalls,
   } = services;
   const callersView = createCallersView({ callers: overrides.callers, stopped: stopSwitch, store });
-  // PostgreSQL counts every row.
+  // Asked less often with PostgreSQL, which counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   registerGauges(metrics.registry, {
     version,

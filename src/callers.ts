@@ -2,18 +2,18 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf, type Scope } from './callers/entry.ts';
 import { checkEntries } from './callers/parse.ts';
 
-/** Another internal service, known by name, holding one or more keys. */
+/** Another internal service that calls this one, known by name, with one or more keys. */
 export type Caller = Omit<CallerEntry, 'keySha256' | 'keys' | 'id'> & {
-  /** Records belong to it, and it never changes; the name, where the entry gives none. */
+  /** The permanent id under which its records are stored; the name, if the entry has no id. */
   readonly id: string;
 };
 
-/** A caller, and its keys under their public ids (`keyIdOf`). */
+/** A caller, and its keys by their public ids (`keyIdOf`). */
 export interface ListedCaller {
   readonly caller: Caller;
   readonly keyIds: readonly string[];
 }
-/** A caller as one of its keys names it. */
+/** A caller together with the key that a request used. */
 export type KeyHolder = Caller & {
   /** The first eight hexadecimal digits of the key's SHA-256. */
   readonly keyId: string;
@@ -21,20 +21,23 @@ export type KeyHolder = Caller & {
 
 /** Finds callers by key. Tests use a fixed list; the server follows its file. */
 export interface Callers {
-  /** The caller that holds this key, unless it has expired. Takes the same time whichever key it is, right or wrong. */
+  /** The caller with this key, unless the key has expired. Takes the same time for every key, valid or not. */
   find(key: string): KeyHolder | undefined;
-  /** Whether a caller held this key until it expired. */
+  /** Whether a caller had this key until it expired. */
   hasExpired?(key: string): boolean;
-  /** The caller of this id as its entry stands now; undefined: it was removed. For what is done later on its behalf. */
+  /** The caller with this id in the current version of the file; undefined: it was removed. For work that is done later on its behalf. */
   byId(id: string): Caller | undefined;
-  /** Every entry as it stands now, in the order of the file. */
+  /** Every entry in the current version of the file, in its order. */
   list(): readonly ListedCaller[];
-  /** Whether the file could be used when it was read last, and the version in force: since when (ms since 1970), with how many. */
+  /**
+   * Whether the file was valid when it was last read, and since when (ms since 1970) its current version is in force, with how
+   * many entries.
+   */
   file?(): { valid: boolean; sinceMs: number; callers: number };
   close(): void;
 }
 
-// Most of what asks for these has a caller as well.
+// Code that needs the scopes usually needs the functions of this file as well.
 export { type Scope, scopes } from './callers/entry.ts';
 
 export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string): boolean =>
@@ -43,7 +46,7 @@ export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string):
 export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean =>
   caller.scopes.includes('*') || caller.scopes.includes(scope);
 
-/** The entries of one version of the file, ready to be looked up. */
+/** The entries of one version of the file, indexed for lookups. */
 export interface CallerIndex {
   readonly keys: readonly { digest: Buffer; holder: KeyHolder; lastMs: number }[];
   readonly byId: ReadonlyMap<string, Caller>;
@@ -70,7 +73,7 @@ export function indexCallers(entries: readonly CallerEntry[]): CallerIndex {
 export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): KeyHolder | undefined {
   const digest = hash('sha256', key, 'buffer');
   let found: KeyHolder | undefined;
-  // Every entry is compared, so that the duration does not show which one matched, or that it has expired.
+  // Compares every entry, so that the duration does not show which one matched, or whether it has expired.
   for (const entry of keys) if (timingSafeEqual(entry.digest, digest) && nowMs <= entry.lastMs) found = entry.holder;
   return found;
 }
@@ -79,7 +82,7 @@ export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): K
 export const heldBefore = (index: CallerIndex, key: string): boolean =>
   findHolder(index, key, Number.NEGATIVE_INFINITY) !== undefined;
 
-/** The entry of a caller with this key. Throws where a name, scope or rate breaks the rules of the file. */
+/** Builds the entry of a caller with this key. Throws if a name, scope or rate breaks the rules of the file. */
 export function callerEntry(
   name: string,
   key: string,

@@ -34,7 +34,7 @@ export interface Config
   readonly DEFAULT_COUNTRIES: readonly string[];
 }
 
-/** Everything that is wrong with the settings, in words that never quote a secret. */
+/** All faults of the settings, in words that never quote a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly string[];
@@ -45,10 +45,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** The environment's strings -> a frozen Config. Throws ConfigError with all faults at once. */
+/** Parses the environment into a frozen Config. Throws ConfigError with all faults at once. */
 export function loadConfig(environment: Record<string, string | undefined>, execArgv: readonly string[] = []): Config {
   const faults: string[] = [];
-  // An empty variable means "not set": compose files and Kubernetes hand those over for absent values.
+  // An empty variable means "not set": compose files and Kubernetes pass absent values like that.
   const data = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -58,14 +58,14 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   const key = checkKey(data, faults);
   for (const name of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const) {
     const value = env?.[name] ?? data[name];
-    // Where another fault left no `env`, a variable that is not set has its default still, which is fine.
+    // If another fault left `env` undefined, the raw variable is checked. An unset one gets its default, which is valid.
     const fault = value === undefined ? undefined : baseUrlFault(value);
     if (fault) faults.push(`${name} ${fault}`);
   }
   if (env?.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     faults.push('PUBLIC_URL is not a URL: look at its host and port');
   }
-  // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
+  // Ajv reads `1e400` as Infinity, which passes every limit, and a timer of Infinity fires at once.
   for (const [name, value] of Object.entries(env ?? {})) {
     if (value === Number.POSITIVE_INFINITY) faults.push(`${name} must be a whole number`);
   }
@@ -123,7 +123,7 @@ const isEnv = new Ajv({
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<Env>({ ...EnvSchema, additionalProperties: false });
 
-/** Text from the environment as what the schema says, the variables that it does not name left out. */
+/** Converts text from the environment to the types of the schema. Variables that the schema does not name are left out. */
 function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
   const env: unknown = { ...data };
   if (isEnv(env)) return env;
@@ -131,13 +131,13 @@ function readEnv(data: Record<string, string | undefined>, faults: string[]): En
   return undefined;
 }
 
-/** The values are left out: one of them could be a secret pasted into the wrong variable. */
+/** Values are not shown: one of them could be a secret that was pasted into the wrong variable. */
 function inWords(fault: ErrorObject): string {
   if (fault.keyword === 'required') return `${String(fault.params.missingProperty)} is required and not set`;
   return `${fault.instancePath.slice(1)} ${faultInWords(fault)}`;
 }
 
-/** A secret stands in NAME, or in the file that NAME_FILE names: read here into NAME. */
+/** A secret is in NAME, or in the file that NAME_FILE names; the file is read here into NAME. */
 function readSecretFile(name: string, data: Record<string, string | undefined>, faults: string[]): void {
   const file = data[`${name}_FILE`];
   if (file === undefined) return;
@@ -170,7 +170,7 @@ function checkKey(data: Record<string, string | undefined>, faults: string[]): s
   return key;
 }
 
-/** Plain http would show the key to the network: it is for loopback only. */
+/** Plain http would reveal the key on the network, so it is allowed on loopback only. */
 function baseUrlFault(value: string): string | undefined {
   const url = URL.parse(value);
   if (!url) return 'is not a URL';

@@ -35,7 +35,7 @@ export interface MessagingParts {
   onTaskError: OnTaskError;
 }
 
-/** Delivery, broadcasts, reconciliation and maintenance. */
+/** Builds delivery, broadcasts, reconciliation and maintenance. */
 export function createMessaging(config: Config, overrides: ServiceOverrides, parts: MessagingParts) {
   const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onTaskError } = parts;
   const now = overrides.now ?? (() => Date.now());
@@ -100,7 +100,7 @@ interface DispatchParts {
   closing: AbortSignal;
 }
 
-/** Used by single sends and by broadcasts. */
+/** Used by single messages and by broadcasts. */
 function dispatchServices(config: Config, parts: MessagingParts, own: DispatchParts) {
   const { upstream, rateLimiter } = parts;
   const { tracking, ...rest } = own;
@@ -127,7 +127,7 @@ interface OutboundParts {
   dispatch: ReturnType<typeof dispatchServices>;
 }
 
-/** What transmits: single sends, and the worker of the broadcasts. */
+/** Builds what sends: single messages, and the worker of the broadcasts. */
 function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { parts, dispatch }: OutboundParts) {
   const sends = createSendsPool();
   const queueLog = createQueueLog(logger, parts.store);
@@ -156,7 +156,7 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
   return { sends, delivery, broadcastWorker, onBroadcastStart: queueLog.started };
 }
 
-/** What a look in the history finds is counted like what a webhook proves. */
+/** Counts messages that reconciliation resolves in the same metric as those that webhooks resolve. */
 const countReconciled = (store: Store, metrics: Metrics): Pick<Store, 'countLookalikes' | 'markReconciled'> => ({
   countLookalikes: (...asked) => store.countLookalikes(...asked),
   markReconciled: async (...found) => {

@@ -26,10 +26,10 @@ interface PollingParts {
   onTaskError: OnTaskError;
 }
 
-/** A permit that would come sooner than this means that no other call waits. */
+/** If a permit would be granted within this time, no other call is waiting. */
 const turnMs = 200;
 
-/** Reads histories where no webhook tells what became of messages, at the lowest priority of all calls. */
+/** Reads histories of messages that no webhook reports on, at the lowest priority of all calls. */
 export function createPolling(config: Config, overrides: ServiceOverrides, parts: PollingParts): PollWorker {
   const { store, rateLimiter, upstream, metrics, pauses, monthCalls, reconcileWorker, mayRead, onTaskError } = parts;
   const { TRACKING_POLL: mode, TRACKING_POLL_PER_DAY: perDay, WATI_PLAN: plan } = config;

@@ -5,13 +5,13 @@ import { type ProblemSlug, problemTypes } from './problem-types.ts';
 export interface FieldError {
   pointer: string;
   detail: string;
-  /** Of CSVs: the data row from 1 (0: the header), and the line of the file where it begins. */
+  /** For CSVs: the data row from 1 (0: the header), and the line of the file where it begins. */
   row?: number;
   line?: number;
 }
 
 export interface ProblemExtras {
-  /** Outcome of the send that this problem ended. */
+  /** The outcome of the send that failed with this problem. */
   outcome?: 'rejected' | 'not_sent' | 'unknown';
   retryable?: boolean;
   errors?: FieldError[];
@@ -24,8 +24,8 @@ export interface ProblemExtras {
 }
 
 /**
- * An answer in the making that is not a success: thrown anywhere, answered as `application/problem+json` (RFC 9457)
- * by plugins/problems.ts. `detail` is read by the caller: it names no host, no key and no message text.
+ * A response that is not a success: thrown anywhere, and answered as `application/problem+json` (RFC 9457) by
+ * plugins/problems.ts. The caller reads `detail`, so it contains no host, no key and no message text.
  */
 export class Problem extends Error {
   override readonly name = 'Problem';
@@ -34,7 +34,8 @@ export class Problem extends Error {
   readonly extras: ProblemExtras;
 
   constructor(slug: ProblemSlug, detail: string, extras: ProblemExtras = {}) {
-    // A problem is a response, not a bug: its stack is never read, and collecting it costs a tenth of the CPU in a flood of 429s.
+    // A problem is a response, not a bug. Its stack is never read, and collecting it would cost a tenth of the CPU in a flood
+    // of 429s.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(detail, { cause: extras.cause });
@@ -49,7 +50,7 @@ export class Problem extends Error {
   }
 }
 
-/** A request that breaks the rules of its operation: every fault with its place. */
+/** A request that breaks the rules of its operation, with every fault and its position. */
 export const invalid = (errors: FieldError[]): Problem =>
   new Problem('validation-failed', `${counted(errors.length, 'fault')} in the request`, {
     errors,

@@ -10,32 +10,32 @@ import { ExpiredConnections } from './upstream/expired-connections.ts';
 import type { CallReport, HttpResponse } from './upstream/types.ts';
 
 export interface Readiness {
-  /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
+  /** Asks the control API at most once in ten seconds per key, however often it is called. Never throws. */
   check(): Promise<Ready>;
-  /** Learns from the calls that are made anyway whether the gateway can be reached. */
+  /** Records whether upstream calls that are made anyway reach the gateway. */
   observe(report: CallReport): void;
-  /** Learns from what the gateway answers over a connection whether it has expired. */
+  /** Records whether the gateway reports a connection as expired. */
   heard(connection: string, answer: HttpResponse): void;
-  /** From now on the answer is `draining`. */
+  /** From now on the state is `draining`. */
   drain(): void;
 }
 
 const trustedMs = 10_000;
 
-/** A probe has little patience: what Maton has not said by then, it says to the next one. */
+/** A probe waits only briefly. If Maton answers later, the next probe gets the answer. */
 const checkTimeoutMs = 1_000;
 const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' } as const;
 
-/** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
+/** A full disk or an unavailable database is noticed within a second, and so is its recovery. */
 const storeTrustedMs = 1_000;
 
 interface ReadinessServices {
   store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
-  /** The Maton key in use. Results for another key no longer count. */
+  /** The Maton key in use. Results for another key are discarded. */
   matonKey: () => string;
-  /** Recovery of what earlier processes left has finished. */
+  /** Recovery of what earlier processes left has ended. */
   hasRecovered: () => boolean;
 }
 
@@ -49,9 +49,9 @@ export function createReadiness(
   let draining = false;
   let gatewayIsDown = false;
   let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
-  let last: { at: number; key: string; state: Promise<Told> } | undefined;
+  let last: { at: number; key: string; state: Promise<ControlState> } | undefined;
 
-  const ask = async (maxAgeMs: number): Promise<Told> => {
+  const ask = async (maxAgeMs: number): Promise<ControlState> => {
     try {
       const all = await connections.recent(maxAgeMs, { once: true });
       usable = all
@@ -65,7 +65,7 @@ export function createReadiness(
     }
   };
 
-  /** The only active one is not the one that was used before. */
+  /** The only active connection is not the one that was used before. */
   const isAnother = async (all: readonly MatonConnection[]): Promise<boolean> => {
     const [only, ...others] = all.filter(({ status }) => status === 'ACTIVE');
     if (configured !== undefined || !only || others.length > 0) return false;
@@ -99,8 +99,8 @@ export function createReadiness(
       return {
         status: draining ? 'draining' : started,
         ...state,
-        // No reason to take the instance out: no other one sends, and reads go on.
-        // Only a call can tell that it is well again, so calls are let in.
+        // These do not take the instance out of service: no other instance could send either, and reads still work. Only a call can
+        // show that a connection works again, so calls are let in.
         ...(state.connection === 'active' && expired.isEvery(usable) && { authorization: 'expired' as const }),
         ...(isStopped && { sending: 'stopped' as const }),
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
@@ -116,4 +116,4 @@ export function createReadiness(
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;
+type ControlState = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;

@@ -21,8 +21,7 @@ import { slowClients } from '../plugins/slow-clients.ts';
 import { strictText } from '../plugins/strict-text.ts';
 import { traceRequests } from '../plugins/tracing.ts';
 import { strictValidation } from '../plugins/validation.ts';
-import { createContextBuilder, deadlineOf } from '../routes/upstream-context.ts';
-import { isUnattended } from '../routes/wait-preference.ts';
+import { createContextBuilder, deadlineOf, isUnattended } from '../routes/request-context.ts';
 import type { Config } from './config.ts';
 import { createListedConnections } from './connections/listed-connections.ts';
 import { watchMethods } from './http/allowed-methods.ts';
@@ -56,7 +55,7 @@ export interface AppParts {
 
 export type Checks = ReturnType<typeof createChecks>;
 
-/** Checks that run before a route, and those that routes run. */
+/** Checks that run before a route, and those that routes call. */
 export function createChecks(config: Config, { store, stopSwitch, upstream, pin }: Services) {
   const isRepeat = createIsRepeat(store);
   const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
@@ -76,7 +75,7 @@ export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) =
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
-/** In the order in which a request passes them. Returns a function to call after the last route is registered. */
+/** Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is registered. */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, overrides, front, metrics, services, numbers } = parts;
   const { readiness, reservations, dayQuota } = services;

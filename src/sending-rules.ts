@@ -2,10 +2,10 @@ import type { Caller } from './callers.ts';
 import { counted } from './lib/counted.ts';
 import { type FieldError, Problem } from './problem.ts';
 
-/** What the entry of a caller narrows its sends to; what is absent narrows nothing. `[]` lets nothing through. */
+/** What the entry of a caller allows it to send. An absent property restricts nothing; `[]` allows nothing. */
 export type SendingRules = Pick<Caller, 'recipients' | 'templates'> & { countries?: readonly string[] };
 
-/** What is to be sent. */
+/** The message that is to be sent. */
 export interface Sending {
   to?: string;
   template?: string;
@@ -19,15 +19,15 @@ export interface SendingPointers {
 
 export const bodyPointers: SendingPointers = { to: '/to', template: '/template' };
 export const queryPointers: SendingPointers = { to: '/query/to', template: '/query/template' };
-/** Of a message that is sent again: its path names both. */
+/** For a resend: its path names the message, and thereby recipient and template. */
 export const recordPointers: SendingPointers = { to: '/path/id', template: '/path/id' };
 
-/** As many as are told of other faults. */
+/** The most faults that are listed. */
 const faultsShown = 100;
 
 /**
- * Throws `sending-forbidden` where the caller may not send this: the one place where the recipients and templates of its
- * entry count. Sends without a template (texts, files, buttons, lists) are narrowed by their recipients alone.
+ * Throws `sending-forbidden` if the caller may not send this. The only place where the recipients and templates of a caller's
+ * entry are checked. Messages without a template (texts, files, buttons, lists) are restricted by their recipients alone.
  */
 export function assertWithinRules(rules: SendingRules, sending: Sending, pointers: SendingPointers): void {
   const check = createSendingCheck(rules);
@@ -36,7 +36,7 @@ export function assertWithinRules(rules: SendingRules, sending: Sending, pointer
   check.assert();
 }
 
-/** The same for many: every recipient is looked at before the whole is refused. */
+/** The same for many recipients: all of them are checked before the request is refused. */
 export interface SendingCheck {
   template(name: string | undefined, pointer: string): void;
   recipient(to: string, pointer: string): void;
@@ -70,8 +70,8 @@ export function createSendingCheck({ recipients, templates }: SendingRules): Sen
 }
 
 /**
- * Native calls say nowhere in one form to whom and what they send: a caller whose sends are narrowed, or counted, makes none
- * that could send.
+ * The recipient and content of native calls cannot be recognized. So a caller with any restriction or quota for sending may not
+ * make native calls that could send.
  */
 export function assertMayCallNative(
   rules: SendingRules & Pick<Caller, 'messagesPerHour' | 'messagesPerDay'>,
@@ -87,14 +87,14 @@ export function assertMayCallNative(
   throw new Problem('sending-forbidden', `${detail}; nothing was sent`);
 }
 
-/** Exact ones, and beginnings that end in `*`. A leading plus says nothing, here as in a request; nor does the case of an id. */
+/** Matches exact recipients, and prefixes that end in `*`. A leading plus and the case of an id make no difference. */
 function matcherOf(recipients: readonly string[]): (to: string) => boolean {
   const plain = recipients.map(bare);
   const exact = new Set(plain.filter((each) => !each.endsWith('*')));
   const beginnings = plain.filter((each) => each.endsWith('*')).map((each) => each.slice(0, -1));
   return (to) => {
     const asked = bare(to);
-    // A beginning is of a number: a contact id may begin with any digits.
+    // A prefix applies to numbers only: a contact id may begin with the same digits.
     return (
       exact.has(asked) || (/^\d{7,15}$/.test(asked) && beginnings.some((beginning) => asked.startsWith(beginning)))
     );

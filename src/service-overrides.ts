@@ -11,37 +11,37 @@ import type { Tracing } from './tracing/types.ts';
 import type { Uploads } from './upload/uploads.ts';
 import type { Dispatchers } from './upstream/dispatchers.ts';
 
-/** Parts that a test or the sandbox replaces; the server uses the defaults. */
+/** Parts that tests and the sandbox replace; the server uses the defaults. */
 export interface ServiceOverrides {
   callers: Callers;
   logger: FastifyBaseLogger;
-  /** Who may post webhooks, closed with the service; needed with INTAKE_PORT. Who posts them may want to know the port. */
+  /** Senders that may post webhooks, closed with the service; required with INTAKE_PORT. `onListening` gets the port. */
   intake?: { tokens: IntakeTokens; onListening?: (port: number) => void };
-  /** Where the Maton key can change while the service runs; the setting otherwise. */
+  /** For a Maton key that can change while the service runs; by default the setting. */
   matonKey?: () => string;
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
-  /** Gives calls upstream their turns; by the settings otherwise. */
+  /** The rate limiter of upstream calls; by default built from the settings. */
   rateLimiter?: OutboundRateLimiter;
-  /** Where one process has one service after another. */
+  /** For processes that run several services one after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
-  /** Ids of messages and broadcasts; random by default. */
+  /** Makes ids of messages and broadcasts; random by default. */
   newId?: () => string;
-  /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
+  /** Wall clock, ms, for the times in records. A store that is passed in has its own. */
   now?: () => number;
   /** The usual ones by default. */
   pauses?: RetryDelays;
-  /** By which unknown sends are looked for; real time by default. */
+  /** The clock of reconciliation; real time by default. */
   looks?: ReconcileClock;
-  /** By which histories are polled; real time by default. */
+  /** The clock of polling; real time by default. */
   polls?: Pick<ReconcileClock, 'wait'>;
-  /** Everything behind it is simulated: the docs page says so. */
+  /** The upstream is simulated, and the docs page says so. */
   sandbox?: boolean;
-  /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
+  /** Called once when the service listens. Without it, the checks of the start are not made. */
   onListening?: (readiness: Readiness) => Promise<void>;
   /** How many lines the log has lost. */
   linesDropped?: () => number;
-  /** Absent: nothing is traced. Whoever opened it closes it. */
+  /** Absent: no tracing. The code that opened it closes it. */
   tracing?: Tracing;
 }

@@ -183,7 +183,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
-      // Before anything goes out.
+      // Before anything is sent.
       await stopSwitch.start();
       await maintenance.start();
       acceptConfigured();
@@ -201,12 +201,12 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       intake?.cutOff();
     },
     close: async () => {
-      // The lease is kept until the last send has ended: another replica would take it for lost.
+      // The lease is kept until the last send has ended, or another replica would consider this process dead.
       closing.abort();
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
-      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
       await monthCalls.close();
@@ -217,7 +217,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   };
 }
 
-/** Absent: there is no limit. */
+/** Absent: there is no rate limit. */
 function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
   reservations?: ReservationStore,
@@ -229,7 +229,7 @@ function openRateLimiter(
 
 const hourMs = 60 * 60 * 1000;
 
-/** How long the store keeps what. */
+/** How long the store keeps records. */
 export const retentionOf = (config: Config): StoreOptions => ({
   keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
   unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
@@ -239,7 +239,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
   tls: config.STORE_TLS,
 });
 
-/** The store, and where replicas take turns: through their database. One process alone paces itself. */
+/** The store, and the source of slots that replicas share through their database. A single process paces itself. */
 async function openRecords(
   config: Config,
   onQuery: Metrics['recordStoreCall'],

@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -157,7 +157,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Has a listener of its own, with the guards of the other one in front of it.
     of: /^src\/intake\//,
     values:
-      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
+      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(list-file|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
     types: /^src\/store\/intake-store\.ts$/,
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },

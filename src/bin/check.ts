@@ -17,8 +17,8 @@ import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 import { listWebhookEndpoints } from '../upstream/webhook-endpoints.ts';
 
 /**
- * `npm run check`: tries what the service needs, with the same settings, and says in plain words what is wrong.
- * It reads, and opens the store as a start would; it sends nothing, and prints no secret. Exit code 1: something is wrong.
+ * `npm run check`: checks what the service needs, with the same settings, and says in plain words what is wrong. It reads, and
+ * opens the store as a start would; it sends nothing, and prints no secret. Exit code 1: something is wrong.
  */
 async function main(): Promise<boolean> {
   const config = settings();
@@ -96,7 +96,7 @@ function callers(path: string): Finding {
   }
 }
 
-/** Keys whose time is over are no fault of the file, and what a caller that is refused looks for. */
+/** Expired keys are no fault of the file, but they explain why a caller is refused. */
 function expired(entries: readonly CallerEntry[], nowMs: number): string[] {
   const ids = entries.flatMap((entry) =>
     keysOf(entry)
@@ -112,7 +112,7 @@ const busy = 5;
 async function store(config: Config, read: (opened: Store) => Promise<void>): Promise<Finding> {
   const { STORE_URL: url, STORE_LEASE_MS: leaseMs, STORE_TLS: tls } = config;
   const isPostgres = url.startsWith('postgres');
-  // Nothing ages here: the store is closed again before anything could.
+  // Nothing expires here: the store is closed again before it could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
   try {
@@ -140,7 +140,7 @@ async function store(config: Config, read: (opened: Store) => Promise<void>): Pr
   return { fine: `${isPostgres ? 'the database' : url} can be written to` };
 }
 
-/** Which connections would be used: one, or with several that callers choose from each of them. */
+/** The connections that would be used: the only one, or, if there are several, those that each caller may choose from. */
 function choice(
   known: MatonConnection[],
   { MATON_CONNECTION_ID: configured, CLIENTS_FILE: clients }: Config,
@@ -175,7 +175,10 @@ function choice(
   return { usable: active, finding: { fine } };
 }
 
-/** Who may connect an account that then is the only active one; none where the file cannot be read, which is told elsewhere. */
+/**
+ * Callers that may connect an account, which would then be the only active one. None if the file cannot be read, which another
+ * step reports.
+ */
 function connectingCallers(path: string): string[] {
   try {
     const entries = parseCallers(readFileSync(path, 'utf8'));
@@ -187,7 +190,7 @@ function connectingCallers(path: string): string[] {
 
 const authorize = 'POST /v1/connections, open its authorizationUrl in a browser, and sign in to WATI.';
 
-/** One read that changes nothing, as cheap as there is. */
+/** One cheap read that changes nothing. */
 async function gateway(upstream: Upstream, connection: string): Promise<Finding> {
   const query = { pageSize: 1, pageNumber: 1 };
   const path = '/api/v1/getMessageTemplates';
@@ -195,7 +198,7 @@ async function gateway(upstream: Upstream, connection: string): Promise<Finding>
   return { fine: `WATI answers for ${connection}` };
 }
 
-/** A Problem's words are made for callers: no key, no host. Anything else tells its code alone. */
+/** The detail of a Problem is made for callers: it has no key and no host. For other errors only the code is shown. */
 function faultOf(error: unknown): Finding {
   if (!(error instanceof Problem)) return { fault: codeOf(error) ?? 'an unforeseen fault', remedy: 'Report this.' };
   const unreachable = 'Look at the network, at a proxy in between, and at MATON_GATEWAY_URL and MATON_CONTROL_URL.';
@@ -209,7 +212,7 @@ function faultOf(error: unknown): Finding {
     'connection-unusable': authorize,
     'rate-limited': 'Try again in a minute: the calls that the account has are spent.',
   };
-  // Who operates the service has a use for the code, which callers have not.
+  // Operators can use the error code, which callers do not see.
   const code = codeOf(error.cause);
   const fault = code === undefined ? error.message : `${error.message} (${code})`;
   return { fault, remedy: remedies[error.slug] ?? 'Act on the reason that is given.' };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
-import { CallersFault, parseCallers } from '../callers/parse.ts';
+import { parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
 import { counted } from '../lib/counted.ts';
 import {
@@ -136,11 +136,11 @@ function listed(entries: readonly CallerEntry[], nowMs: number): string {
 const lastDay = (notAfter: string, nowMs: number) =>
   nowMs > lastMsOf(notAfter) ? `(expired ${notAfter})` : `(until ${notAfter})`;
 
-/** Another key for a caller that is there asks for none of these. */
+/** These are not needed for a further key of an existing caller. */
 const isNew = ({ scopes: granted, connections, rate, add }: Given) =>
   add === undefined || granted !== undefined || connections !== undefined || rate !== undefined;
 
-/** All that is wrong with the arguments, at once. What is left, the rules of the file find. */
+/** All faults of the arguments at once; the rules of the file find the rest. */
 function faultsIn(given: Given): string[] {
   const { first: name, more, list, revoke: from, key } = given;
   const creates = list === undefined && from === undefined;
@@ -165,7 +165,7 @@ function faultsIn(given: Given): string[] {
   return [...applying(faults), ...(creates && isNew(given) ? grantFaults(given) : [])];
 }
 
-/** Nothing is granted that was not asked for in so many words. */
+/** Grants only what was requested explicitly. */
 function grantFaults({ scopes: asked, connections, rate }: Given): string[] {
   const granted = split(asked);
   const chosen = split(connections);
@@ -184,7 +184,7 @@ function grantFaults({ scopes: asked, connections, rate }: Given): string[] {
   return applying(faults);
 }
 
-/** The scopes of the same noun, for one that is misspelt. */
+/** The scopes of the same noun, as suggestions for one that is misspelt. */
 function alike(scope: string, known: readonly string[]): string {
   const same = known.filter((other) => other.split(':')[0] === scope.split(':')[0]);
   return same.length > 0 ? `; there is ${same.join(', ')}` : '';
@@ -202,5 +202,4 @@ runFileCommand({
   parse,
   faults: faultsIn,
   run,
-  isFileFault: (error) => error instanceof CallersFault,
 });

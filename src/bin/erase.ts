@@ -43,7 +43,7 @@ async function run(): Promise<number> {
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
   const erasure = await erasePerson(store, { to, dryRun });
-  // Also where nothing is left: the route may have left traces in a large file.
+  // Runs even if nothing is left: the route may have left traces in a large file.
   if (!dryRun) await store.scrub({ exclusive: true });
   console.log(told(erasure, dryRun));
   return dryRun || erasure.left.length === 0 ? 0 : 1;

@@ -1,6 +1,7 @@
+import { ListFileFault } from '../callers/list-file.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 
-/** The options that every program has which edits one file of secrets. */
+/** The options of every program that edits a file of secrets. */
 export const fileOptions = {
   add: { type: 'string' },
   revoke: { type: 'string' },
@@ -15,10 +16,10 @@ interface FileValues {
   help: boolean;
 }
 
-/** The options, the first positional argument (empty if absent) and the others, which no program takes. */
+/** The options, the first positional argument (empty if absent) and the others, which no program accepts. */
 export type FileArguments<Values> = Values & { first: string; more: string[] };
 
-/** Each fault with whether it applies. */
+/** Faults, each with whether it applies. */
 export type Faults = [isAtFault: boolean, fault: string][];
 
 interface FileCommand<Values> {
@@ -27,13 +28,11 @@ interface FileCommand<Values> {
   creates: string;
   parse: () => { values: Values; positionals: string[] };
   faults: (given: FileArguments<Values>) => string[];
-  /** Does it, and returns what is printed. */
+  /** Makes the change, and returns what is printed. */
   run: (given: FileArguments<Values>) => string;
-  /** The content of the file is at fault. */
-  isFileFault: (error: unknown) => boolean;
 }
 
-/** Runs a program that edits one file of secrets. Exit codes: 0 done, 1 the file is unchanged, 2 not understood. */
+/** Runs a program that edits one file of secrets. Exit codes: 0 done, 1 the file is unchanged, 2 the arguments are wrong. */
 export function runFileCommand<Values extends FileValues>(command: FileCommand<Values>): void {
   try {
     process.exitCode = run(command);
@@ -64,19 +63,19 @@ function run<Values extends FileValues>(command: FileCommand<Values>): number {
     return 0;
   } catch (error) {
     // Without a file, a faulty entry is a fault of the arguments.
-    if (file === undefined || !concernsFile(error, command.isFileFault)) throw error;
+    if (file === undefined || !concernsFile(error)) throw error;
     console.error(`${file} stands as it was: ${reasonOf(error)}`);
     return 1;
   }
 }
 
-const concernsFile = (error: unknown, isFileFault: (error: unknown) => boolean): boolean =>
-  error instanceof EditRefused || isFileFault(error) || (error instanceof Error && 'syscall' in error);
+const concernsFile = (error: unknown): boolean =>
+  error instanceof EditRefused || error instanceof ListFileFault || (error instanceof Error && 'syscall' in error);
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
 
-/** Faults of the options that every program has. */
+/** Faults in the options that every program has. */
 export function fileFaults({ add, revoke, list }: FileValues): Faults {
   const files = Object.entries({ '--add': add, '--revoke': revoke, '--list': list }).filter(
     ([, file]) => file !== undefined,
@@ -87,7 +86,7 @@ export function fileFaults({ add, revoke, list }: FileValues): Faults {
   ];
 }
 
-/** Faults of an option that names one secret by the beginning of its hash. */
+/** Faults in an option that names a secret by the beginning of its hash. */
 export const idFaults = (option: string, id: string | undefined, { isRevoking, hint }: IdContext): Faults => [
   [id !== undefined && !isRevoking, `${option} goes with --revoke`],
   [
@@ -106,7 +105,7 @@ export const isEntryName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-
 export const applying = (faults: Faults): string[] =>
   faults.flatMap(([isAtFault, fault]) => (isAtFault ? [fault] : []));
 
-/** Rows under their heading, in columns as wide as their longest cell. */
+/** A table with headings, its columns as wide as their longest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns - 1 }, (_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
-import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
+import { parseTokens, type TokenEntry } from '../intake/token-entry.ts';
 import { wantedEvents } from '../intake/wanted-events.ts';
 import { counted } from '../lib/counted.ts';
 import {
@@ -52,7 +52,8 @@ function makeToken({ connectionId, name, add }: { connectionId: string; name: st
   const token = randomBytes(32).toString('base64url');
   const sha256 = hash('sha256', token);
   const entry: TokenEntry = { name, tokenSha256: [sha256], connectionId };
-  // Checks the entry by the rules of the file, also where it goes into none: a faulty one must not leave an address in WATI.
+  // Validates the entry by the rules of the file even if it is not written to one: a faulty entry must not leave an address at
+  // WATI.
   const [checked] = parseTokens(JSON.stringify([entry]));
   if (add !== undefined) editTokensFile(add, (all) => withToken(all, { name, connectionId, sha256 }), { create: true });
   const publicUrl = process.env.INTAKE_PUBLIC_URL || 'https://YOUR-HOST';
@@ -88,7 +89,7 @@ function listed(entries: readonly TokenEntry[]): string {
   return table([['NAME', 'TOKENS', 'CONNECTION'], ...rows]);
 }
 
-/** All that is wrong with the arguments, at once. What is left, the rules of the file find. */
+/** All faults of the arguments at once; the rules of the file find the rest. */
 function faultsIn(given: Given): string[] {
   const { first, more, list, revoke: from, name, token } = given;
   const creates = list === undefined && from === undefined;
@@ -120,5 +121,4 @@ runFileCommand({
   parse,
   faults: faultsIn,
   run,
-  isFileFault: (error) => error instanceof TokensFault,
 });

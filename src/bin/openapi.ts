@@ -4,7 +4,7 @@ import { buildApp } from '../app.ts';
 import { fixedCallers } from '../callers.ts';
 import { loadConfig } from '../config.ts';
 
-/** `npm run openapi` writes openapi.yaml from the route schemas; with `--check` it only says whether it is fresh. */
+/** `npm run openapi` writes openapi.yaml from the route schemas; with `--check` it only reports whether the file is up to date. */
 async function main(): Promise<number> {
   const config = loadConfig({ MATON_API_KEY: 'the-document-needs-none', CLIENTS_FILE: 'none', STORE_URL: 'memory:' });
   const app = await buildApp(config, { callers: fixedCallers([]), logger: pino({ level: 'silent' }) });

@@ -5,12 +5,12 @@ import { sandboxKey } from '../callers/sandbox-key.ts';
 import { createLogger } from '../observability/logger.ts';
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 
-/** It ends at once; whatever keeps it from that is not waited for. */
+/** Ends the process at once, without waiting for anything that is open. */
 const shutdownMs = 10_000;
 
 /**
- * `npm run sandbox`: a simulated Maton and WATI, and the service in front of it, on loopback unless HOST says otherwise.
- * Nobody's key is needed, and nothing is kept: what was tried is never mixed up with real records.
+ * `npm run sandbox`: a simulated Maton and WATI, and the service in front of it, on loopback unless HOST is set. Needs no key
+ * and keeps nothing, so that tests never mix with real records.
  */
 async function main() {
   const { seed, templatesFile, webhooksUrl } = optionsOf(process.argv.slice(2));
@@ -74,7 +74,7 @@ Ready: ${url}
 `;
 }
 
-/** The same settings for both, in front of each line, so that each can be pasted alone. */
+/** Prefixes each line with the settings, so that each can be pasted alone. */
 function rehearsal({ gatewayUrl, controlUrl, matonKey, rehearsalPort, callersOfFile }: Sandbox): string {
   const settings = [
     `MATON_API_KEY=${matonKey}`,
@@ -94,7 +94,7 @@ function rehearsal({ gatewayUrl, controlUrl, matonKey, rehearsalPort, callersOfF
 
 const rehearsalFile = 'rehearsal-clients.json';
 
-/** As a word of a shell. */
+/** Quotes a text for the shell. */
 const quoted = (word: string): string => (/^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 try {

@@ -15,9 +15,9 @@ import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
-  // A write to the kernel for each line would cost more than the line. What is left goes out when the process ends.
+  // Buffered, because a write to the kernel would cost more than making the line. The rest is written when the process ends.
   const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100, maxLength: logBytesMax });
-  // Where nobody takes the log away, what does not fit any more is lost and counted: memory is for the sends.
+  // If the log is not read, lines that exceed the buffer are lost and counted, so that memory is left for sends.
   let linesDropped = 0;
   stream.on('drop', () => {
     linesDropped += 1;
@@ -26,7 +26,7 @@ async function serve(config: Config) {
   const logger = createLogger(config.LOG_LEVEL, secrets, stream);
   const { callers, intakeTokens } = followFiles(config, logger);
   const key = followKey(config, secrets, logger);
-  // A diagnostic report holds the environment; whoever can ask for one could read the key there.
+  // A diagnostic report contains the environment, and thereby the key.
   Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
   const tracing = await openTracing(process.env, {
     version,
@@ -47,18 +47,19 @@ async function serve(config: Config) {
     key?.close();
     logger.flush();
   });
-  // Node's 511 are fewer than the connections of a flood: the kernel drops the rest, and they come back seconds later.
+  // Node's default of 511 is less than the connections of a flood: the kernel drops the rest, and clients retry only seconds
+  // later.
   try {
     await listen(app, { host: config.HOST, port: config.PORT, backlog: 4_096 });
   } catch (error) {
-    // What was taken up from an earlier life ends first, so that nothing on the wire becomes unknown for a taken port.
+    // Waits for messages that were resumed at the start, so that none of them becomes unknown because the port is in use.
     await Promise.race([app.close().catch(() => {}), sleep(config.SHUTDOWN_TIMEOUT_MS)]);
     stream.flushSync();
     throw error;
   }
 }
 
-/** As much of the log waits for its reader at most. */
+/** The most log that is buffered for a slow reader. */
 const logBytesMax = 4 * 1024 * 1024;
 
 /** The files that are followed, once all of them can be read. */
@@ -103,7 +104,10 @@ function logCallersChange(logger: Logger, change: FileChange): void {
   for (const each of change.changes) logger.info({ audit: true, act: 'callers-changed', ...each }, 'audit');
 }
 
-/** Only a file can change while the service runs. Both keys stay hidden from the log: an old one may be in force elsewhere. */
+/**
+ * Only the key in a file can change while the service runs. Both the old and the new key are hidden from the log, because the
+ * old one may be in force elsewhere.
+ */
 function followKey(config: Config, secrets: string[], logger: Logger): MatonKey | undefined {
   const path = process.env.MATON_API_KEY_FILE;
   if (path === undefined || path === '') return undefined;
@@ -119,7 +123,7 @@ function followKey(config: Config, secrets: string[], logger: Logger): MatonKey 
 
 const reasonOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);
 
-/** Not the message: it may quote what the collector answered. */
+/** Not the message, which may quote the collector's answer. */
 const faultName = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');
 
 function startupFault(error: unknown): string {
@@ -131,6 +135,6 @@ try {
   await serve(loadConfig(process.env, process.execArgv));
 } catch (error) {
   console.error(startupFault(error));
-  // Whatever is open by now would keep the process, or let it end with 0.
+  // Exits explicitly: open handles would keep the process alive, or it would end with code 0.
   process.exit(1);
 }

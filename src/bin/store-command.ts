@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { ConfigError, loadConfig } from '../config.ts';
 import { openStore, type Store, sqlitePath } from '../store/open.ts';
 
-/** The arguments are wrong: the usage is printed behind the message. */
+/** The arguments are wrong: the usage is printed after the message. */
 export class UsageError extends Error {}
 
 interface StoreCommand {
   usage: string;
-  /** What helps where a running service has the SQLite file for itself. */
+  /** What to do while a running service has the SQLite file. */
   busyRemedy: string;
   /** Resolves with the exit code. Throws UsageError. */
   run: () => Promise<number>;
@@ -17,7 +17,7 @@ interface StoreCommand {
 /** SQLite's code for a file that another process holds. */
 const busy = 5;
 
-/** Runs a program that works on the store: sets the exit code, and prints what is wrong in words. */
+/** Runs a program that works on the store: sets the exit code, and prints errors in words. */
 export async function runStoreCommand({ usage, busyRemedy, run }: StoreCommand): Promise<void> {
   try {
     process.exitCode = await run();
@@ -28,7 +28,7 @@ export async function runStoreCommand({ usage, busyRemedy, run }: StoreCommand):
   }
 }
 
-/** The store of the settings, which must be there. Neither the Maton key nor the callers are needed. */
+/** The store in the settings, which must exist. Neither the Maton key nor the callers are needed. */
 export async function withStore<Result>(use: (store: Store) => Promise<Result>): Promise<Result> {
   const store = await open();
   try {
@@ -46,12 +46,12 @@ function open(): Promise<Store> {
   if (url === 'memory:') throw new Error('STORE_URL is memory: nothing is kept');
   if (url.startsWith('file:')) {
     const path = sqlitePath(url);
-    // Opening it would create it.
+    // Opening the store would create the file.
     if (!existsSync(path)) throw new Error(`there is no file ${path}`);
-    // SQLite rewrites the file beside it: in the image no other folder is writable.
+    // SQLite rewrites the file beside the old one; in the image no other folder is writable.
     process.env.SQLITE_TMPDIR ??= dirname(path);
   }
-  // Nothing ages here: the store is closed again before anything could.
+  // Nothing expires here: the store is closed again before it could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
   return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS, tls: config.STORE_TLS });

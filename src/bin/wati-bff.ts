@@ -1,9 +1,9 @@
-/** What `docker run IMAGE ...` starts: the first word names a program, no word means the service. */
+/** The entry point of `docker run IMAGE ...`: the first word names a program; without one the service is started. */
 interface Program {
   readonly does: string;
-  /** Its arguments; it reads them itself, `--help` among them. */
+  /** Its arguments; the program reads them itself, `--help` included. */
   readonly takes?: string;
-  /** What `--help` says beside `does`. */
+  /** The line of `--help` after `does`. */
   readonly help?: string;
   readonly run: () => Promise<unknown>;
 }
@@ -88,18 +88,18 @@ async function main([name = 'serve', ...rest]: readonly string[]): Promise<void>
   } else if (program?.help !== undefined && asksForHelp(rest[0])) {
     console.log(`wati-bff ${name}: ${program.does}\n\n${program.help}`);
   } else if (program === undefined || (rest.length > 0 && program.takes === undefined)) {
-    // Words that would be ignored are refused: `serve --port 80` must not come up on another port.
+    // Refuses words that would be ignored: `serve --port 80` must not come up on another port.
     console.error(`wati-bff: ${program ? `${name} takes no arguments` : `no such command: ${name}`}\n\n${usage}`);
     process.exitCode = 2;
   } else {
-    // Each program reads its own arguments, as if it had been started itself; and it is loaded only when it is asked for.
+    // Each program reads its own arguments, as if it had been started directly, and is loaded only if it is named.
     process.argv.splice(2, 1);
     for (const signal of ['SIGTERM', 'SIGINT']) endUntilTakenOver(signal);
     await program.run();
   }
 }
 
-/** Pid 1 does not die of a signal that it does not handle: one that comes before the program listens ends it here. */
+/** A process with pid 1 ignores signals without a handler. This handles signals that arrive before the program listens. */
 function endUntilTakenOver(signal: string): void {
   process.once(signal, () => {
     if (process.listenerCount(signal) === 0) process.exit(0);

@@ -2,10 +2,10 @@ import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
 
 type EarlierAttempts = Pick<ActiveDelivery, 'failures' | 'refusedAlone'>;
 
-/** Beyond so many messages the oldest are forgotten, and treated as if they had not been attempted. */
+/** For more messages than this the oldest are forgotten, and treated as if they had not been attempted. */
 const messagesMax = 10_000;
 
-/** The failures and refusals of messages that are queued again, as far as this process made the attempts. */
+/** The failures and refusals of queued messages, as far as this process made the attempts. */
 export class AttemptHistory {
   readonly #byId = new Map<string, EarlierAttempts>();
 
@@ -13,7 +13,7 @@ export class AttemptHistory {
     return this.#byId.get(id) ?? {};
   }
 
-  /** To be called after each attempt. */
+  /** Call after each attempt. */
   note({ stored: { id }, failures, refusedAlone }: ActiveDelivery, isQueued: boolean): void {
     this.#byId.delete(id);
     if (!isQueued || (failures === undefined && refusedAlone === undefined)) return;

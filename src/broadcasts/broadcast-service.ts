@@ -1,7 +1,7 @@
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
+import { recordedChannel } from '../delivery/new-message.ts';
 import { toJson } from '../delivery/outcome.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
-import { recordedChannel } from '../delivery/recorded-channel.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
@@ -23,7 +23,7 @@ import type {
   Started,
 } from './types.ts';
 
-/** Rows in one commit, which blocks the event loop meanwhile. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const batchMax = 200;
 
 /** All recipients together must fit into the caller's quota. */
@@ -39,7 +39,7 @@ interface BroadcastsServices {
   /** Channel of broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
   onChange: () => void;
-  /** All recipients are inserted and will be sent from now on. */
+  /** Called when all recipients are inserted and will be sent from now on. */
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
   reconcileWorker: Pick<ReconcileWorker, 'wake' | 'estimateMs'>;
@@ -81,13 +81,13 @@ class BroadcastService implements Broadcasts {
         ...(routing.channel !== undefined && { channel: routing.channel }),
       })
       .catch(notStarted);
-    // Another request with this key came first: its content is not known yet.
+    // Another request with this key came first, and its content is not known yet.
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
       let total = 0;
       const fingerprint = await fill(async (recipients) => {
         total += recipients.length;
-        // Checked early; messages that the caller sends meanwhile are counted when the broadcast is published.
+        // An early check. Messages that the caller sends meanwhile are counted when the broadcast is published.
         if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
         await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
@@ -98,7 +98,7 @@ class BroadcastService implements Broadcasts {
       onChange();
       return { broadcast };
     } catch (error) {
-      // If this fails as well, the sweep deletes it as soon as the store works.
+      // If this fails as well, the sweep deletes the rows as soon as the store works.
       await store.discardBroadcast(id).catch(() => {});
       throw error;
     }
@@ -111,7 +111,7 @@ class BroadcastService implements Broadcasts {
     }
   }
 
-  /** If the answer to the commit is lost, the idempotency key shows whether it was committed. */
+  /** If the acknowledgement of the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
     { quota, ...scope }: BroadcastScope,
     { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
@@ -182,7 +182,7 @@ interface RecordFields {
   routing: ReturnType<typeof recordedChannel>;
 }
 
-/** Stored as a template message that can be sent, reconciled and resent like any other. */
+/** The content of a recipient, stored like that of a template message, so that it is sent, reconciled and resent like any other. */
 function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
@@ -210,9 +210,9 @@ function toRecord(
   };
 }
 
-/** A repeated request: other content is refused, the same content is answered from the record. */
+/** Answers a repeated request from the record: throws for other content. */
 function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
-  // Its content is unknown until all recipients are inserted.
+  // The content is unknown until all recipients are inserted.
   if (isSame === undefined) throw keyInProgress(broadcastLocation(known));
   if (!isSame) throw keyReused(broadcastLocation(known));
   return { broadcast: known, replayed: true };
@@ -222,7 +222,7 @@ export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string =
 
 const unknownBroadcast = () => new Problem('not-found', 'you have no broadcast with this id');
 
-/** After a suspension, other processes may have considered this one dead and deleted its unfinished broadcast. */
+/** While this process was suspended, others may have considered it dead and deleted its unfinished broadcast. */
 const ownershipLost = () =>
   new Problem('store-unavailable', 'the broadcast could not be recorded in time, so nothing was sent', {
     outcome: 'not_sent',
@@ -237,7 +237,7 @@ const startInDoubt = (cause: unknown) =>
     { cause, outcome: 'unknown', retryAfterS: 2 },
   );
 
-/** Nothing is sent before the broadcast is published, whatever was inserted. */
+/** Nothing is sent before the broadcast is published, even if recipients are inserted. */
 function notStarted(cause: unknown): never {
   throw toInsertProblem(cause);
 }

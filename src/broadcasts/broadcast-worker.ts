@@ -1,7 +1,7 @@
 import { executeAttempt } from '../delivery/dispatch/attempt.ts';
+import { retryUntilStored } from '../delivery/dispatch/complete.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
-import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import { HeldQueues, type ReportHold } from '../holds/held-queues.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
@@ -28,18 +28,18 @@ interface BroadcastWorkerServices extends DispatchServices {
   onHold?: ReportHold;
   /** See `RetryDelays`. */
   lookEveryMs?: number;
-  /** A broadcast was refused as a whole and paused. */
+  /** The upstream refused a broadcast as a whole, and it was paused. */
   onPause?: (broadcast: EndedBroadcast) => void;
   /** A broadcast has ended. */
   onFinished?: (broadcast: EndedBroadcast) => void;
   onFault: (error: unknown) => void;
 }
 
-/** Broadcasts read in one poll, besides as many as run already, of which it starts those that do not run. */
+/** One poll reads as many broadcasts as run already plus this many, and starts those that do not run. */
 const broadcastsMax = 100;
-/** Rows that one sweep may touch: it blocks the event loop for some 10 ms. */
+/** Rows that one sweep may change; it blocks the event loop for about 10 ms. */
 const sweepMax = 500;
-/** Calls of one broadcast in flight at once: a slow upstream must not pile them up. */
+/** The most calls of one broadcast in flight, so that they do not pile up while the upstream is slow. */
 const callsMax = 8;
 
 /** Sends the queued messages of broadcasts in batches, in the broadcast lane. All replicas share the work. */
@@ -48,7 +48,7 @@ export class BroadcastWorker {
   readonly #claims: Claims;
   readonly #heldQueues: HeldQueues;
   readonly #history = new AttemptHistory();
-  /** The broadcasts that run here, by id. */
+  /** The broadcasts that run in this process, by id. */
   readonly #running = new Map<string, Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #polling: Promise<void> | undefined;
@@ -61,7 +61,7 @@ export class BroadcastWorker {
     this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? defaultRetryDelays.lookEveryMs).unref();
   }
 
-  /** Something may have become due. The worker also polls every second, because another replica may have inserted it. */
+  /** Call when something may have become due. The worker also polls every second, because another replica may have inserted it. */
   wake(): void {
     if (this.#services.closing.aborted) return;
     this.#pollAgain = this.#polling !== undefined;
@@ -73,7 +73,7 @@ export class BroadcastWorker {
       });
   }
 
-  /** Resolves when calls in flight have ended; queued messages stay in the store. */
+  /** Resolves when no call is in flight; queued messages stay in the store. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#polling;
@@ -83,7 +83,7 @@ export class BroadcastWorker {
   async #poll(): Promise<void> {
     const { store, closing, onFinished } = this.#services;
     while ((await store.sweepBroadcasts(sweepMax, onFinished)) >= sweepMax && !closing.aborted);
-    // If a lost claim took everything that was left of a broadcast, nothing else would run it.
+    // If a lost claim took all messages that were left of a broadcast, no later poll would start the broadcast.
     for (const broadcast of this.#claims.inDoubt) {
       if (!this.#running.has(broadcast.id)) await this.#claims.recheck(broadcast);
     }
@@ -93,7 +93,7 @@ export class BroadcastWorker {
     }
   }
 
-  /** Reads that many more than run already: those may be the oldest, and wait for as long as their breaker is open. */
+  /** Reads that many more than run already, because the running ones may be the oldest, and may wait for an open breaker. */
   async #startIn(queue: QueueKey): Promise<void> {
     const { store, closing, onFault } = this.#services;
     for (const broadcast of await store.listRunningBroadcasts(broadcastsMax + this.#running.size, queue)) {
@@ -108,7 +108,7 @@ export class BroadcastWorker {
     }
   }
 
-  /** Whether the caller may not send now; reported when that begins and ends. */
+  /** Whether the caller may not send now. Reports when that begins and ends. */
   #isHeld(queue: QueueKey): boolean {
     const { caller, connectionId: connection } = queue;
     const hold = this.#services.holds.reasonFor({ caller, connection, scope: 'broadcasts:send' });
@@ -116,7 +116,7 @@ export class BroadcastWorker {
     return hold !== undefined;
   }
 
-  /** Sends a broadcast until this process can claim no more of it. */
+  /** Sends the messages of a broadcast until this process can claim no more of them. */
   async #run(broadcast: RunningBroadcast): Promise<void> {
     const { store, closing, breaker, batchMax } = this.#services;
     const { id, connectionId: connection } = broadcast;
@@ -129,9 +129,9 @@ export class BroadcastWorker {
       delayMs = 0;
       if (closing.aborted || !(await this.#acquirePermit(broadcast))) break;
       const permitGrantedAt = performance.now();
-      // The breaker may have tripped while the permit was awaited: then only the permit is lost.
+      // The breaker may have opened while the permit was awaited. In that case only the permit is lost.
       if (!breaker.isClosed(connection)) continue;
-      // The rest stays in the store until the caller may send again.
+      // The remaining messages stay queued in the store until the caller may send again.
       if (this.#isHeld(broadcast)) break;
       const epoch = store.epoch();
       const stored = await this.#claims.take(broadcast, batchMax);
@@ -144,7 +144,7 @@ export class BroadcastWorker {
       call.catch(() => {});
       calls.add(call);
       if (calls.size >= callsMax) await Promise.race(calls);
-      // The last batch: one more permit would waste a call that others could make.
+      // This was the last batch: another permit would waste a call that others could make.
       if (stored.length < batchMax) {
         await Promise.all(calls);
         if (delayMs === 0) break;
@@ -168,7 +168,7 @@ export class BroadcastWorker {
     );
   }
 
-  /** Returns how long to wait, ms, if some of the messages are to be attempted again; 0 otherwise. */
+  /** Returns how long to wait, ms, if some of the messages are to be attempted again; otherwise 0. */
   async #sendBatch(
     stored: readonly StoredMessage[],
     broadcast: RunningBroadcast,
@@ -203,12 +203,12 @@ export class BroadcastWorker {
     return Math.max(0, ...retries.map((each) => each.delayMs));
   }
 
-  /** A broadcast that is refused as a whole stays paused until its cause is fixed and it is resumed. */
+  /** Pauses a broadcast that was refused as a whole. It stays paused until the cause is fixed and it is resumed. */
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
     const change = () => store.changeBroadcastStatus(caller, id, { to: 'paused', by: 'service', reason });
     const paused = await retryUntilStored(change, closing).catch((failure) => {
-      // The process ends first: the next one meets the refusal again.
+      // The process ends first. The next one will get the same refusal.
       if (!(failure instanceof StoreError)) throw failure;
       return undefined;
     });

@@ -1,5 +1,5 @@
+import { retryUntilStored } from '../delivery/dispatch/complete.ts';
 import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
-import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';
@@ -11,10 +11,10 @@ interface ClaimsServices {
   closing: AbortSignal;
 }
 
-/** The messages of broadcasts that this process has claimed, and the claims whose answer was lost. */
+/** The messages of broadcasts that this process has claimed, and the claims whose acknowledgement was lost. */
 export class Claims {
   readonly #services: ClaimsServices;
-  /** Attempts that may have been sent, until the store has their outcome. */
+  /** Attempts that may have been sent and whose outcome is not stored yet. */
   readonly #inFlight = new Map<ActiveDelivery, AttemptRef>();
   /**
    * Broadcasts with a claim in doubt: its acknowledgement was lost, and the database may still commit it. They are checked until
@@ -34,7 +34,7 @@ export class Claims {
     return this.#inDoubt.has(id);
   }
 
-  /** Claims at most `limit` messages for sending. Empty: nothing is left, or the store fails; the next poll tries again. */
+  /** Claims at most `limit` messages. Empty: nothing is left, or the store fails; the next poll tries again. */
   async take(broadcast: RunningBroadcast, limit: number): Promise<StoredMessage[]> {
     try {
       return await this.#services.store.claimBatch(broadcast.id, limit);
@@ -48,12 +48,12 @@ export class Claims {
     }
   }
 
-  /** Before the first byte. They stay tracked if sending fails unexpectedly, because they may have been sent. */
+  /** Call before the first byte. Messages stay tracked if sending fails unexpectedly, because they may have been sent. */
   track(deliveries: readonly ActiveDelivery[]): void {
     for (const each of deliveries) this.#inFlight.set(each, { id: each.stored.id, attempt: each.stored.attempts });
   }
 
-  /** Until its outcome is written, the store says that a message is being sent. */
+  /** Until the outcome is written, the record says that the message is being sent. */
   untrack(delivery: ActiveDelivery): void {
     const { pendingWrite } = delivery;
     if (pendingWrite === undefined) this.#inFlight.delete(delivery);
@@ -68,14 +68,14 @@ export class Claims {
 
   async requeueUnsentWithRetry(id: string): Promise<void> {
     await retryUntilStored(() => this.#requeueUnsent(id), this.#services.closing).catch((failure) => {
-      // The process ends first: recovery makes the messages `unknown`.
+      // The process ends first. Recovery then makes the messages `unknown`.
       if (!(failure instanceof StoreError)) throw failure;
     });
   }
 
   /**
-   * Requeues the messages of a lost claim: they belong to this process, and it has not sent them. Never runs beside a claim in
-   * progress, because its messages are about to be sent.
+   * Requeues the messages of a claim whose acknowledgement was lost: they belong to this process, and it has not sent them.
+   * Never runs during another claim of the broadcast, because the messages of that one are about to be sent.
    */
   async #requeueUnsent(id: string): Promise<void> {
     const { store } = this.#services;

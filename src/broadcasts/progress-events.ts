@@ -2,12 +2,12 @@ import { sleep } from '../lib/sleep.ts';
 import type { Broadcast } from '../schemas/broadcast.ts';
 
 const pollEveryMs = 1_000;
-/** A comment is sent after this silence, because proxies close idle connections. */
+/** A comment is sent after this long without an event, because proxies close idle connections. */
 const silenceMaxMs = 15_000;
 /** A slow store is polled less often: polling takes at most a tenth of the time. */
 const restFactor = 10;
 
-/** The events of one listener (WHATWG, server-sent events), until the broadcast has ended or `closing`. */
+/** The events of one listener (WHATWG server-sent events), until the broadcast has ended or `closing` aborts. */
 export async function* progressEvents(
   first: Broadcast,
   poll: () => Promise<Broadcast | undefined>,
@@ -30,7 +30,7 @@ export async function* progressEvents(
     if (closing.aborted) return;
     const asked = performance.now();
     const seen = await poll();
-    // The listener may not read it any more.
+    // The listener's key may have lost the right to read the broadcast.
     if (!seen) return;
     now = seen;
     restMs = Math.max(pollEveryMs, restFactor * (performance.now() - asked));
@@ -38,8 +38,8 @@ export async function* progressEvents(
 }
 
 /**
- * One poll of a broadcast for all of its listeners: a poll during another one, or soon after it, shares its result. Polls are
- * most of the cost of a listener.
+ * Polls a broadcast for all of its listeners: a poll during another one, or soon after it, shares its result. Polls are most of
+ * the cost of a listener.
  */
 export class SharedPolls<Seen> {
   readonly #clock: () => number;
@@ -58,7 +58,7 @@ export class SharedPolls<Seen> {
     const poll = { seen, freshUntil: Number.POSITIVE_INFINITY };
     this.#last.set(id, poll);
     const found = () => {
-      // A little less than the pause between two polls of one listener, so that its own next poll reads again.
+      // A little less than the pause between two polls of a listener, so that its own next poll reads again.
       poll.freshUntil = this.#clock() + 0.9 * Math.max(pollEveryMs, restFactor * (this.#clock() - now));
     };
     const failed = () => {
@@ -69,5 +69,5 @@ export class SharedPolls<Seen> {
   }
 }
 
-/** A cancelled broadcast has ended when its messages in flight have. */
+/** A cancelled broadcast has ended when none of its messages is in flight. */
 const hasEnded = ({ finishedAt }: Broadcast): boolean => finishedAt !== undefined;

@@ -1,7 +1,7 @@
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { LookupProgress, ReconcileStore } from '../store/reconcile-store.ts';
 
-/** The progress of reconciling the unknown messages of a broadcast, and when the rest will have been read. */
+/** The progress of reconciling the unknown messages of a broadcast, and when the rest will be done. */
 export type ReconcileProgress = LookupProgress & { estimatedEndAt?: string };
 
 interface ProgressServices {
@@ -11,9 +11,9 @@ interface ProgressServices {
   now: () => number;
 }
 
-/** No more due attempts than that are counted for an estimate. */
+/** The most due attempts that are counted for an estimate. */
 const dueMax = 100_000;
-/** From the end of a message to its first reconciliation. */
+/** Time from the end of a message to its first reconciliation. */
 const firstLookMs = 60_000;
 
 export async function reconcileProgressOf(

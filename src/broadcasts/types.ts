@@ -18,7 +18,7 @@ export interface BroadcastDraft {
   connection: string;
   /** The company number. */
   channel?: string | undefined;
-  /** The same if the request named it: then it is part of the content of each message. */
+  /** The company number, only if the request named it: then it is part of each message's content. */
   asked?: string | undefined;
 }
 
@@ -27,10 +27,10 @@ export interface BroadcastRecipient {
   parameters?: Readonly<Record<string, string>>;
 }
 
-/** Takes recipients as they are found valid; resolves when it can take more. */
+/** Adds valid recipients as they are read; resolves when more can be added. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/** With the reasons of rejected messages, the progress of reconciling the unknown ones, and what became of the accepted. */
+/** A broadcast with its reasons of rejection, the progress of reconciling its unknown messages, and the delivery of accepted ones. */
 export type KnownBroadcast = StoredBroadcast & {
   delivery?: DeliveryCounts;
   rejections?: Readonly<Record<string, number>>;
@@ -43,17 +43,17 @@ export interface Started {
   replayed?: true;
 }
 
-/** Each recipient of a broadcast is a message like any other, in the broadcast lane. */
+/** Broadcasts. Each recipient is a message like any other, in the broadcast lane. */
 export interface Broadcasts {
   /** The earlier broadcast under this key. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
   findReplay(scope: BroadcastScope, fingerprint: () => string | Promise<string>): Promise<Started | undefined>;
   /**
-   * Inserts all recipients that `fill` adds, and publishes them when it resolves with the fingerprint of the request. If it
-   * throws, nothing is stored and nothing was sent.
+   * Calls `fill`, inserts all recipients that it adds, and publishes them when it resolves with the fingerprint of the request.
+   * If it throws, nothing is stored and nothing was sent.
    */
   start(scope: BroadcastScope, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
-  /** Schedules the reconciliation of all its unknown messages, one after another. Throws `not-found`. */
+  /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
   /** Throws `not-found`, and `broadcast-over` if it has ended. */

@@ -2,11 +2,11 @@ import ipaddr from 'ipaddr.js';
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
-/** Whether a caller may come from there; `addresses` absent: from anywhere. An address that cannot be read is none of them. */
+/** Whether a caller may come from this address. `addresses` absent: from any. An address that cannot be parsed matches none. */
 export function isAllowedFrom(addresses: readonly string[] | undefined, remote: string | undefined): boolean {
   if (addresses === undefined) return true;
   if (remote === undefined || !ipaddr.isValid(remote)) return false;
-  // A socket that listens for both families calls 10.1.2.3 `::ffff:10.1.2.3`.
+  // A dual-stack socket reports 10.1.2.3 as `::ffff:10.1.2.3`.
   const from = ipaddr.process(remote);
   return addresses.some((address) => {
     const [range, bits] = rangeOf(address);

@@ -1,13 +1,13 @@
 import { type CallerEntry, keyIdOf, keysOf } from './entry.ts';
 
-/** A change of one caller: names, scopes, connections and key ids, and the names of the other rules that changed. */
+/** A change of one caller: its names, scopes, connections and key ids, and the names of its other properties that changed. */
 export interface CallerChange {
   readonly caller: string;
   readonly change: 'added' | 'removed' | 'changed';
   readonly scopes?: Difference;
   readonly connections?: Difference;
   readonly keys?: Difference;
-  /** Its other properties that are not what they were. */
+  /** Other properties that changed. */
   readonly properties?: readonly string[];
 }
 
@@ -18,7 +18,7 @@ export interface Difference {
 
 const idOf = ({ id, name }: CallerEntry): string => id ?? name;
 
-/** By id, so that a new name is a change of one caller and not another caller. Empty: nothing that counts is different. */
+/** Compares entries by id, so that a renamed caller is one change instead of a removal and an addition. Empty: no difference matters. */
 export function changesOf(before: readonly CallerEntry[], after: readonly CallerEntry[]): CallerChange[] {
   const old = new Map(before.map((entry) => [idOf(entry), entry]));
   const now = new Map(after.map((entry) => [idOf(entry), entry]));
@@ -60,7 +60,7 @@ function difference(
 function changedProperties(before: CallerEntry, after: CallerEntry): string[] {
   const rest = ({ scopes: _, connections: _c, keys, keySha256, ...entry }: CallerEntry) => ({
     ...entry,
-    // A label or another last day is a change, too, where the keys stay.
+    // A changed label or last day is a change too, even if the keys are the same.
     keys: keysOf({ ...(keys && { keys }), ...(keySha256 && { keySha256 }) })
       .map(({ sha256, ...about }) => [sha256, about.notAfter, about.label])
       .toSorted(),

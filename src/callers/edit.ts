@@ -1,8 +1,9 @@
-import { EditRefused, replaceFile } from '../lib/replace-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 import { type CallerEntry, type KeyEntry, keysOf } from './entry.ts';
+import { editListFile } from './list-file.ts';
 import { parseCallers } from './parse.ts';
 
-/** The entries with one more. Throws where its name is taken. */
+/** Adds an entry. Throws if its name is taken. */
 export function withEntry(entries: readonly CallerEntry[], entry: CallerEntry): CallerEntry[] {
   if (find(entries, entry.name)) {
     throw new EditRefused(
@@ -12,7 +13,7 @@ export function withEntry(entries: readonly CallerEntry[], entry: CallerEntry): 
   return [...entries, entry];
 }
 
-/** The same entries, with one more key for the caller of this name or id. */
+/** Adds a key to the entry with this name or id. */
 export function withKey(entries: readonly CallerEntry[], who: string, key: KeyEntry): CallerEntry[] {
   const holder = holderOf(entries, who, 'a new caller needs --scopes, --connections and --rate');
   return entries.map((entry) => (entry === holder ? { ...entry, keys: [...(entry.keys ?? []), key] } : entry));
@@ -39,7 +40,7 @@ export function withoutKey(entries: readonly CallerEntry[], who: string, keyId: 
   return entries.map((entry) => (entry === holder ? withoutThe(entry, begins) : entry));
 }
 
-/** An empty list says no more than none. */
+/** An empty list allows the same as an absent one, so it is left out. */
 function withoutThe(entry: CallerEntry, isGone: (key: KeyEntry) => boolean): CallerEntry {
   const { keySha256 = [], keys = [], ...rest } = entry;
   const hashes = keySha256.filter((sha256) => !isGone({ sha256 }));
@@ -66,7 +67,5 @@ export function editCallersFile(
   change: (entries: readonly CallerEntry[]) => CallerEntry[],
   { create = false } = {},
 ): CallerEntry[] {
-  const parse = (text: string | undefined) => (text === undefined ? [] : parseCallers(text));
-  const next = (text: string | undefined) => `${JSON.stringify(change(parse(text)), null, 2)}\n`;
-  return replaceFile(path, next, { check: parseCallers, create, program: 'client-key' });
+  return editListFile({ path, parse: parseCallers, create, program: 'client-key' }, change);
 }

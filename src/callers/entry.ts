@@ -25,7 +25,7 @@ const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' });
 const Quota = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
 
-/** One key of a caller. `notAfter`: a time with its zone, or a day, which counts to its end in UTC. */
+/** One key of a caller. `notAfter`: a time with its zone, or a day, which is valid to its end in UTC. */
 export const KeyEntry = Type.Object(
   {
     sha256: Sha256,
@@ -36,7 +36,7 @@ export const KeyEntry = Type.Object(
 );
 export type KeyEntry = Static<typeof KeyEntry>;
 
-/** An entry of the callers file. `keySha256` is the older way to write keys that have nothing but a hash. */
+/** An entry of the callers file. `keySha256` is the older form, for keys that have only a hash. */
 export const CallerEntry = Type.Object(
   {
     id: Type.Optional(Name),
@@ -66,7 +66,7 @@ export const CallerEntry = Type.Object(
 );
 export type CallerEntry = Static<typeof CallerEntry>;
 
-/** Their keys, in whichever form they are written. */
+/** The keys of an entry, in whichever form they are written. */
 export const keysOf = ({ keySha256 = [], keys = [] }: Pick<CallerEntry, 'keySha256' | 'keys'>): readonly KeyEntry[] => [
   ...keySha256.map((sha256) => ({ sha256 })),
   ...keys,
@@ -79,14 +79,14 @@ const day = /^\d{4}-\d\d-\d\d$/;
 const dayMs = 24 * 60 * 60 * 1000;
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** The last millisecond at which a key counts; NaN: it says no time. */
+/** The last millisecond at which a key is valid; NaN: `notAfter` cannot be parsed. */
 export function lastMsOf(notAfter: string): number {
   if (!isDay(notAfter.slice(0, 10))) return Number.NaN;
   if (day.test(notAfter)) return Date.parse(`${notAfter}T00:00:00Z`) + dayMs - 1;
   return time.test(notAfter) ? Date.parse(notAfter) : Number.NaN;
 }
 
-/** Date.parse reads 30 February as 2 March, which would extend the life of a key. */
+/** Date.parse reads 30 February as 2 March, which would extend the validity of a key. */
 function isDay(text: string): boolean {
   const date = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);

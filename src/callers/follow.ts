@@ -3,7 +3,7 @@ import { followFile } from '../lib/follow-file.ts';
 import { type CallerChange, changesOf } from './changes.ts';
 import { parseCallers } from './parse.ts';
 
-/** A version of the file: taken, with what is different in it, or refused. */
+/** Called for each version of the file: it was accepted, with its changes, or refused. */
 export type FileChange = { callers: number; changes: CallerChange[] } | { error: Error };
 
 export interface FollowOptions {

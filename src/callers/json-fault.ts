@@ -1,4 +1,4 @@
-/** Position and cause of a JSON syntax error. Quotes none of the text, which may hold a secret. */
+/** Position and cause of a JSON syntax error. Quotes nothing of the text, which may contain a secret. */
 export interface JsonFault {
   line: number;
   column: number;
@@ -14,7 +14,7 @@ class Stop extends Error {
   }
 }
 
-/** V8 quotes what it stumbles over and often leaves the place out. Also names a property that stands twice in one object. */
+/** Replaces V8's message, which quotes the text and often lacks the position. Also finds a property that occurs twice in one object. */
 export function findJsonFault(text: string): JsonFault | undefined {
   try {
     new Scanner(text).whole();
@@ -29,7 +29,7 @@ export function findJsonFault(text: string): JsonFault | undefined {
 const literal = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y;
 const string = /"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy;
 const blanks = /[ \t\r\n]*/y;
-/** Deeper than any callers file, and far from the end of the stack. */
+/** Deeper than any callers file, and far from the stack's limit. */
 const depthMax = 50;
 
 class Scanner {
@@ -93,7 +93,7 @@ class Scanner {
     return this.#next() === '' ? ended : `${what} is missing here`;
   }
 
-  /** The next character that is no blank; empty at the end. */
+  /** The next character that is not blank; empty at the end. */
   #next(): string {
     this.#match(blanks);
     return this.#text[this.#at] ?? '';

@@ -4,53 +4,33 @@ import ipaddr from 'ipaddr.js';
 import { Type } from 'typebox';
 import { countriesFault } from '../recipients/countries.ts';
 import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
-import { findJsonFault } from './json-fault.ts';
+import { assertList, ListFileFault, parseJsonFile } from './list-file.ts';
 import { sandboxKey } from './sandbox-key.ts';
 import { faultInWords, isSecret, whoIs } from './words.ts';
 
-/** Names that logs, metrics and the rate limiter use for something else. */
+/** Names that logs, metrics and the rate limiter use for other things. */
 const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
 
 const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false }).compile<CallerEntry[]>(
   Type.Array(CallerEntry),
 );
 
-/** A file full of faults is as unusable as one with ten. */
-const faultsShown = 20;
+/** Parses the text of a callers file. Throws a ListFileFault that lists all faults. */
+export const parseCallers = (text: string): CallerEntry[] => checkEntries(parseJsonFile(text));
 
-/** All that is wrong with a callers file, one sentence each; no hash and no key is quoted. */
-export class CallersFault extends Error {
-  override readonly name = 'CallersFault';
-
-  constructor(faults: readonly string[]) {
-    const more = faults.length - faultsShown;
-    super([...faults.slice(0, faultsShown), ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
-  }
-}
-
-/** The text of a callers file -> its entries; throws a CallersFault that names every fault. */
-export function parseCallers(text: string): CallerEntry[] {
-  const bare = text.replace(/^\uFEFF/, '');
-  const broken = findJsonFault(bare);
-  if (broken) {
-    throw new CallersFault([`it is not JSON: line ${broken.line}, column ${broken.column}: ${broken.what}`]);
-  }
-  return checkEntries(JSON.parse(bare));
-}
-
-/** The same of what was read already. */
+/** The same for JSON that is already parsed. */
 export function checkEntries(entries: unknown): CallerEntry[] {
-  if (!Array.isArray(entries)) throw new CallersFault(['it must be a list [...] of entries {...}']);
+  assertList(entries);
   if (!validate(entries)) {
     const faults = (validate.errors ?? []).map((fault) => faultInWords(fault, entries));
-    throw new CallersFault([...new Set(faults)]);
+    throw new ListFileFault([...new Set(faults)]);
   }
   const faults = [...entries.flatMap((entry, at) => faultsOf(entry, whoIs(entries, at))), ...twice(entries)];
-  if (faults.length > 0) throw new CallersFault(faults);
+  if (faults.length > 0) throw new ListFileFault(faults);
   return entries;
 }
 
-/** Rules of one entry that the schema cannot express. */
+/** Rules for one entry that the schema cannot express. */
 function faultsOf(entry: CallerEntry, who: string): string[] {
   const { name, id = name, addresses = [], countries = [] } = entry;
   const unknownCountry = countriesFault(countries);
@@ -76,14 +56,14 @@ function faultsOf(entry: CallerEntry, who: string): string[] {
 }
 
 const isRange = (address: string): boolean =>
-  // `10.1` is an address to inet_aton, and a slip of the pen here.
+  // inet_aton accepts `10.1` as an address; here it is a mistake.
   ipaddr.IPv4.isValidFourPartDecimal(address) ||
   ipaddr.IPv4.isValidCIDRFourPartDecimal(address) ||
-  // A zone is of one machine, and no caller's.
+  // A zone is meaningful on one machine only.
   (!address.includes('%') &&
     (ipaddr.IPv6.isValid(address) || (ipaddr.IPv6.isValidCIDR(address) && !isHalfMapped(address))));
 
-/** `::ffff:10.0.0.0/8` looks like 10.0.0.0/8 and means ::/8, which lets other addresses in. */
+/** `::ffff:10.0.0.0/8` looks like 10.0.0.0/8 and means ::/8, which would allow other addresses. */
 function isHalfMapped(range: string): boolean {
   const [address, bits] = ipaddr.IPv6.parseCIDR(range);
   return bits < 96 && address.isIPv4MappedAddress();

@@ -1,2 +1,2 @@
-/** Printed by the sandbox and in its guides, so it is public: no other service accepts it. */
+/** The key that the sandbox and its guides print. It is public, so no other service accepts it. */
 export const sandboxKey = 'sandbox-key-of-nobody';

@@ -6,7 +6,7 @@ const nameWords = 'up to 64 letters, digits, . _ - and first a letter or digit';
 const recipientWords =
   'must be a whole number such as 14155550100, a beginning such as 1415555*, a contact id or a BSUID';
 
-/** Meaning of each property, shown where it is missing or of the wrong type. */
+/** What each property means, shown where it is missing or of the wrong type. */
 const meant: Record<string, string> = {
   id: 'text',
   name: 'text',
@@ -27,7 +27,7 @@ const meant: Record<string, string> = {
   weight: 'a number above 0, at most 100',
 };
 
-/** Names an entry: by its name if that may be shown, else by its place in the list. */
+/** Names an entry in an error message: by its name if that may be shown, else by its position in the list. */
 export function whoIs(entries: readonly unknown[], at: number): string {
   const entry = entries[at];
   const name = typeof entry === 'object' && entry !== null && 'name' in entry ? entry.name : undefined;
@@ -36,7 +36,7 @@ export function whoIs(entries: readonly unknown[], at: number): string {
     : `entry ${at + 1}`;
 }
 
-/** A schema error as `entry: the fault`. Shows values only if they cannot be a secret. */
+/** A schema error as `entry: the fault`. Shows a value only if it cannot be a secret. */
 export function faultInWords(fault: ErrorObject, entries: readonly unknown[]): string {
   const [, first, ...path] = fault.instancePath.split('/');
   if (first === undefined) return 'it must be a list [...] of entries {...}';
@@ -94,7 +94,7 @@ function nearScope(word: string): string {
   return same.length > 0 ? `; there is ${same.join(', ')}` : '';
 }
 
-/** Guesses from the form alone what was written instead of a SHA-256. */
+/** Guesses from the form of a value what was written instead of a SHA-256. */
 function hashFault(value: string): string {
   if (/^[0-9a-fA-F]{64}$/.test(value)) return 'a hash must be in small letters';
   if (/^[0-9a-fA-F]+$/.test(value)) return `a SHA-256 has 64 hexadecimal digits, and one here has ${value.length}`;
@@ -102,5 +102,5 @@ function hashFault(value: string): string {
   return 'a key stands in the place of its hash: this file holds the SHA-256 of keys alone. Whoever read the file has the key now; make another with `npm run client-key`';
 }
 
-/** Keys that `npm run client-key` makes, and hashes. */
+/** Forms of keys that `npm run client-key` makes, and of hashes. */
 export const isSecret = (text: string): boolean => text.startsWith('wbff_') || /^[0-9a-f]{40,}$/i.test(text);

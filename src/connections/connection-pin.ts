@@ -6,27 +6,27 @@ import { throwStoreUnreadable } from '../store/store-problems.ts';
 const name = 'only-connection';
 
 /**
- * Without a named or configured connection, the only active one is used. It may later be another account with other customers.
- * So the first one that was sent over is kept in the store, and any other is refused until an operator names it with
- * MATON_CONNECTION_ID.
+ * Without a named or configured connection, the only active one is used. Later the only active one may be another account with
+ * other customers. So the store keeps the first connection that was used, and any other is refused until an operator names it
+ * with MATON_CONNECTION_ID.
  */
 export interface ConnectionPin {
-  /** For a request that sends: keeps the connection if none is kept yet. Throws `connection-ambiguous` for another one. */
+  /** For a request that sends: stores the connection if none is stored yet. Throws `connection-ambiguous` if another one is. */
   use(connection: string): Promise<void>;
-  /** For any other request: the same without keeping it. Passes while the store cannot be read. */
+  /** For any other request: the same without storing it. Passes while the store cannot be read. */
   compare(connection: string): Promise<void>;
-  /** The kept connection, if it is not this one. Throws StoreError. */
+  /** The stored connection, if it is another one. Throws StoreError. */
   otherThan(connection: string): Promise<string | undefined>;
 }
 
 interface PinServices {
   store: Pick<MessageStore, 'pin' | 'findPin'>;
-  /** The only active connection is not the kept one; called once for each. */
+  /** The only active connection is not the stored one; called once for each. */
   onChange: (changed: { connection: string; pinned: string }) => void;
 }
 
 export function createConnectionPin({ store, onChange }: PinServices): ConnectionPin {
-  /** Read from the store; an operator can change it only at a start. */
+  /** Read from the store once; an operator can change it only before a start. */
   let kept: string | undefined;
   let told: string | undefined;
 
@@ -48,7 +48,7 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
     otherThan,
     use: async (connection) => {
       if (kept === connection) return;
-      // Read first, so that repeated refusals cost no write.
+      // Reads first, so that repeated refusals cost no write.
       const pinned = await keptConnection(store)
         .then((known) => known ?? store.pin(name, connection))
         .catch(throwStoreUnreadable);
@@ -61,11 +61,11 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
   };
 }
 
-/** The kept connection, if there is one. */
+/** The stored connection, if there is one. */
 export const keptConnection = (store: Pick<MessageStore, 'findPin'>): Promise<string | undefined> =>
   store.findPin(name);
 
-/** Replaces the kept connection, as an operator decided. */
+/** Replaces the stored connection, on an operator's request. */
 export const acceptConnection = (store: Pick<MessageStore, 'replacePin'>, connection: string): Promise<void> =>
   store.replacePin(name, connection);
 

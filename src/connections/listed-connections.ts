@@ -2,30 +2,30 @@ import { withTimeout } from '../lib/with-timeout.ts';
 import { acquire } from '../rate-limit/gcra.ts';
 import type { Connections } from '../upstream/connections.ts';
 
-/** What Maton's list says of a connection. */
+/** Whether Maton's list contains a connection. */
 export type Listed =
   | { is: 'listed' }
   | { is: 'unlisted' }
-  /** The list cannot be read now. `missing`: the last one that was read does not name the connection. */
+  /** The list cannot be read now. `missing`: the last list that was read does not contain the connection. */
   | { is: 'unavailable'; missing: boolean; error?: unknown };
 
 /**
- * Tells whether Maton knows a connection. A name in the last list is answered from memory; any other name reads the list
- * again, shared by all concurrent checks and limited in rate, however many names are invented.
+ * Tells whether Maton knows a connection. A name in the last list is answered from memory. Any other name reads the list again;
+ * all concurrent checks share that read, and its rate is limited, however many names are invented.
  */
 export interface ListedConnections {
-  /** It is in the last list. */
+  /** The connection is in the last list. */
   knows(id: string): boolean;
   /** Never throws. Waits until `deadline` (`performance.now()`) at most. */
   check(id: string, deadline: number): Promise<Listed>;
 }
 
-/** A burst finds new connections at once; over time the list is read at most every two seconds. */
+/** A burst allows new connections to be found at once; on average the list is read at most every two seconds. */
 const looks = { perSecond: 0.5, burst: 5 };
 
 interface Options {
   clock?: () => number;
-  /** How long checks wait for a read of the list; those that come later than that do not wait at all. */
+  /** How long checks wait for a read of the list. Once it has taken longer, further checks do not wait for it. */
   timeoutMs?: number;
 }
 

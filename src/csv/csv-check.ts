@@ -9,7 +9,7 @@ import { CsvFaults } from './csv-faults.ts';
 import { type CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
 import { type CsvDialect, CsvStart } from './csv-start.ts';
 
-/** Bounds what one row can take, however many cells it has. */
+/** The longest row, however many cells it has. */
 const rowCellsMax = 64;
 const rowBytesMin = 64 * 1024;
 
@@ -21,28 +21,28 @@ export interface CsvRow {
 }
 
 export interface CsvCheckOptions extends CsvNumberOptions {
-  /** Template parameters: each needs a column, and a value in every row. */
+  /** Template parameters. Each needs a column, and a value in every row. */
   requiredColumns?: readonly string[];
-  /** Taken where they are there; a blank cell is none. */
+  /** Used if the file has them; a blank cell is no value. */
   optionalColumns?: readonly string[];
-  /** Explains a row whose values are valid each for itself; undefined: it is valid. */
+  /** Explains why a row is refused whose values are valid individually; undefined: it is accepted. */
   rowFault?: (values: Readonly<Record<string, string>>) => string | undefined;
   rowsMax: number;
   cellBytesMax: number;
-  /** Called with each row while the file is without fault. Whether it stays so is known only after `end()`. */
+  /** Called with each row as long as the file has no fault. Later rows may still have one: that is known only after `end()`. */
   onRow?: (row: CsvRow, number: number) => void;
 }
 
 export interface CsvCheck {
-  /** Throws UploadError `invalid-csv` when the rest cannot be read: bad header, broken quotes, too many rows. */
+  /** Throws UploadError `invalid-csv` if the rest cannot be read: bad header, broken quotes, too many rows. */
   write(chunk: Uint8Array): void;
   /** Resolves with the number of data rows. Rejects with UploadError `invalid-csv` if there was a fault. */
   end(): Promise<{ rows: number }>;
 }
 
 /**
- * Validates a CSV of recipients as it streams: UTF-8 with comma, semicolon or tab, a header row with `Phone` and optionally
- * `CountryCode`, each number once. Holds one row, the first 100 faults, and some 16 bytes for each number.
+ * Validates a CSV of recipients as it is streamed: UTF-8 with comma, semicolon or tab, a header row with `Phone` and optionally
+ * `CountryCode`, each number once. Holds one row, the first 100 faults, and about 16 bytes per number.
  */
 export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
   return new Checker(options);
@@ -53,10 +53,10 @@ class Checker implements CsvCheck {
   readonly #faults = new CsvFaults();
   readonly #recipients: CsvRecipients;
   readonly #start = new CsvStart();
-  /** Blank rows behind the last that is not: harmless at the end of the file. */
+  /** Blank rows since the last one that is not blank. They are allowed at the end of the file. */
   #blank = { count: 0, row: 0, line: 0 };
   #rows = 0;
-  /** By csv-parse. */
+  /** Lines that csv-parse has counted. */
   #linesCounted = 0;
   /** Line of the file on which the next row begins. */
   #nextLine = 1;
@@ -99,18 +99,18 @@ class Checker implements CsvCheck {
     this.#foreignDelimiter = foreignDelimiter;
     if (sepLine) this.#nextLine = 2;
     const parser = parse({
-      // Not `bom`: csv-parse would then take UTF-16 too.
+      // Without the option `bom`, with which csv-parse would also accept UTF-16.
       delimiter,
       record_delimiter: endsWithCr ? ['\r'] : ['\r\n', '\n'],
-      // Blanks around a cell and its quotes; a tab would count as one.
+      // Ignores blanks around a cell and its quotes; the option `trim` would also remove tabs.
       trim: !this.#options.passedOn && delimiter !== '\t',
-      // Ragged rows are counted as faults of their own; csv-parse would stop at the first.
+      // Rows of another length get a fault of their own; csv-parse would stop at the first.
       relax_column_count: true,
       max_record_size: Math.max(rowBytesMin, this.#options.cellBytesMax * rowCellsMax),
-      // Takes every row inside write(), and leaves nothing for the readable side.
+      // Consumes every row inside write(), and leaves nothing for the readable side.
       on_record: (cells: string[], { lines }) => {
         this.#faults.line = this.#nextLine;
-        // It counts CRLF in a cell twice.
+        // csv-parse counts CRLF inside a cell twice.
         const more = lines - this.#linesCounted > 1 ? lineBreaksIn(cells) : 0;
         this.#linesCounted = lines;
         this.#nextLine += 1 + more;
@@ -160,7 +160,7 @@ class Checker implements CsvCheck {
     this.#readRow(cells, this.#columns);
   }
 
-  /** Blank rows between others may be where something was lost. */
+  /** A blank row between others may mean that something was lost. */
   #noteBlank(): void {
     const { count, row, line } = this.#blank;
     if (count === 0) return;
@@ -210,7 +210,7 @@ class Checker implements CsvCheck {
     const { cellBytesMax } = this.#options;
     const fault = textFault(cell);
     if (fault !== undefined) this.#faults.add(row, column, cell.includes('\uFFFD') ? notUtf8 : `the cell ${fault}`);
-    // A UTF-16 unit is at most 3 bytes: most cells need no counting.
+    // A UTF-16 unit is at most 3 bytes in UTF-8, so most cells need no counting.
     else if (cell.length * 3 > cellBytesMax && Buffer.byteLength(cell) > cellBytesMax) {
       this.#faults.add(row, column, `the cell has more than ${cellBytesMax} bytes`);
     } else return true;
@@ -242,9 +242,9 @@ const notUtf8 =
 const lineBreaksIn = (cells: readonly string[]): number =>
   cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
 
-/** Behind the named columns stand empty cells only. */
+/** All cells after the named columns are empty. */
 const isPadded = (cells: readonly string[], width: number): boolean =>
   cells.length > width && cells.slice(width).every(isBlank);
 
-/** Most rows begin with what is seen. */
+/** A quick check: most rows begin with a visible character. */
 const isBlankRow = (cells: readonly string[]): boolean => !/^[!-~]/.test(cells[0] ?? '') && cells.every(isBlank);

@@ -3,25 +3,25 @@ import { isBlank } from '../lib/text.ts';
 import { type ColumnHint, columnHint } from './code-hints.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
-/** A template has some ten parameters; an exported customer table may have more columns beside them. */
+/** A template has about ten parameters; an exported customer table may have more columns beside them. */
 const columnsMax = 256;
 
 export interface CsvColumns {
-  /** Without those behind the last that has a name: programs write commas there. */
+  /** The columns up to the last one with a name: some programs append commas. */
   names: string[];
   phone: number;
   countryCode: number | undefined;
   required: { parameter: string; index: number }[];
   /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
-  /** None of these, where there is no CountryCode: one may hold it under another name. */
+  /** Unknown columns, if there is no CountryCode: one of them may contain country codes under another name. */
   others: { name: string; index: number; hint: ColumnHint }[];
 }
 
 interface HeaderOptions {
   required: readonly string[];
   optional: readonly string[];
-  /** Another program reads the header after us, and knows it by these names only. */
+  /** WATI reads the header too, and knows the columns by these names only. */
   exact: boolean;
   /** A delimiter that is recognized and not accepted. */
   foreignDelimiter: string | undefined;
@@ -30,7 +30,7 @@ interface HeaderOptions {
 export const separatedBy = (delimiter: string): string =>
   `the columns are separated by ${delimiter}: save the file with commas, semicolons or tabs`;
 
-/** Case, blanks, `_`, `-` and what cannot be seen make no difference between names. */
+/** Case, blanks, `_`, `-` and invisible characters make no difference between names. */
 const fold = (name: string): string =>
   name
     .normalize('NFKC')
@@ -39,7 +39,7 @@ const fold = (name: string): string =>
 
 const phoneNames = /phone|fon|mobil|tel|cell|number|nummer|whatsapp|handy|msisdn|contact|recipient|^to$/;
 
-/** Reads the header row. Its faults are added; with any, the answer is undefined. */
+/** Reads the header row. Adds its faults; if there is any, returns undefined. */
 export function readHeader(cells: string[], options: HeaderOptions, faults: CsvFaults): CsvColumns | undefined {
   if (cells.length > columnsMax) {
     faults.add(0, undefined, `the header has ${cells.length} columns, at most ${columnsMax}`);
@@ -101,13 +101,13 @@ function noteNames(names: readonly string[], faults: CsvFaults): void {
 
 interface Header {
   names: readonly string[];
-  /** The names without what makes no difference. */
+  /** The normalized names. */
   folded: readonly string[];
   /** Indexes of the columns that are read. */
   used: ReadonlySet<number>;
 }
 
-/** Two columns that differ in blanks, `_` and `-` only, where one of them is used: which is meant is not known. */
+/** Finds two columns whose names are the same after normalization, if one of them is used: it is unclear which is meant. */
 function noteAmbiguous({ names, folded, used }: Header, faults: CsvFaults): void {
   const byName = Map.groupBy(folded.keys(), (index) => folded[index] ?? '');
   for (const [name, [first, second]] of byName) {
@@ -139,7 +139,7 @@ interface Spare {
   index: number;
 }
 
-/** The spare column with the name nearest to the wanted one, unless the two differ in a digit alone, as in a numbered series. */
+/** The unused column whose name is most similar to the wanted one, unless the two differ only in a digit, as in a numbered series. */
 function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
   const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
   const isOther = (name: string) =>
@@ -161,7 +161,7 @@ function noteMissing(
   }
 }
 
-/** It would be left out of the message silently. */
+/** Adds a fault for a column whose name is similar to an optional parameter: its values would be left out of the messages silently. */
 function noteNearlyOptional(
   optional: readonly string[],
   { columns, spare }: { columns: CsvColumns['optional']; spare: readonly Spare[] },
@@ -201,7 +201,7 @@ function phoneMissing(names: readonly string[], foreignDelimiter: string | undef
   return `this column is missing; found: ${listed(names)}${advice}`;
 }
 
-/** The only name of a header is all of its names, if something else stands between them. */
+/** A header with a single name: it may contain all names, separated by another character. */
 function separatorIn(name: string): string | undefined {
   if (/[,;\t]/.test(name))
     return 'the whole line is in quotes: save the file anew, with quotes around single cells alone';
@@ -214,7 +214,7 @@ function separatorIn(name: string): string | undefined {
 
 const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
 
-/** Digits could be of a number, where the header is missing. */
+/** Hides digits, which may be a phone number if the header row is missing. */
 const shown = (name: string): string => cut(name).replaceAll(/\d{5,}/g, '…');
 
 /** The first names, for the reader to compare. */

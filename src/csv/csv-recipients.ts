@@ -13,11 +13,11 @@ export interface CsvNumberOptions {
   numbers: PhoneNumbers;
   /** ISO codes of the accepted countries; absent: all. */
   countries?: readonly string[];
-  /** WATI reads the bytes itself: what only this reader would understand is refused. */
+  /** The file is passed on to WATI, which reads it itself, so numbers that only this service would understand are refused. */
   passedOn?: boolean;
 }
 
-/** Reads the number of each row, from one cell or two, and finds those that are given twice. */
+/** Reads the number of each row, from one cell or two, and finds duplicates. */
 export class CsvRecipients {
   readonly #options: CsvNumberOptions;
   readonly #faults: CsvFaults;
@@ -28,7 +28,7 @@ export class CsvRecipients {
     this.#faults = faults;
   }
 
-  /** Digits only; undefined: it has a fault, which is added. */
+  /** Digits only; undefined: the number has a fault, which is added. */
   read(row: number, cells: string[], columns: CsvColumns): string | undefined {
     const column = columns.names[columns.phone];
     const reading = this.#numberIn(cells, columns);
@@ -55,7 +55,7 @@ export class CsvRecipients {
     return reading;
   }
 
-  /** A country code in a column that is not called so would be left out of the number. */
+  /** Adds a fault if an unknown column contains country codes, which would be missing from the numbers. */
   #suspectCodes(
     row: number,
     cells: string[],

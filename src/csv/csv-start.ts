@@ -1,12 +1,12 @@
-/** The header row has to be held until its end shows which delimiter it uses. */
+/** The longest header row. It is buffered until its end shows the delimiter. */
 const startBytesMax = 64 * 1024;
 const bom = Buffer.from('\uFEFF');
 
 export interface CsvDialect {
   delimiter: ',' | ';' | '\t';
-  /** Old programs of the Mac end lines so; else `\n` with or without `\r`. */
+  /** Old Mac programs end lines with `\r`; all others with `\n`, with or without `\r` before it. */
   endsWithCr: boolean;
-  /** Excel's own first line, `sep=;`, is there. */
+  /** The first line is Excel's `sep=;`. */
   sepLine: boolean;
   /** A delimiter that is recognized and not accepted. */
   foreignDelimiter?: string;
@@ -37,7 +37,7 @@ export class CsvStart {
 
   /** Whether the first line has ended. */
   endsIn(bytes: Buffer): boolean {
-    // A copy: the memory of a chunk may be reused by its writer.
+    // A copy, because the writer may reuse the memory of its chunk.
     this.#chunks.push(Buffer.from(bytes));
     this.#length += bytes.length;
     for (const byte of bytes) {
@@ -74,7 +74,7 @@ export class CsvStart {
     return start.subarray(0, end).filter((byte) => byte === 0x22).length % 2 === 1;
   }
 
-  /** A word with a colon and a blank behind it is a name of a column. */
+  /** A word followed by a colon and a blank counts as the name of a column. */
   #foreignDelimiter(start: Buffer): Pick<CsvDialect, 'foreignDelimiter'> {
     const first = this.#counts.keys().next().value ?? 0x2c;
     const foreignDelimiter = this.#counts.size === 1 ? foreignDelimiters.get(first) : undefined;

@@ -3,18 +3,18 @@ import { randomInt } from 'node:crypto';
 const SEGMENT_ROWS = 65_536;
 
 /**
- * Index from phone number to row. The numbers are stored by row (15 digits at most, exact in a double), and a hash table holds row
- * numbers: 16 MB for a million, where a Map of strings takes over 100.
+ * Index from phone number to row. The numbers are stored by row (15 digits at most, exact in a double), and a hash table
+ * contains row numbers: 16 MB for a million, where a Map of strings takes over 100.
  */
 export class NumberTable {
   readonly #segments: Float64Array[] = [];
-  /** Rows by the hash of their number; 0 is free, so that rows count from 1. At most half of it is used. */
+  /** Rows by the hash of their number; 0 means free, so rows count from 1. At most half of it is used. */
   #slots = new Uint32Array(1024);
   #size = 0;
-  // Secret, so that no file can be built whose numbers all collide.
+  // Secret, so that no file can be made whose numbers all collide.
   readonly #seed = randomInt(2 ** 32);
 
-  /** Notes the number, a positive one; the row it already stood in, else undefined. */
+  /** Adds a positive number. Returns the row in which it occurred before, else undefined. */
   add(number: number, row: number): number | undefined {
     const slot = this.#find(number);
     const earlier = this.#slots[slot];
@@ -26,7 +26,7 @@ export class NumberTable {
     return undefined;
   }
 
-  /** The slot where the number is, or belongs. */
+  /** The slot of the number, or the free slot for it. */
   #find(number: number): number {
     const mask = this.#slots.length - 1;
     let hash = Math.imul((number % 2 ** 32) ^ this.#seed, 0x85ebca6b);

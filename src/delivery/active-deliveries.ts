@@ -1,7 +1,9 @@
+import { withTimeout } from '../lib/with-timeout.ts';
 import { StoreError } from '../store/errors.ts';
 import type { StoredMessage } from '../store/message-store.ts';
 import type { ActiveDelivery } from './dispatch/types.ts';
 import { storedOutcome } from './outcome.ts';
+import type { SendResult } from './types.ts';
 
 interface ActiveDeliveriesOptions {
   closing: AbortSignal;
@@ -34,7 +36,7 @@ export class ActiveDeliveries {
     return [...this.#running.keys(), ...this.#inserting];
   }
 
-  /** Counts as active while its record is written, so that the queue's reader does not start it a second time. */
+  /** Counts a message as active while its record is inserted, so that the queue feeder does not resume it at the same time. */
   async inserting<Value>(id: string, insert: () => Promise<Value>): Promise<Value> {
     this.#inserting.add(id);
     try {
@@ -44,7 +46,7 @@ export class ActiveDeliveries {
     }
   }
 
-  /** Runs `deliver` without a waiting client. A message that was resumed from the store meanwhile is running already. */
+  /** Runs `deliver` in the background. Returns the running delivery if the queue feeder has started one for this message already. */
   start(delivery: ActiveDelivery, deliver: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> {
     const { id } = delivery.stored;
     const existing = this.#running.get(id);
@@ -73,4 +75,18 @@ export class ActiveDeliveries {
   async close(): Promise<void> {
     await Promise.allSettled(this.#running.values());
   }
+}
+
+export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
+  stored: { ...stored },
+  ...(pendingWrite !== undefined && { pendingWrite: true }),
+});
+
+/** Returns the state of the message when it is final, or after `ms`. */
+export async function waitForOutcome(
+  ms: number,
+  run: Promise<ActiveDelivery>,
+  delivery: ActiveDelivery,
+): Promise<SendResult> {
+  return toResult(await withTimeout(run, ms, () => delivery));
 }

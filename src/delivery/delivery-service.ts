@@ -1,27 +1,56 @@
+import type { ReportHold } from '../holds/held-queues.ts';
+import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
+import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
-import type { NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
 import type { CallContext } from '../upstream/client.ts';
-import { queueKey } from '../upstream/permits.ts';
-import { ActiveDeliveries } from './active-deliveries.ts';
-import { type Admission, createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
-import { PendingInserts } from './admission/pending-inserts.ts';
-import type { DeliveryServices } from './delivery-services.ts';
+import { type CallerPriority, queueKey } from '../upstream/permits.ts';
+import type { SendCalls } from '../upstream/send-calls.ts';
+import type { Transport } from '../upstream/transport.ts';
+import { ActiveDeliveries, toResult, waitForOutcome } from './active-deliveries.ts';
+import {
+  type Admission,
+  createAdmission,
+  createSendsPool,
+  type HoldCapacity,
+  PendingInserts,
+} from './admission/admission.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
 import { InvalidStream } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
-import { TemplateBatcher } from './dispatch/template-batcher.ts';
-import type { ActiveDelivery } from './dispatch/types.ts';
+import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
+import type { ActiveDelivery, DispatchServices } from './dispatch/types.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
-import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
-import { messageFields, newMessage, type Routing } from './new-message.ts';
-import { recordedChannel } from './recorded-channel.ts';
+import { findReplay, keyInProgress, keyReused, locationOf, replay, replayOrReject, resendable } from './idempotency.ts';
+import { messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
-import { replayOrReject, resendable } from './resend.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
-import { toResult, waitForOutcome } from './send-result.ts';
 import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
+
+interface DeliveryServices extends DispatchServices {
+  store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
+  transport: Transport;
+  sendCalls: SendCalls;
+  stopped: StoppedSending;
+  /** Makes ids of messages; WATI keeps a message under the same id. */
+  newId: () => string;
+  /** Time-out of a resumed message, or of one without a waiting client. */
+  sendTimeoutMs: number;
+  onEnd?: (stored: StoredMessage) => void;
+  /** The messages of a caller over a connection are held from now on, or released. */
+  onHold?: ReportHold;
+  onBatch?: (lane: CallerPriority['lane'], size: number) => void;
+  batchMax: BatchMax;
+  /** Whether a batch that a 2xx refuses as a whole is tried again in halves. */
+  splitsBatches: boolean;
+  /** The company number for messages that name none; absent: WATI's own default. */
+  channel?: string | undefined;
+  /** Capacity for messages in delivery, by caller; a pool of its own by default. */
+  sends?: SharedPool;
+}
 
 export const createDelivery = (services: DeliveryServices): Delivery => new DeliveryService(services);
 
@@ -55,25 +84,18 @@ class DeliveryService implements Delivery {
     return this.#active.size;
   }
 
-  async findReplay(...[{ caller, route, key }, fingerprint, stream]: Parameters<Delivery['findReplay']>) {
-    const { store } = this.#services;
-    if (key === undefined) return undefined;
-    const known = await store.findByKey(caller, route, key).catch(throwStoreUnreadable);
-    if (!known) return undefined;
-    // The content of a stream is unknown while it runs. For everything else, different content is reported first.
-    if (stream && isRunning(known)) throw keyInProgress(locationOf(known));
-    if (stream && (known.to !== stream.to || known.template !== stream.template)) throw keyReused(locationOf(known));
-    return replay(store, known, await fingerprint());
+  findReplay(...asked: Parameters<Delivery['findReplay']>): ReturnType<Delivery['findReplay']> {
+    return findReplay(this.#services.store, ...asked);
   }
 
-  /** Capacity is checked first: under a flood of requests, a refusal has to be cheap. */
+  /** Checks capacity first, because during a flood of requests a refusal has to be cheap. */
   async send(request: SendRequest): Promise<SendResult> {
     return this.#admission.withCapacity(request.context, (holdCapacity) => this.#send(request, holdCapacity));
   }
 
   async #send(request: SendRequest, holdCapacity: HoldCapacity, resendOf?: string): Promise<SendResult> {
     const { scope, content, context, waitMs } = request;
-    // Without a waiting client there is no deadline of the request's own.
+    // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     this.#assertPermitWithinDeadline(content, context, timeoutMs);
     if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
@@ -87,7 +109,7 @@ class DeliveryService implements Delivery {
     return waitForOutcome(waitMs, run, delivery);
   }
 
-  /** A stream never waits in the queue: its bytes would not be there later. */
+  /** Sends a file or CSV while it is uploaded. It never waits in the queue, because its bytes would not be available later. */
   async stream(request: StreamRequest): Promise<SendResult> {
     return this.#admission.withCapacity(request.context, (holdCapacity) => this.#stream(request, holdCapacity));
   }
@@ -169,7 +191,7 @@ class DeliveryService implements Delivery {
     );
   }
 
-  /** In a call of its own, or batched with template messages that may share one. */
+  /** Sends the message in a call of its own, or batched with other messages of the same template. */
   #deliver(delivery: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> {
     const { sendCalls, transport } = this.#services;
     const template = batchFieldsOf(content);
@@ -183,9 +205,9 @@ class DeliveryService implements Delivery {
   }
 
   /**
-   * Delivers a queued message of the store that may go out now. A single message goes before broadcasts whether or not anybody
-   * still waits for it, and in turn with its caller's newer ones, so that two to one person keep their order. One that was urgent
-   * is so no more: an old login code would hold up a new one.
+   * Delivers a queued message from the store that may go out now. It goes before broadcasts, and in turn with the caller's
+   * newer messages, so that two messages to one person keep their order. An urgent message loses its urgency: an old login code
+   * must not delay a new one.
    */
   async #resume(stored: StoredMessage): Promise<void> {
     const { channel, sendTimeoutMs } = this.#services;
@@ -212,7 +234,7 @@ class DeliveryService implements Delivery {
   }
 }
 
-/** The queue in which further messages of this kind wait for a permit. */
+/** The queue in which more messages of this kind wait for a permit. */
 const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);

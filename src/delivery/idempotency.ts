@@ -1,11 +1,17 @@
 import { Problem } from '../problem.ts';
-import type { MessageStore, StoredMessage } from '../store/message-store.ts';
+import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import { throwStoreUnreadable } from '../store/store-problems.ts';
+import { type Content, contentOf } from './send-content.ts';
+import type { Delivery } from './types.ts';
 
-/** Answers a repeated request with the same idempotency key. */
+/*
+ * Requests that repeat an earlier one. With the same idempotency key: `findReplay` answers it from the record before anything
+ * is checked, and `replayOrReject` if the record was inserted meanwhile. An explicit resend: `resendable`.
+ */
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
 
-export const isRunning = ({ status }: StoredMessage): boolean => status === 'queued' || status === 'sending';
+const isRunning = ({ status }: StoredMessage): boolean => status === 'queued' || status === 'sending';
 
 export const keyReused = (location: string): Problem =>
   new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
@@ -18,9 +24,24 @@ export const keyInProgress = (location: string): Problem =>
     headers: { location },
   });
 
+/** See `Delivery.findReplay`. */
+export async function findReplay(
+  store: Pick<MessageStore, 'findByKey' | 'sameContent'>,
+  ...[{ caller, route, key }, fingerprint, stream]: Parameters<Delivery['findReplay']>
+): ReturnType<Delivery['findReplay']> {
+  if (key === undefined) return undefined;
+  const known = await store.findByKey(caller, route, key).catch(throwStoreUnreadable);
+  if (!known) return undefined;
+  // The content of a stream is unknown while it runs. For everything else, different content is reported first.
+  if (stream && isRunning(known)) throw keyInProgress(locationOf(known));
+  if (stream && (known.to !== stream.to || known.template !== stream.template)) throw keyReused(locationOf(known));
+  return replay(store, known, await fingerprint());
+}
+
 /**
- * A repeated request: other content is refused, an unfinished message is in progress, a final one is answered from its
- * record. A file that never arrived in full has no fingerprint to compare, only a recipient.
+ * Answers a request from the record of an earlier one with the same key: throws `idempotency-mismatch` for other content and
+ * `idempotency-in-progress` while the message is not final. A file that never arrived in full has no fingerprint, so only its
+ * recipient is compared.
  */
 export function replay(
   store: Pick<MessageStore, 'sameContent'>,
@@ -30,4 +51,39 @@ export function replay(
   if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw keyReused(locationOf(known));
   if (isRunning(known)) throw keyInProgress(locationOf(known));
   return { stored: known, replayed: true };
+}
+
+/** The content of an earlier message that is to be sent again. Throws `message-not-resendable`. */
+export function resendable(original: StoredMessage): Content {
+  if (original.status !== 'unknown' && original.status !== 'not_sent') throw notResendable(original);
+  const content = contentOf(original);
+  if (content) return content;
+  const isStream = original.kind === 'file' || original.kind === 'csv';
+  const detail = isStream ? 'the bytes of a file are not kept; upload it again' : 'its content is no longer kept';
+  throw new Problem('message-not-resendable', detail);
+}
+
+const notResendable = ({ status }: StoredMessage): Problem =>
+  new Problem('message-not-resendable', `the message is ${status}; only unknown and not_sent ones can be sent again`);
+
+const alreadyResent = (child: StoredMessage): Problem =>
+  new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
+    headers: { location: locationOf(child) },
+  });
+
+/**
+ * Answers a request whose insert conflicted with an existing record: one with the same idempotency key, or, for a resend, the
+ * original or its earlier resend. Returns the record if the request is a repeat; throws the Problem of any other conflict.
+ */
+export function replayOrReject(
+  store: Pick<MessageStore, 'sameContent'>,
+  known: StoredMessage,
+  { resendOf, idempotency, fingerprint }: NewMessage,
+): ReturnType<typeof replay> {
+  // While the resend was prepared, the original turned out to be accepted.
+  if (known.id === resendOf) throw notResendable(known);
+  if (known.resendOf !== resendOf) throw keyReused(locationOf(known));
+  const isRepeat = idempotency !== undefined && known.idempotency?.key === idempotency.key;
+  if (resendOf !== undefined && !isRepeat) throw alreadyResent(known);
+  return replay(store, known, fingerprint);
 }

@@ -4,7 +4,7 @@ import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
 import type { RequestScope, SendRequest } from './types.ts';
 
-/** The connection and company number of a message. */
+/** The connection and the company number that a message is sent through. */
 export type Routing = Pick<NewMessage, 'connectionId' | 'channel' | 'channelNamed'>;
 
 /** A message with its content, ready to be inserted. */
@@ -17,7 +17,7 @@ export function newMessage(
     ...messageFields({ id, kind: content.kind }, scope, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
-    // One id for both, so that webhooks and histories of WATI find the message by its own key.
+    // The same id at WATI, so that its webhooks and histories lead to the message by primary key.
     ...(supportsClientId(content) && { localMessageId: id }),
     call: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
@@ -25,7 +25,7 @@ export function newMessage(
   };
 }
 
-/** Fields of every new message. */
+/** The fields that every new message has. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
   { caller, route, key, quota }: RequestScope,
@@ -39,4 +39,13 @@ export function messageFields(
     ...(key !== undefined && { idempotency: { route, key } }),
     ...(quota && { quota }),
   };
+}
+
+/** The channel as it is recorded. `channelNamed` is set only if the request named another one than the default. */
+export function recordedChannel(
+  channel: string | undefined,
+  byDefault: string | undefined,
+): Pick<NewMessage, 'channel' | 'channelNamed'> {
+  if (channel === undefined) return {};
+  return { channel, ...(channel !== byDefault && { channelNamed: true }) };
 }

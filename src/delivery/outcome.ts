@@ -2,17 +2,17 @@ import type { Completion, Json, StoredMessage } from '../store/message-store.ts'
 import type { Refusal } from '../upstream/answers/known-refusals.ts';
 import type { AttemptResult } from '../upstream/classify-response.ts';
 
-/** The final state of a message as it is stored, and from which a repeated request is answered. JSON without customer data. */
+/** The outcome of a message as it is stored. A repeated request is answered from it. JSON without customer data. */
 export type Outcome =
   | { outcome: 'accepted'; evidence: Evidence; note?: { code: string; detail: string } }
   | { outcome: 'rejected'; refusal: Refusal | 'connection'; detail: string; status: number }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** Why a message counts as accepted: WATI's answer, or what reconciliation found later. */
+/** What shows that a message was accepted: WATI's answer, or what reconciliation found later. */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
-/** The outcome that an attempt proved; `connectionFault` and `credentials` come from the control API. */
+/** The outcome that an attempt proved. `connectionFault` and `credentials` are explanations from the control API. */
 export function outcomeOf(
   result: AttemptResult,
   explained: { connectionFault?: string; credentials?: string } = {},
@@ -41,7 +41,7 @@ function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome
     : undefined;
 }
 
-/** The final state, as the store writes it. */
+/** The final state of a message, in the form that the store takes. */
 export function settlementOf(
   outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
@@ -55,7 +55,7 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
   return { code: outcome.outcome === 'rejected' ? outcome.refusal : outcome.outcome, detail: outcome.detail };
 }
 
-/** A copy without what is undefined, as JSON would have it, and without writing that and reading it again. */
+/** A copy without undefined properties, as JSON would have it, without the cost of JSON.stringify and JSON.parse. */
 export function toJson(value: object): Json {
   if (Array.isArray(value)) return value.map(jsonOf);
   const inner = Object.entries(value).filter(([, field]) => field !== undefined);
@@ -68,7 +68,7 @@ function jsonOf(value: unknown): Json {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-/** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
+/** The outcome of a recorded message. If the store ended it itself (its owner died), the record has only a status and a failure. */
 export function storedOutcome(send: StoredMessage): Outcome | undefined {
   if (isOutcome(send.outcome) && send.outcome.outcome === send.status) return send.outcome;
   const detail = send.failure?.detail ?? 'no more is known';
@@ -77,13 +77,13 @@ export function storedOutcome(send: StoredMessage): Outcome | undefined {
   return undefined;
 }
 
-/** Whether WATI refused the template, so that the cached copy of it may be outdated. */
+/** Whether WATI refused the template; the cached copy of the template may then be outdated. */
 export function isTemplateRefused(send: StoredMessage): boolean {
   const outcome = storedOutcome(send);
   return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }
 
-/** The field holds only what `settlementOf` wrote. */
+/** The field contains only what `settlementOf` wrote. */
 function isOutcome(value: unknown): value is Outcome {
   return typeof value === 'object' && value !== null && 'outcome' in value;
 }

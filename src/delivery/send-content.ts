@@ -6,7 +6,7 @@ import type { StoredMessage } from '../store/message-store.ts';
 import type { ResponseExpectation } from '../upstream/classify-response.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/send-calls.ts';
 
-/** The content of a message as it is stored: enough to make the call now, after a crash, or for a resend. */
+/** The content of a message as it is stored: enough to make the upstream call now, after a crash, or for a resend. */
 export type Content =
   | { kind: 'text'; body: TextPost }
   | { kind: 'file-link'; body: FileLinkPost }
@@ -19,7 +19,7 @@ export interface TemplateContent {
   body: TemplatePost;
 }
 
-/** Everything but a template. */
+/** Content of all kinds but templates. */
 export type SingleContent = Exclude<Content, TemplateContent>;
 
 export interface UpstreamCall {
@@ -27,7 +27,7 @@ export interface UpstreamCall {
   expected: ResponseExpectation;
 }
 
-/** The call to WATI for this content. `localMessageId` is our own id, by which reconciliation finds the message. */
+/** The upstream call for this content. `localMessageId` is our own id, by which reconciliation finds the message. */
 export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
@@ -50,7 +50,10 @@ export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localM
   }
 }
 
-/** A stored template message as a receiver of the bulk call. Its client id was stored before the first byte, so that it can be found after a crash. */
+/**
+ * The receiver entry of a stored template message for the bulk call. Its client id was stored before the first byte was sent,
+ * so that the message can be looked up after a crash.
+ */
 export function receiverOf(stored: StoredMessage): WatiReceiver {
   const content = contentOf(stored);
   if (content?.kind !== 'template') throw new TypeError(`the send ${stored.id} is no template`);
@@ -58,13 +61,13 @@ export function receiverOf(stored: StoredMessage): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/** Fields that template messages must share to go out in one call. Undefined: this content has a call of its own. */
+/** The fields that template messages must have in common to share a call. Undefined: this content is sent in a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };
 }
 
-/** The field holds only a Content. */
+/** The field contains only a Content. */
 export function contentOf({ call }: Pick<StoredMessage, 'call'>): Content | undefined {
   return isContent(call) ? call : undefined;
 }
@@ -93,8 +96,8 @@ function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel'>)
 }
 
 /**
- * SHA-256 in hex of the canonical JSON of connection and content. Headers, the order of properties and the optional plus of
- * a number do not count: the same text to the same person is the same content with or without them.
+ * SHA-256 in hex of the canonical JSON of connection and content. Headers, the order of properties and a `+` before the number
+ * make no difference: the same text to the same person is the same content.
  */
 export const contentFingerprint = (connection: string, { kind, body }: Content): string =>
   fingerprintOf(connection, { kind, body: { ...body, to: digits(body.to) } });

@@ -7,10 +7,10 @@ import type { Content } from './send-content.ts';
 /** The caller, and the scope within which an idempotency key is unique. */
 export interface RequestScope {
   caller: string;
-  /** Method and route pattern: a key counts for one route. */
+  /** Method and route pattern. A key is unique within one route. */
   route: string;
   key?: string;
-  /** Messages that the caller may have recorded; absent: it has no quota. */
+  /** The messages that the caller may record per hour and day; absent: no quota. */
   quota?: QuotaLimits;
 }
 
@@ -23,7 +23,7 @@ export interface SendResult {
   pendingWrite?: true;
 }
 
-/** Time that the client waits for the outcome; 0: not at all. */
+/** How long the client waits for the outcome, ms; 0: not at all. */
 export type WaitMs = number;
 
 export interface SendRequest {
@@ -41,7 +41,7 @@ export interface StreamRequest {
   waitMs: WaitMs;
 }
 
-/** The part of a file or CSV that is known before its bytes. */
+/** What is known of a file or CSV before its bytes. */
 export interface StreamDraft {
   kind: Extract<MessageKind, 'file' | 'csv'>;
   to?: string;
@@ -49,8 +49,8 @@ export interface StreamDraft {
 }
 
 /**
- * The context of a resend and its remaining wait, decided once its content is known. Throws the Problem of content that may not
- * go out now.
+ * Decides the context of a resend and how long its client waits, once the content is known. Throws the Problem of content that
+ * may not be sent now.
  */
 export type ResendContext = (
   original: Pick<StoredMessage, 'connectionId' | 'channel'>,
@@ -72,7 +72,7 @@ export interface Delivery {
   stream(request: StreamRequest): Promise<SendResult>;
   /** Sends the content of an earlier message again, as a new one, on explicit request. Throws `message-not-resendable`. */
   resend(scope: RequestScope, id: string, context: ResendContext): Promise<SendResult>;
-  /** Counts further messages of a request that has one record for many. Throws `quota-spent`. */
+  /** Charges further messages for a request with one record for many. Throws `quota-spent`. */
   spend(scope: RequestScope, messages: number): Promise<void>;
   find(caller: string, id: string): Promise<StoredMessage | undefined>;
   list(
@@ -80,12 +80,12 @@ export interface Delivery {
     filter: MessageFilter,
     page: { limit: number; cursor?: string },
   ): ReturnType<MessageStore['list']>;
-  /** Ends the attempts of dead processes; what those left queued is found by `feed`. */
+  /** Completes the attempts of dead processes. `feed` finds what they left queued. */
   recover(): Promise<void>;
   /** Resumes queued messages that may go out now, as far as there is capacity. */
   feed(): Promise<void>;
-  /** Messages that this process is delivering. */
+  /** The number of messages that this process is delivering. */
   readonly underWay: number;
-  /** After `closing`: waits for attempts in flight; messages without one stay queued. */
+  /** Call after `closing`: waits for attempts in flight. Messages without one stay queued. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The page of `/docs`: what a browser loads besides Swagger UI itself. */
+/** The page of `/docs`: what a browser loads in addition to Swagger UI. */
 
 export type Account = 'sandbox' | 'real';
 
@@ -36,7 +36,7 @@ ${links.map(([href, words]) => `<a href="${href}">${words}</a>`).join('\n')}
 </html>
 `;
 
-/** What scrolls is what stands below the banner, so that a link into the page is not covered by it. */
+/** The part below the banner scrolls, so that the banner does not cover the target of a link. */
 export const docsStyle = `html, body { height: 100%; }
 body { display: flex; flex-direction: column; margin: 0; }
 .page { position: relative; flex: 1; overflow-y: auto; }
@@ -63,8 +63,8 @@ html.dark-mode .swagger-ui .headers-wrapper * { color: #c8ccd0; }
 `;
 
 /**
- * No validator badge: it would show the document to a public site. The key is not kept in the browser's storage. A key of
- * idempotency that was filled in would make the second try a repeat of the first, or a mismatch.
+ * Without the validator badge, which would send the document to a public site. The key is not kept in the browser's storage.
+ * The idempotency key is not pre-filled, because the second try would then be a repeat of the first, or a mismatch.
  */
 export const docsScript = `const dark = matchMedia('(prefers-color-scheme: dark)');
 const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
@@ -101,7 +101,7 @@ const newKey = () => 'docs-' + Array.from(crypto.getRandomValues(new Uint8Array(
 
 const followMs = 3000;
 
-/** What a stream of events says in its first seconds; the whole of one that ends. */
+/** Shows what an event stream sends in its first seconds, or all of it if it ends. */
 async function firstEvents(url, options) {
   const stop = new AbortController();
   setTimeout(() => stop.abort(), followMs);

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escaped, page } from '../lib/html.ts';
 
-/** Where README.md and docs/ are: beside the sources, or beside what they were compiled to. */
+/** The folder with README.md and docs/: beside the sources, or beside the compiled files. */
 const folders = [join(import.meta.dirname, '..'), join(import.meta.dirname, '..', '..')];
 
-/** HTML by its path under `/docs/guides`, `''` the list; none where the guides are not there. They are made once. */
+/** The guides as HTML, by their path under `/docs/guides`, with `''` for the list; empty if the guides are not there. Built once. */
 export function guidePages(): ReadonlyMap<string, string> {
   const folder = folders.find((each) => existsSync(join(each, 'docs')) && existsSync(join(each, 'README.md')));
   if (folder === undefined) return new Map();
@@ -31,7 +31,7 @@ const back = '<p><a href="/docs/guides">All guides</a> · <a href="/docs">All ca
 
 const titleOf = (text: string): string => /^# (.+)$/m.exec(text)?.[1] ?? 'Guide';
 
-/** What a guide links to among its like; what else it names stays text. */
+/** Links between guides are kept; links to other files become text. */
 const linked = (html: string, files: readonly string[]): string =>
   html.replace(
     /\[([^[\]\n]{1,200})\]\((?:\.\.\/|docs\/)?([A-Za-z-]+\.md)(?:#[\w-]*)?\)/g,

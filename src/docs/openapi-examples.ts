@@ -6,7 +6,7 @@ export type Json = Record<string, unknown>;
 export const isJson = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What the sandbox answers: written by `npm run examples`. */
+/** The sandbox's answers, written by `npm run examples`. */
 const answers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = exampleAnswers.answers;
 const problems: Readonly<Record<string, Readonly<Json>>> = exampleAnswers.problems;
 
@@ -17,7 +17,7 @@ const notReady = {
   key: 'refused',
   connection: 'unknown',
 };
-/** What no example of an operation leads to in the sandbox. */
+/** Answers that no example of an operation causes in the sandbox. */
 const others: typeof answers = {
   getReadiness: { '503': notReady },
   resendMessage: {
@@ -25,7 +25,7 @@ const others: typeof answers = {
   },
 };
 
-/** The answers of an operation, those in JSON each with an example. */
+/** The answers of an operation, each one in JSON with an example. */
 export function withExamples(responses: Json, operationId: string): Json {
   const known = { ...answers[operationId], ...others[operationId] };
   return Object.fromEntries(
@@ -38,21 +38,21 @@ export function withExamples(responses: Json, operationId: string): Json {
   );
 }
 
-/** Answers in words, by their media type. */
+/** Answers in text, by their media type. */
 const inText: Readonly<Record<string, string>> = {
   'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
   'text/plain':
     '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
 };
 
-/** An answer that streams through. Text is a string to a generated client, all else a file. */
+/** A streamed answer. Text is a string to a generated client, anything else a file. */
 export const bytes = (produces: string): Json => {
   const example = inText[produces];
   const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
   return { 200: { description: 'as it is', content: { [produces]: { schema, ...(example && { example }) } } } };
 };
 
-/** Problems that the sandbox does not have for the asking. */
+/** Problems that no request causes in the sandbox. */
 const rare: Partial<Record<ProblemSlug, Json>> = {
   forbidden: { detail: 'your key lacks the scope messages:send' },
   'sending-forbidden': {
@@ -90,12 +90,12 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
 
 const slugs = Object.keys(problemTypes) as ProblemSlug[];
 
-/** One example a problem type, for all operations that can answer it. */
+/** One example per problem type, for all operations that can answer it. */
 export const problemExamples = Object.fromEntries(
   slugs.map((slug) => {
     const { title, status, retryable, meaning } = problemTypes[slug];
     const usual = { detail: meaning, instance: '/v1/messages/text', requestId: '5f1c9a7e', retryable };
-    // Title and status as the table has them now.
+    // Title and status are taken from the table of problem types.
     const type = `http://127.0.0.1:3000/problems/${slug}`;
     const value = { ...usual, ...rare[slug], ...problems[slug], type, title, status };
     return [slug, { summary: title, value }];

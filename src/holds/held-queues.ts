@@ -3,7 +3,7 @@ import type { Hold } from './holds.ts';
 
 export type ReportHold = (queue: QueueKey, hold: Hold | undefined) => void;
 
-/** Which queues are held and why, so that each begin, change and end is reported once. */
+/** Remembers which queues are held and why, so that each beginning, change and end is reported once. */
 export class HeldQueues {
   readonly #tell: ReportHold;
   readonly #codes = new Map<string, Hold['code']>();
@@ -19,7 +19,7 @@ export class HeldQueues {
     else this.#codes.delete(name);
   }
 
-  /** Forgets other queues without a report: nothing is queued in them. */
+  /** Forgets all other queues without a report, because nothing is queued in them. */
   keepOnly(queues: readonly QueueKey[]): void {
     const names = new Set(queues.map(nameOf));
     for (const name of this.#codes.keys()) if (!names.has(name)) this.#codes.delete(name);

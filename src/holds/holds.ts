@@ -1,6 +1,6 @@
 import { type Callers, hasScope, mayUse, type Scope } from '../callers.ts';
 
-/** Why queued messages may not go out now. They stay queued and go on when the reason is gone. */
+/** Why queued messages may not be sent now. They stay queued and continue when the reason is gone. */
 export type HoldCode =
   | 'caller-removed'
   | 'scope-removed'
@@ -12,24 +12,27 @@ export type HoldCode =
 
 export interface Hold {
   readonly code: HoldCode;
-  /** For the caller and operators: one sentence. */
+  /** One sentence for the caller and for operators. */
   readonly detail: string;
 }
 
-/** What is about to be sent: for which caller, over which connection, under which scope. */
+/** A send that is about to happen: its caller, connection and scope. */
 export interface SendingQuestion {
   readonly caller: string;
   readonly connection: string;
   readonly scope: Extract<Scope, 'messages:send' | 'broadcasts:send'>;
 }
 
-/** Whether a caller may still send; asked before each attempt, so it reads memory only. */
+/**
+ * Tells whether a caller may still send. Called before each attempt, so it reads memory only. This is where a removed key or a
+ * stop by an operator takes effect on queued messages.
+ */
 export interface Holds {
-  /** `undefined`: it may go out. */
+  /** `undefined`: the message may be sent. */
   reasonFor(ask: SendingQuestion): Hold | undefined;
 }
 
-/** What an operator has stopped, as last read from the store. */
+/** What operators have stopped, as last read from the store. */
 export interface StoppedSending {
   /** Why sending is stopped; `undefined`: it is not. Without a connection: whether it is stopped over every connection. */
   reasonFor(ask: { caller: string; connection?: string }): Hold | undefined;
@@ -41,7 +44,7 @@ export function createHolds(callers: Callers, stopped: StoppedSending): Holds {
   };
 }
 
-/** What the caller's current entry in the callers file no longer allows. */
+/** Holds that follow from the caller's current entry in the callers file: the entry was removed, or lacks the scope or connection. */
 function entryFault(callers: Callers, { caller: id, connection, scope }: SendingQuestion): Hold | undefined {
   const caller = callers.byId(id);
   if (!caller) return { code: 'caller-removed', detail: 'the caller is not in the callers file any more' };

@@ -3,17 +3,17 @@ import type { OperatorStore, SendingStop, Stopped } from '../store/operator-stor
 import type { Hold, StoppedSending } from './holds.ts';
 
 /**
- * What operators have stopped. The store is polled every second, because another replica may have taken the request. While it
- * cannot be read, the last state applies; before the first read, everything is stopped.
+ * What operators have stopped. The store is polled every second, because another replica may have handled the operator's
+ * request. While the store cannot be read, the last known state applies; before the first read, everything is stopped.
  */
 export interface StopSwitch extends StoppedSending {
-  /** `undefined`: the store has not been read yet, or nobody ever stopped anything. */
+  /** `undefined`: the store has not been read yet, or nothing was ever stopped. */
   readonly last: SendingStop | undefined;
-  /** Nothing, if no operator ever stopped anything. */
+  /** Resolves with undefined if no operator ever stopped anything. */
   readonly stopped: Stopped;
-  /** Resolves after the first read of the store. To be awaited before anything is sent. */
+  /** Resolves after the first read of the store. Await it before anything is sent. */
   start(): Promise<void>;
-  /** Replaces what is stopped; applies to this process at once. Throws StoreError. */
+  /** Replaces what is stopped; takes effect in this process at once. Throws StoreError. */
   set(stop: Omit<SendingStop, 'changedAt'>): Promise<SendingStop>;
   close(): Promise<void>;
 }
@@ -25,7 +25,7 @@ interface StopSwitchServices {
   lookEveryMs?: number;
 }
 
-/** When a caller may try again: the length of an incident is unknown. */
+/** Retry-After of the refusal. How long the incident takes is unknown. */
 const retryAfterS = 30;
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
@@ -33,7 +33,7 @@ const nothing: Stopped = { all: false, callers: [], connections: [] };
 export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSwitchServices): StopSwitch {
   /** Absent until the first read of the store. */
   let known: { stop: SendingStop | undefined; names: ReturnType<typeof namesOf> } | undefined;
-  /** Changes made here, counted at their begin and end: a read that began before one of them is outdated. */
+  /** Counts the begin and end of changes made here: a read that began before one of them is outdated. */
   let changeCount = 0;
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -109,7 +109,7 @@ const namesOf = ({ all, callers, connections }: Stopped) => ({
   connections: new Set(connections),
 });
 
-/** Throws `sending-stopped`. Before anything is recorded. */
+/** Throws `sending-stopped`. Call before anything is recorded. */
 export function assertNotStopped(stopped: StoppedSending, ask: Parameters<StoppedSending['reasonFor']>[0]): void {
   const reason = stopped.reasonFor(ask);
   if (reason) throw sendingStopped(reason);

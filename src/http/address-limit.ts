@@ -8,17 +8,17 @@ interface AddressLimitOptions {
   clock?: () => number;
 }
 
-/** Addresses that are remembered; past that the longest silent one is forgotten first. */
+/** Addresses that are remembered. Beyond that, the one that was silent for the longest time is forgotten. */
 const addressesMax = 10_000;
 
 /**
- * Limits requests without a valid key by remote address. Routes without a key are cheap, and still work that any client
- * can ask for. A request with a valid key is never refused here, because many callers may share the address of a proxy.
+ * Limits requests without a valid key, by remote address. Routes without a key are cheap, but any client can call them. A
+ * request with a valid key is never limited here, because many callers may share the address of a proxy.
  */
 export class AddressLimit {
   readonly #perSecond: number;
   readonly #clock: () => number;
-  /** Until when each has used up its permits, in the order of their last request. */
+  /** When each address has used up its permits, in the order of its last request. */
   readonly #until = new Map<string, number>();
   #refused = 0;
 
@@ -31,7 +31,7 @@ export class AddressLimit {
     return this.#refused;
   }
 
-  /** Takes one; 0: it may pass; otherwise another one could pass after so many ms. */
+  /** Takes a permit. Returns 0 if it was granted; otherwise the ms after which one would be. */
   take(socket: RemoteEnd): number {
     const address = remoteKey(socket);
     const now = this.#clock();

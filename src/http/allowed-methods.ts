@@ -4,8 +4,8 @@ import { Problem } from '../problem.ts';
 const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 /**
- * A path that exists answers 405 with `Allow` to the methods that it lacks. Call before the routes are registered; the
- * function that comes back adds the refusals once they are.
+ * Answers 405 with `Allow` to methods that an existing path lacks. Call before the routes are registered; call the returned
+ * function after them.
  */
 export function watchMethods(app: FastifyInstance): () => void {
   const seen = new Map<string, Set<string>>();

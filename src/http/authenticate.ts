@@ -4,10 +4,16 @@ import { Problem } from '../problem.ts';
 import type { AddressLimit } from './address-limit.ts';
 import { bearerOf, credentialFault, holderOf } from './credentials.ts';
 
-/** Includes unknown paths, so that a 404 reveals nothing without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
+/**
+ * Whether a path needs a key. Unknown paths are included, so that a 404 without a key reveals nothing. The router decodes `%76`
+ * to `v` and skips `http://host`, so this does as well.
+ */
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
-/** Throws a Problem: 401, or 429 where the address has failed too often. A valid key is never refused for what others did. */
+/**
+ * Throws a Problem: 401, or 429 if the address has sent too many requests without a valid key. A request with a valid key is
+ * never refused because of others.
+ */
 export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): KeyHolder {
   const caller = bearerOf(request.headers.authorization ?? '', callers);
   if (caller) return caller;
@@ -17,7 +23,7 @@ export function authenticate(request: FastifyRequest, callers: Callers, keyless:
   });
 }
 
-/** Whether it carries a caller's key: as Bearer, or as the password of Basic, which is what a browser can ask for. */
+/** Whether the request carries a caller's key: as Bearer, or as the password of Basic, which browsers can ask their user for. */
 export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   const { authorization = '' } = headers;
   const basic = /^basic +([A-Za-z0-9+/]{1,400}={0,2})$/i.exec(authorization)?.[1];
@@ -27,7 +33,7 @@ export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   return holderOf(key, callers) !== undefined;
 }
 
-/** Throws `rate-limited` where the address has asked too much. */
+/** Throws `rate-limited` if the address has sent too many requests without a valid key. */
 export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit): void {
   const waitMs = keyless.take(request.raw.socket);
   if (waitMs === 0) return;
@@ -35,7 +41,7 @@ export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit)
   throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) });
 }
 
-/** The caller of a route that needs a key; a route without one has no business asking. */
+/** The caller of a request. Throws on a route whose config names no `scope`: such a route needs no key. */
 export function callerOf(request: FastifyRequest) {
   if (!request.caller) throw new Error(`${request.routeOptions.url} asks for a caller, but names no scope`);
   return request.caller;

@@ -8,14 +8,16 @@ import { problemDocument } from './send-problem.ts';
 import { respondedEarly } from './unread-body.ts';
 
 /**
- * Requests that Node's parser rejects never reach a route: writes a 400 with a problem document by hand, and closes the
- * connection. Without `problemBase` the body is empty: the intake's listener must not reveal what it is.
+ * Answers requests that Node's HTTP parser rejects. They never reach Fastify, so this writes the 400 and its problem document
+ * to the socket, and closes the connection. Without `problemBase` (the webhook listener) the body is empty, so that it does not
+ * reveal which service listens.
  */
 export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
-  // The last response is on its way, and ends the connection.
+  // The connection's last response is being sent and closes it.
   if (isConnectionRejected(socket)) return;
   const pending = pendingOf(socket);
-  // A 400 after an early response would be read as a part of it, or as the response to the next request.
+  // The request was answered before its body had arrived. The client would read a 400 as part of that answer, or as the answer
+  // to its next request.
   const isAnswered = respondedEarly(socket) || (pending?.headersSent && !pending.req.complete);
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
     socket.destroy();
@@ -23,11 +25,11 @@ export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.
   }
   rejectFollowing(socket);
   if (pending?.req.complete) {
-    // The request is complete and being processed: a 400 would claim that nothing was sent.
+    // The request is complete and being processed. A 400 would claim that nothing was sent.
     endWith(pending, socket);
     return;
   }
-  // Without a pending response the head of the request was not read, and its Host is not known.
+  // Without a pending response the head of the request was not parsed, so its Host is not known.
   const body = problemBase === undefined ? '' : documentOf(error, problemBase(pending?.req));
   const headers = {
     ...secureHeaders,
@@ -36,7 +38,7 @@ export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  // A client reads whatever follows the head of a HEAD response as the next response.
+  // A HEAD response has no body: the client would read one as the start of the next response.
   const sent = pending?.req.method === 'HEAD' ? '' : body;
   socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${sent}`);
   socket.destroySoon();
@@ -49,10 +51,10 @@ function documentOf(error: NodeJS.ErrnoException, base: string): string {
   return JSON.stringify(problemDocument(new Problem('malformed-request', detail), about));
 }
 
-/** The response that this connection waits for; Node's own handler of `clientError` reads the same property. */
+/** The response that this connection waits for. Node's own handler of `clientError` uses the same property. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;
 
-/** Lets the response go out, and ends the connection after it. */
+/** Closes the connection after the pending response. */
 function endWith(answer: ServerResponse, socket: Socket): void {
   // Adds `Connection: close` if the head has not gone out yet.
   answer.shouldKeepAlive = false;

@@ -3,39 +3,39 @@ import type { Socket } from 'node:net';
 import { remoteKey } from './remote-address.ts';
 
 interface ConnectionLimits {
-  /** Open at once; more are closed as they come. */
+  /** The most open connections; further ones are closed as they are accepted. */
   max: number;
   /** The percentage of `max` that one remote address may have. */
   perAddress: number;
-  /** How long a connection without a request under way may stay while nearly all are taken, ms. */
+  /** How long a connection without a request in progress may stay open while nearly all are in use, ms. */
   silentMs?: number;
   checkEveryMs?: number;
   /** Steady milliseconds. */
   clock?: () => number;
 }
 
-/** Why a connection was closed by us before its caller was done with it. */
+/** Why the service closed a connection before its client did. */
 export type ConnectionRefusal = 'full' | 'address' | 'silent' | 'pipelined';
 
 export interface Connections {
   readonly open: number;
   readonly refused: Readonly<Record<ConnectionRefusal, number>>;
-  /** Too many requests were sent ahead on one connection. */
+  /** The client sent too many requests ahead on one connection. */
   flooded(): void;
-  /** Closes those that say nothing, where nearly all are taken; called by itself every half second. */
+  /** Closes silent connections while nearly all are in use. Runs by itself every half second. */
   sweep(): void;
   close(): void;
 }
 
-/** From there on it is nearly full: of all, or of what one address may have. */
+/** The share of a limit (of all connections, or of one address) from which it counts as nearly reached. */
 const nearlyFull = 0.8;
 
-/** The answer that a connection waits for, where Node keeps it while a request is under way. */
+/** The response that a connection waits for; Node keeps it in this property while a request is in progress. */
 const isBusy = (socket: Socket & { _httpMessage?: unknown }) => Boolean(socket._httpMessage);
 
 interface OpenConnection {
   address: string;
-  /** Of the last request or answer. */
+  /** Time of the last request or response. */
   since: number;
   written: number;
 }
@@ -90,7 +90,7 @@ export function watchConnections(
     forget(socket);
     socket.destroy();
   };
-  /** Makes room for a new one: the oldest that never had an answer goes, of this address or of all. */
+  /** Frees a place for a new connection: closes the oldest one that never got a response, of the same address or of all. */
   const cutOldestSilent = (address?: string): boolean => {
     for (const [socket, state] of open) {
       if (address !== undefined && state.address !== address) continue;
@@ -106,10 +106,10 @@ export function watchConnections(
     return undefined;
   };
 
-  // Kept to below; those that are being closed are still among what Node counts.
+  // Not exactly `max`: Node also counts connections that are being closed.
   server.maxConnections = 2 * max;
   server.on('drop', () => ++refused.full);
-  // In front of Node's own listener: one that is refused does not get a parser.
+  // Runs before Node's own listener, so that a refused connection gets no parser.
   server.prependListener('connection', (socket: Socket) => {
     const address = remoteKey(socket);
     const refusal = refusalFor(address);

@@ -7,7 +7,7 @@ const keyPattern = /^[!-~]{20,255}$/;
 export const holderOf = (key: string, callers: Callers): KeyHolder | undefined =>
   keyPattern.test(key) ? callers.find(key) : undefined;
 
-/** The scheme is matched without case (RFC 9110, 11.1). */
+/** The scheme is compared without case (RFC 9110, 11.1). */
 export function bearerOf(authorization: string, callers: Callers): KeyHolder | undefined {
   const key = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
   return key === undefined ? undefined : holderOf(key, callers);
@@ -16,8 +16,8 @@ export function bearerOf(authorization: string, callers: Callers): KeyHolder | u
 const wanted = 'send it as Authorization: Bearer <key>';
 
 /**
- * Says what is wrong with an `Authorization` header that was refused. Nothing of the header is repeated in it. "Expired" is said
- * only for a key that was valid once, so it helps no guessing.
+ * Explains why an `Authorization` header was refused, without quoting it. "Expired" is used only for a key that was valid once,
+ * so it does not help guessing.
  */
 export function credentialFault(authorization: string | undefined, callers: Callers): string {
   if (authorization === undefined) return `a valid key is needed, and no Authorization came; ${wanted}`;

@@ -4,7 +4,7 @@ import type { MessageStore } from '../store/message-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import { callerOf } from './authenticate.ts';
 
-/** Whether a request repeats one that was recorded: it is answered as that one was, and sends nothing. */
+/** Whether a request repeats a recorded one. It is then answered from the record and sends nothing, so limits on sending do not apply. */
 export type IsRepeat = (request: FastifyRequest) => Promise<boolean>;
 
 export function createIsRepeat(

@@ -1,4 +1,4 @@
-/** An error as the log has it, with what caused it: codes and messages without addresses, secrets and numbers. */
+/** An error and its causes for the log: codes and messages without addresses, secrets and numbers. */
 export interface LoggedError {
   name: string;
   code?: string;
@@ -10,7 +10,7 @@ export interface LoggedError {
 const depthMax = 5;
 const lengthMax = 300;
 
-/** `stack`: of the first one, where the fault is ours. */
+/** With `stack`: the stack of the first error, for errors of our own code. */
 export function errorForLog(error: Error, stack = false, depth = 1): LoggedError {
   const { code } = error as Error & { code?: unknown };
   const { cause } = error;
@@ -23,7 +23,7 @@ export function errorForLog(error: Error, stack = false, depth = 1): LoggedError
   };
 }
 
-/** Cut first, so that no pattern meets much text. */
+/** Cut before matching, so that the patterns see a bounded text. */
 export const scrubbed = (text: string): string =>
   text
     .slice(0, lengthMax)

@@ -10,8 +10,8 @@ import { sendProblem } from './send-problem.ts';
 import { isLeftUnsure } from './unread-body.ts';
 
 /**
- * Fastify's `frameworkErrors`: an address that cannot be decoded, or with a segment beyond `maxParamLength`. Such a request
- * meets no hook and has no decorators, so what every request gets is done here by hand.
+ * Fastify's `frameworkErrors`: an address that cannot be decoded, or has a segment beyond `maxParamLength`. No hook runs for
+ * such a request and it has no decorators, so this sets headers and writes the log line itself.
  */
 export function frameworkErrors(callers: Callers, { keyless, requestLog }: Pick<Front, 'keyless' | 'requestLog'>) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {

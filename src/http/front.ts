@@ -11,13 +11,13 @@ import { type SampledLog, sampleRefusals } from './sampled-log.ts';
 /** Connections, pools and limits between the network and the routes. */
 export interface Front {
   readonly pools: Pools;
-  /** Limits requests without a key. */
+  /** Limits requests without a valid key. */
   readonly keyless: AddressLimit;
   readonly requestLog: SampledLog;
   /** For Fastify: the listener with its limits. */
   openServer(handler: RequestListener): Server;
   connections(): { readonly open: number; readonly refused: Readonly<Record<ConnectionRefusal, number>> };
-  /** Gives back the request's place in the pools; a hook of plugins/request-completed.ts. */
+  /** Releases the request's capacity in the pools; a hook of plugins/request-completed.ts. */
   leave(request: FastifyRequest): void;
   close(): void;
 }
@@ -33,8 +33,8 @@ export function createFront(config: Config, logger: FastifyBaseLogger): Front {
     requestLog,
     openServer: (handler) => {
       const server = createServer(
-        // Headers have ten seconds; bodies have the deadlines of plugins/request-bodies.ts and src/upload. A missing Host is
-        // refused by plugins/request-validation.ts, with a problem document.
+        // Headers have ten seconds; plugins/request-bodies.ts and src/upload set the deadlines of bodies.
+        // plugins/request-validation.ts refuses a missing Host with a problem document.
         { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
         oneAtATime(handler, () => connections.flooded()),
       );

@@ -10,21 +10,22 @@ interface Services {
   isRepeat: IsRepeat;
   /** When the request's time is over (`performance.now()`). */
   deadline: (request: FastifyRequest) => number;
-  /** Whether it is answered before anything of it is sent. */
+  /** Whether the response waits for the outcome of the send. See `isUnattended`. */
   isUnattended: (request: FastifyRequest) => boolean;
 }
 
-/** `undefined`: it may go on. Otherwise it is being found out; rejects with `connection-unusable`. */
+/** `undefined`: the send may proceed. Otherwise a promise that rejects with `connection-unusable` if it may not. */
 export type ListedCheck = (request: FastifyRequest, connection: string) => Promise<void> | undefined;
 
 /**
- * Refuses sends over a connection that Maton does not list: its name may be invented, and each would be recorded, queued and
- * refused in the end. If the list cannot be read, a send with a waiting client goes out, because it may work. A detached one is
- * refused if the last list lacks its connection, or if Maton refuses the key: it would stay queued under a name that may not exist.
+ * Refuses sends over a connection that is not in Maton's list: the name may be invented, and each message would be recorded,
+ * queued, and refused in the end. If the list cannot be read, a send whose client waits proceeds, because it may succeed. A
+ * send without a waiting client is refused if the last list lacks its connection, or if Maton refuses the key, because it would
+ * stay queued under a name that may not exist.
  */
 export function createListedCheck({ listed, stopCheck, isRepeat, deadline, isUnattended }: Services): ListedCheck {
   const look = async (request: FastifyRequest, connection: string) => {
-    // An operator's word comes first: it may be that very connection that is stopped.
+    // Checked first: the connection may be missing because an operator stopped it.
     await stopCheck(request, connection);
     if (await isRepeat(request)) return;
     const found = await listed.check(connection, deadline(request));
@@ -41,6 +42,6 @@ const unlisted = () =>
     outcome: 'rejected',
   });
 
-/** What `Maton-Connection` may hold: it becomes a header of calls upstream. */
+/** Characters that `Maton-Connection` may contain: the value becomes a header of upstream calls. */
 export const isConnectionName = (value: unknown): value is string =>
   typeof value === 'string' && /^[!-~]{1,512}$/.test(value);

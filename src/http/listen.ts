@@ -9,15 +9,15 @@ interface ListenOptions {
 }
 
 /**
- * Node takes one connection of a listener in each turn of its event loop. While turns are long, a flood of connections would fill
- * the kernel's queue, and every other new connection would wait behind it for half a minute: so several listeners share
- * the port.
+ * Node accepts one connection per listener in each turn of its event loop. While turns are long, a flood of connections fills
+ * the kernel's queue, and every new connection waits half a minute. Several listeners on the same port accept several
+ * connections per turn.
  */
 const listeners = 16;
 
-/** Listens with `app`, and hands it what the other listeners take. They close with its server. */
+/** Listens with `app`, and passes it the connections that the other listeners accept. They close together with its server. */
 export async function listen(app: FastifyInstance, { host, port, backlog }: ListenOptions): Promise<void> {
-  // Elsewhere the system does not share connections out evenly, or not at all.
+  // Other systems than Linux do not distribute connections evenly between listeners, or do not support this at all.
   if (process.platform !== 'linux') {
     await app.listen({ host, port, backlog });
     return;
@@ -31,7 +31,7 @@ export async function listen(app: FastifyInstance, { host, port, backlog }: List
   closeWith(app, others);
 }
 
-/** A port that is shared could be shared with another process as well, without a word to either. */
+/** A shared port could be shared with another process too, without an error in either, so first check that it is free. */
 async function assertFree(host: string, port: number): Promise<void> {
   const probe = createServer((socket) => socket.destroy());
   probe.listen({ host, port });
@@ -41,7 +41,7 @@ async function assertFree(host: string, port: number): Promise<void> {
 }
 
 async function another(app: FastifyInstance, { address, port }: AddressInfo, backlog: number): Promise<Server> {
-  // As node:http opens its own.
+  // The same options as those of node:http.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     app.server.emit('connection', socket);
   });
@@ -50,7 +50,7 @@ async function another(app: FastifyInstance, { address, port }: AddressInfo, bac
   return server;
 }
 
-/** Fastify closes its server and waits for the end of its connections: those of the others are among them. */
+/** Fastify closes its server and waits until all connections have ended, those of the other listeners included. */
 function closeWith(app: FastifyInstance, others: readonly Server[]): void {
   const close = app.server.close.bind(app.server);
   app.server.close = (ended) => {

@@ -1,27 +1,26 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Requests that may wait on one connection. Clients that pipeline at all send a handful ahead. */
+/** Requests that may wait on one connection. Clients that pipeline send only a few ahead. */
 const waitingMax = 16;
 
 interface Line {
-  /** The answer that is being made. */
+  /** The response in progress. */
   current: ServerResponse;
   readonly waiting: { request: IncomingMessage; response: ServerResponse }[];
 }
 
 /**
- * Hands a connection's requests on one after the other: each when the answer to the one before is out. Node's parser
- * delivers all that stand in one packet at once, two thousand of them perhaps, and each would make its answer in the same
- * turn of the event loop. Where more than a handful wait the connection is cut at once, so that they are not kept either.
- *
- * A request on a connection that is idle costs a look into a map.
+ * Hands the requests of a connection to the service one at a time, each after the response to the previous one is sent.
+ * Otherwise Node's parser would deliver all requests of a packet at once, perhaps two thousand, and all would be answered in
+ * the same turn of the event loop. A connection with more than a handful of waiting requests is closed, which also frees their
+ * memory. A request on an idle connection costs one map lookup.
  */
 export function oneAtATime(handler: RequestListener, onFlood: () => void = () => {}): RequestListener {
   const lines = new WeakMap<Socket, Line>();
 
   const handOnNext = (socket: Socket, line: Line) => {
-    // The answer ended the connection: what was sent behind it gets none, and is not acted on.
+    // The response closed the connection: requests that were sent after it are neither processed nor answered.
     const next = socket.writable ? line.waiting.shift() : undefined;
     if (next === undefined) {
       line.waiting.length = 0;
@@ -38,7 +37,7 @@ export function oneAtATime(handler: RequestListener, onFlood: () => void = () =>
     if (line === undefined) {
       lines.set(socket, { current: response, waiting: [] });
     } else if (!line.current.closed) {
-      // Further requests in the packet of a connection that was closed.
+      // Further requests in a packet whose connection is closed by now.
       if (socket.destroyed) return;
       if (line.waiting.length >= waitingMax) {
         onFlood();

@@ -1,13 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { nearest } from '../lib/did-you-mean.ts';
 
-/** Longer ones are no slip of the finger. */
+/** Longer paths are not compared. */
 const lengthMax = 64;
 
-/**
- * For an unknown path: `; did you mean /v1/...?` with the nearest pattern, if one is near. Call before
- * the routes are registered.
- */
+/** For an unknown path: `; did you mean /v1/...?` with the nearest pattern, if one is near. Call before the routes are registered. */
 export function watchPaths(app: FastifyInstance): (url: string) => string {
   const known = new Set<string>();
   app.addHook('onRoute', ({ url, schema }) => {
@@ -18,7 +15,7 @@ export function watchPaths(app: FastifyInstance): (url: string) => string {
     const path = called.endsWith('/') ? called.slice(0, -1) : called;
     if (path.length > lengthMax || path === '') return '';
     const segments = path.split('/');
-    // Values of parameters are not compared, only the fixed segments.
+    // Compares only the fixed segments, not the values of parameters.
     const filled = new Map<string, string>();
     for (const pattern of known) {
       const words = pattern.split('/');

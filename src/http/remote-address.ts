@@ -1,18 +1,18 @@
-/** A socket has none any more where it was destroyed. */
+/** A destroyed socket has no remote address. */
 export interface RemoteEnd {
   readonly remoteAddress?: string | undefined;
 }
 
 /**
- * Whom a connection counts for. An IPv4 address counts the same where it comes in mapped to IPv6; of IPv6 the first 64 bits,
- * because a single machine has all that follow them.
+ * The address that a connection is counted under. An IPv4 address counts the same in its IPv6-mapped form. Of an IPv6 address
+ * the first 64 bits count, because a single machine owns all addresses below them.
  */
 export function remoteKey({ remoteAddress = 'unknown' }: RemoteEnd): string {
   if (remoteAddress.startsWith('::ffff:')) return remoteAddress.slice('::ffff:'.length);
   if (!remoteAddress.includes(':')) return remoteAddress;
   const [head = '', tail] = remoteAddress.split('::');
   const groups = head === '' ? [] : head.split(':');
-  // What `::` stands for is zeros, as many as are missing to eight.
+  // `::` stands for the zeros that are missing to eight groups.
   if (tail !== undefined) {
     const behind = tail === '' ? [] : tail.split(':');
     while (groups.length + behind.length < 8) groups.push('0');

@@ -4,19 +4,19 @@ import { foreignPatterns } from '../lib/patterns.ts';
 import { errorForLog } from './error-chain.ts';
 import type { RequestLog } from './types.ts';
 
-/** Only what cannot break the log, a header or a problem body; anything else is replaced. */
+/** Characters that cannot break the log, a header or a problem body. An id with any other is replaced. */
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
 const acceptRequestId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
 
-/** The id that its caller knows the request by; ours, which the log has in any case, may not be copied from another request. */
+/** The request id that the response shows: the client's own if it sent one. The log also has our id, which another client cannot copy. */
 export const shownId = (request: FastifyRequest): string =>
   acceptRequestId(request.headers['x-request-id']) ?? request.id;
 
-/** Made when it is first asked for, because a request that the router cannot read meets no hook. */
+/** Created on first use, because no hook runs for a request that the router cannot parse. */
 export function requestLogOf(request: FastifyRequest): RequestLog {
-  // Once it is closed, a socket no longer says whose it was.
+  // Read now: a closed socket has no remote address any more.
   request.requestLogStore ??= { upstreamMs: 0, upstreamCalls: 0, remoteAddress: request.raw.socket.remoteAddress };
   return request.requestLogStore;
 }
@@ -53,17 +53,20 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   else request.log.info(line, 'request');
 }
 
-/** Only requests with a valid key belong to the audit trail. */
+/** Only requests with a valid key are part of the audit trail. */
 const auditOf = ({ caller, routeOptions: { config } }: FastifyRequest): true | undefined =>
   caller !== undefined && (config.sendsMessage === true || config.audit === true) ? true : undefined;
 
-/** Every write logs an outcome (of a send, the record's); a read has its status. */
+/**
+ * Sets the outcome for the log: for a send the status of its record, for other writes `done`, `refused` or `failed`. Reads have
+ * an HTTP status only.
+ */
 function writeOutcome({ method, caller }: FastifyRequest, status: number): string | undefined {
   if (caller === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
 }
 
-/** Masks every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
+/** Masks every number in text that a caller chose, however its digits are grouped. Only a letter ends a number. */
 export const maskedIn = (text: string): string =>
   text.replace(foreignPatterns.callersNumber.pattern, (run) =>
     masked(run.replace(foreignPatterns.notDigit.pattern, '')),

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { invalid, type Problem } from '../problem.ts';
 
 /**
- * On every answer. Media and problem texts come from elsewhere: no browser may guess a type or run anything in them, and
- * no cache may keep what is said of a customer. There is no CORS: no page of another origin has any business here.
+ * Set on every response. Media and problem texts contain foreign content, so browsers must not guess a type or run anything in
+ * them; caches must not keep customers' data. There is no CORS, because no page of another origin may call this service.
  */
 export const secureHeaders = {
   'cache-control': 'no-store',
@@ -13,10 +13,10 @@ export const secureHeaders = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** Header names and values together; a caller sends a dozen lines. */
+/** The most names and values together: 100 header lines. Callers send about a dozen. */
 const rawHeadersMax = 2 * 100;
 
-/** Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on it. */
+/** Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on that bound. */
 export const boundedHeaders = [
   'accept',
   'authorization',
@@ -37,7 +37,10 @@ export const boundedHeaders = [
 
 export const headerLengthMax = 512;
 
-/** Node reads the first of two, and a proxy in between may have read the other. By length, so that checking each header line is cheap. */
+/**
+ * Headers that must not occur twice: Node uses the first one, and a proxy may have used the other. Grouped by length, so that
+ * checking a header line is cheap.
+ */
 const singles = new Map([
   ['host'.length, 'host'],
   ['authorization'.length, 'authorization'],
@@ -46,13 +49,13 @@ const singles = new Map([
 
 const rejected = new WeakSet<Socket>();
 
-/** Whether the connection has had its last response: requests behind it get none, and parser errors neither. */
+/** Whether the connection has had its last response. Later requests on it, and parser errors, are not answered. */
 export const isConnectionRejected = (socket: Socket): boolean => rejected.has(socket);
 
-/** The response being sent is the last one on this connection: requests behind it are not acted on. */
+/** The response being sent is the last one on this connection: requests after it are not processed. */
 export const rejectFollowing = (socket: Socket): void => void rejected.add(socket);
 
-/** Returns what makes a request ambiguous. Runs on every request, so it reads each header line once. */
+/** Returns why a request is ambiguous. Runs on every request, so it reads each header line once. */
 export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {
   if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
   const twice = repeatedSingle(rawHeaders);
@@ -71,7 +74,7 @@ export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: In
   return undefined;
 }
 
-/** The name of a header that may stand once, and stands twice. */
+/** The name of a header that occurs twice and must not. */
 function repeatedSingle(rawHeaders: readonly string[]): string | undefined {
   let seen: string[] | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -92,12 +95,12 @@ const written = (name: string): string =>
     .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
     .join('-');
 
-/** Names the first header that is longer than anything that it may say. */
+/** The first header that is longer than any valid value of it. */
 export function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Problem | undefined {
   let length = 0;
   for (const part of rawHeaders) length += part.length;
   if (length <= headerLengthMax) return undefined;
-  // Several lines of one name count together: that is how they are read.
+  // Lines with the same name are added up, because the code that reads them sees them joined.
   const name = boundedHeaders.find((each) => (headers[each]?.length ?? 0) > headerLengthMax);
   if (name === undefined) return undefined;
   return invalid([{ pointer: `/headers/${name}`, detail: `is longer than ${headerLengthMax} characters` }]);

@@ -5,7 +5,7 @@ import { requestLogOf } from './request-log.ts';
 type LogRequest = (request: FastifyRequest, reply: FastifyReply) => void;
 
 interface SampleOptions {
-  /** Writes the summary of lines that were left out. */
+  /** Logs how many lines were left out. */
   tell: (line: { status: number; problem: string; route: string; left: number }) => void;
   /** How many equal refusals are logged in each window. */
   most?: number;
@@ -18,18 +18,18 @@ export interface SampledLog {
   log: LogRequest;
   /** How many lines were left out; only grows. */
   readonly left: number;
-  /** Ends windows that are over and logs how many lines were left out; runs once a second. */
+  /** Ends windows that are over and logs how many lines each left out; runs once a second. */
   flush(): void;
   close(): void;
 }
 
-/** Kinds of refusals counted at one time; beyond that each is logged. */
+/** Kinds of refusals counted at the same time; when there are more, each line is logged. */
 const kindsMax = 1_000;
 
-/** Statuses of floods: such requests cost their sender nothing, and their lines are all equal. */
+/** Statuses that floods of requests cause. Such requests cost their sender nothing, and their log lines are alike. */
 const floods = new Set([401, 403, 404, 405, 413, 415, 429]);
 
-/** The outcome of a send is always logged, because callers ask about single messages. */
+/** A line with the outcome of a send is always logged, because callers ask about single messages. */
 function isSampled(request: FastifyRequest, status: number): boolean {
   const { outcome, problem } = requestLogOf(request);
   return outcome === undefined && (floods.has(status) || problem === 'overloaded');
@@ -45,8 +45,9 @@ interface Window {
 }
 
 /**
- * The line of each request, but of refusals that are equal (status, problem, route, caller or else remote address) only the
- * first few of each window: the others are counted, and logged in one line when the window ends.
+ * Writes the log line of each request. Of refusals that are alike (same status, problem, route, and caller or else remote
+ * address) only the first few in each window are logged; the others are counted, and their number is logged when the window
+ * ends.
  */
 export function sampleRefusals(
   logRequest: LogRequest,

@@ -34,7 +34,7 @@ function instanceOf(url: string): string {
   return path.length > instanceMax ? `${path.slice(0, instanceMax)}...` : path;
 }
 
-/** Refused before anything is done. Where a message was to be sent, the answer says that it was not; a read has none to send. */
+/** Problems that are thrown before anything is sent. On routes that send messages, the answer adds "nothing was sent". */
 const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
   'validation-failed',
   'template-parameters-invalid',
@@ -53,10 +53,10 @@ function withAssurance(
   return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
 }
 
-interface Told {
+interface ProblemContext {
   instance: string;
   requestId: string;
-  /** The problem's own words by default. */
+  /** The detail of the problem by default. */
   detail?: string;
   base: string;
 }
@@ -64,7 +64,7 @@ interface Told {
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
-  { instance, requestId, detail = message, base }: Told,
+  { instance, requestId, detail = message, base }: ProblemContext,
 ) {
   const { outcome, errors, upstream } = extras;
   return {

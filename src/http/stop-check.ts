@@ -6,14 +6,14 @@ import type { IsRepeat } from './earlier-request.ts';
 
 interface Services {
   stopped: StoppedSending;
-  /** A request that was answered before is answered again: it sends nothing. */
+  /** A request that repeats a recorded one is answered from the record even while sending is stopped, because it sends nothing. */
   isRepeat: IsRepeat;
 }
 
-/** `undefined`: it may go on. Otherwise it is being found out whether it repeats an earlier one; rejects with `sending-stopped`. */
+/** `undefined`: the send may proceed. Otherwise a promise that rejects with `sending-stopped` unless the request repeats an earlier one. */
 export type StopCheck = (request: FastifyRequest, connection?: string) => Promise<void> | undefined;
 
-/** Asked on the way of every request that may put a message before a person, again when its connection is known. */
+/** Called before every request that can send a message: once before its connection is known, and again after. */
 export function createStopCheck({ stopped, isRepeat }: Services): StopCheck {
   return (request, connection) => {
     const { sendsMessage, maySendMessage } = request.routeOptions.config;

@@ -6,24 +6,24 @@ import type { ProblemBase } from './problem-base.ts';
 
 /** Facts about a request, for its one log line and its metrics. */
 export interface RequestLog {
-  /** `accepted`, `rejected`, …: of a send. Other writes are `done`, `refused` or `failed` by their status. */
+  /** For sends `accepted`, `rejected`, …; for other writes `done`, `refused` or `failed`, by status. */
   outcome?: string;
-  /** The other end of the connection: a load balancer, where one is in front. */
+  /** The remote address of the connection: that of the load balancer, if there is one. */
   remoteAddress: string | undefined;
   messageId?: string;
   broadcastId?: string;
   /** The WATI connection, as Maton names it. */
   connection?: string;
-  /** The recipient, masked to its last four digits. */
+  /** The recipient, with all but the last four digits masked. */
   to?: string;
   upstreamStatus?: number;
   upstreamMs: number;
   upstreamCalls: number;
-  /** The answer is of a call that was made for another request. */
+  /** The upstream call was made for another request, and this one shared its answer. */
   upstreamShared?: boolean;
   problem?: string;
   error?: Error;
-  /** Where tracing is on. */
+  /** Present if tracing is on. */
   span?: RequestSpan;
 }
 
@@ -31,7 +31,7 @@ export interface RequestLog {
 export interface RequestDeadline {
   /** `performance.now()`. */
   deadline: number;
-  /** It was shortened by the caller: the calls are not shared, so that no other request is bound to it. */
+  /** The caller shortened the deadline. Its upstream calls are not shared, so that other requests do not depend on it. */
   isExclusive?: true;
 }
 
@@ -43,44 +43,44 @@ declare module 'fastify' {
 
   interface FastifyRequest {
     caller: KeyHolder | undefined;
-    /** Gives back its place among the requests under way; set where a caller is known. */
+    /** Releases its place among the requests in progress. Set once the caller is known. */
     leave: Release | undefined;
-    /** Takes one more off its caller's `ratePerSecond`; absent where there is none. */
+    /** Counts one more request against the caller's `ratePerSecond`; absent if it has no limit. */
     charge: (() => void) | undefined;
     /** Set when it is first asked for. */
     deadline: RequestDeadline | undefined;
     requestLog: RequestLog;
-    /** What `trace` reads; absent until then. */
+    /** Backs `requestLogOf`: absent until that is first called. */
     requestLogStore: RequestLog | undefined;
   }
 
-  /** Facts about a route, read by the plugins: what is true of an operation is said once, beside it. */
+  /** Facts about a route, in its `config`. The plugins read them, so that each is stated once, beside the route. */
   interface FastifyContextConfig {
-    /** Asked by load balancers and orchestrators: needs no key, and is not counted against an address. */
+    /** Called by load balancers and orchestrators: needs no key, and does not count against the address. */
     isProbe?: boolean;
-    /** The scope a key needs; a route without one needs no key. */
+    /** The scope that the caller's key needs. A route without a scope needs no key. */
     scope?: Scope;
-    /** The problems of this operation beside those that every operation can answer. */
+    /** Problems that this operation answers in addition to those that every operation can. */
     problems?: ProblemSlug[];
-    /** Answers that are not JSON: their content type, for the OpenAPI document. */
+    /** Content types of responses that are not JSON, for the OpenAPI document. */
     produces?: string;
-    /** How long a client may cache the response to a GET: by default not at all; with `aged` the handler sets the header. */
+    /** How long a client may cache the response to a GET; not at all by default. With `aged`, the handler sets the header. */
     cacheControl?: 'private' | 'aged';
     /** The route takes `Maton-Connection`. */
     connection?: boolean;
-    /** The route can put a message before a person. */
+    /** The route can send a message to a person. */
     sendsMessage?: boolean;
-    /** It is not known to, but may: it is stopped with all sending. */
+    /** The route may send a message, which is not known in advance (native calls). It is refused while sending is stopped. */
     maySendMessage?: boolean;
-    /** The log line of each of its requests is marked `audit`, as those of all with `sendsMessage` are. */
+    /** Marks the log line of each of its requests with `audit`. Routes with `sendsMessage` are marked without it. */
     audit?: boolean;
-    /** What `Prefer: wait` shortens: the wait for a send's outcome, or for upstream calls (the default where `connection` is set). */
+    /** What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is set). */
     preferWait?: 'outcome' | 'calls';
-    /** The query is passed through unchecked. An object is its example in the OpenAPI document. */
+    /** The query is passed on unchecked. An object is an example of it for the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;
-    /** The handler reads the body as it comes; Fastify does not. */
+    /** The handler reads the body as a stream; Fastify does not parse it. */
     streams?: boolean;
-    /** The file part of the streamed form, for the OpenAPI document. */
+    /** Name of the file part of the streamed form, for the OpenAPI document. */
     form?: { field: string; description: string };
   }
 }

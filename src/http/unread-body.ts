@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Clients send a body of this size together with the head, or right after it. */
+/** Clients send a body up to this size together with the head, or right after it. */
 const shortBody = 64 * 1024;
 
 /**
- * Whether it is uncertain if the next bytes on the connection are the rest of this body or another request; the connection then
- * has to end. A client that was sent no `100 Continue` may leave its body out, and some clients (aiohttp) stop sending a long body
- * when they are answered early, and use the connection again.
+ * Whether the next bytes on the connection may be either the rest of this body or a new request. The connection must then be
+ * closed after the response. This is so after `Expect: 100-continue` without a `100 Continue`, because the client may leave the
+ * body out; and for a long body that is answered early, because some clients (aiohttp) then stop sending it and reuse the
+ * connection.
  */
 export function isLeftUnsure(request: IncomingMessage): boolean {
   if (request.complete) return false;
@@ -16,11 +17,11 @@ export function isLeftUnsure(request: IncomingMessage): boolean {
   return length === undefined ? request.headers['transfer-encoding'] !== undefined : Number(length) > shortBody;
 }
 
-/** Connections on which a request was answered before all of its body had come in. */
+/** Connections with a request that was answered before all of its body had arrived. */
 const answeredEarly = new WeakSet<Socket>();
 export const respondedEarly = (socket: Socket): boolean => answeredEarly.has(socket);
 export const markRespondedEarly = (socket: Socket): void => void answeredEarly.add(socket);
-/** The rest of the body has come in. */
+/** All of the body has arrived. */
 export const unmarkRespondedEarly = (socket: Socket): void => void answeredEarly.delete(socket);
 
 const invited = new WeakSet<IncomingMessage>();

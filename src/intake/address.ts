@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A token is 43 characters; more than this is none. */
+/** A token has 43 characters. Longer text is not looked up. */
 const tokenLengthMax = 128;
 
-/** The kind of a request line, in place of the address: nothing behind this module can log or trace it. */
+/** What replaces the address in a request line. No code after this module sees the token, so none can log it. */
 const tokens = new WeakMap<IncomingMessage, string>();
 
 /**
- * Removes the token from the request line, and leaves a bare `/`. The authority of an absolute target stays, for the request
- * guard.
+ * Replaces the address in the request line, which contains the token, by `/`. Keeps the authority of an absolute target, which
+ * plugins/request-validation.ts checks.
  */
 export function hideToken(request: IncomingMessage): void {
   const { url = '' } = request;
@@ -17,7 +17,7 @@ export function hideToken(request: IncomingMessage): void {
   request.url = origin === '' && url[0] !== '/' ? '*' : `${origin}/`;
 }
 
-/** The token of a hidden address; empty where it had none, or where it was another path. */
+/** The token of a request whose address was hidden; empty if the address had none, or was another path. */
 export const hiddenToken = (request: IncomingMessage): string => tokens.get(request) ?? '';
 
 /** `/wati/TOKEN` or `/wati?token=TOKEN`. */
@@ -31,12 +31,12 @@ function tokenIn(target: string): string {
 export function tokenInAddress(address: string): string {
   const url = URL.parse(address);
   if (!url) return '';
-  // A proxy in front may take a longer path.
+  // A proxy in front may add a prefix to the path.
   const segments = url.pathname.split('/');
   return tokenIn(`/${segments.slice(segments.lastIndexOf('wati')).join('/')}${url.search}`);
 }
 
-/** The address to enter at WATI, if `publicUrl` leads to the listener. */
+/** The address to enter at WATI, if `publicUrl` is set. */
 export const webhookAddress = (publicUrl: string, token: string): string =>
   `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
 

@@ -8,16 +8,16 @@ export interface BodyMember {
 
 export interface WebhookBody {
   readonly members: readonly BodyMember[];
-  /** How many members are no events, or too many. */
+  /** How many members of the body were dropped: they are no events, or beyond `membersMax`. */
   readonly ignored: number;
 }
 
-/** A longer array is a mistake, and would make a commit too long. */
+/** A longer array is a mistake of the sender, and recording it would take too long a commit. */
 const membersMax = 1_000;
 
 /**
- * The events in a webhook body: one object, an array of them, or either wrapped in `messages` or `data`. Undefined: the body is
- * not JSON, or holds no events.
+ * Returns the events of a webhook body: one object, an array, or either wrapped in `messages` or `data`. Undefined: the body is
+ * not JSON, or contains no event.
  */
 export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
   const text = bytes
@@ -40,7 +40,7 @@ export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
   return { members, ignored: events.length - members.length };
 }
 
-/** An intermediary may put an array or a wrapper around events; an event has an `eventType`, and may have `data` of its own. */
+/** Unwraps what an intermediary may have put around events. An object with `eventType` is an event, even if it has a field `data`. */
 function unwrapped(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value.flatMap((each) => (Array.isArray(each) ? each : within(each)));
   return within(value);
@@ -53,7 +53,7 @@ function within(value: unknown): readonly unknown[] {
   return typeof value.data === 'object' && value.data !== null ? [value.data] : [value];
 }
 
-/** Undefined: it is nested too deeply to be written as JSON. */
+/** The JSON text of a value. Undefined: the value is nested too deeply for JSON.stringify. */
 function textOf(value: object): string | undefined {
   try {
     return JSON.stringify(value);

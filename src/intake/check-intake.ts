@@ -13,7 +13,7 @@ import { fixedTokens } from './tokens.ts';
 
 interface IntakeConfig {
   INTAKE_HOST: string;
-  /** Both are set where there is to be a listener. */
+  /** The listener needs both settings. */
   INTAKE_PORT?: number;
   INTAKE_TOKENS_FILE?: string;
   INTAKE_PUBLIC_URL?: string;
@@ -25,16 +25,16 @@ interface IntakeConfig {
 interface Means {
   /** `fetch`. */
   ask: (url: string, init: RequestInit) => Promise<Response>;
-  /** For the listener that is opened for the probe. */
+  /** Options of the listener that is opened for the probe. */
   logger: FastifyBaseLogger;
 }
 
-/** Time for an answer from outside, with DNS, TLS and a proxy. */
+/** Time-out of a request through the public name: DNS, TLS and a proxy. */
 const probeMs = 10_000;
 
 /**
- * Checks the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined: that
- * could not be read), and the way through the public name, if one is set.
+ * Checks the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined:
+ * the list could not be read), and the way through the public name, if one is set.
  */
 export async function checkIntake(
   config: IntakeConfig,
@@ -90,7 +90,7 @@ export function entriesIn(path: string): { entries: TokenEntry[] } | { fault: st
   }
 }
 
-/** Whether somebody listens there; a text: why it cannot be listened on at all. */
+/** Whether a process listens on the port; a text: why no process can listen on it. */
 async function isTaken(host: string, port: number): Promise<boolean | string> {
   const server = createServer();
   try {
@@ -105,7 +105,7 @@ async function isTaken(host: string, port: number): Promise<boolean | string> {
   }
 }
 
-/** Opens the listener with a token of its own, posts an event to the public name, and sees whether it comes in. */
+/** Opens the listener with a temporary token, posts an event to the public name, and checks that the event arrives. */
 async function probe(config: IntakeConfig, publicUrl: string, means: Means): Promise<Finding> {
   const token = randomBytes(32).toString('base64url');
   let came = 0;
@@ -138,7 +138,7 @@ async function probe(config: IntakeConfig, publicUrl: string, means: Means): Pro
   }
 }
 
-/** A running listener is recognized by how it refuses a wrong token: the right ones are known by their hashes alone. */
+/** Recognizes a running listener by its answer to a wrong token. The valid tokens are known as hashes only. */
 async function look(publicUrl: string, means: Means): Promise<Finding> {
   const answer = await ask(means, webhookAddress(publicUrl, 'probe'), { method: 'GET' });
   if (typeof answer === 'string') return unreachable(answer);
@@ -153,7 +153,7 @@ async function look(publicUrl: string, means: Means): Promise<Finding> {
   );
 }
 
-/** Whether the public name leads to the port of callers as well. */
+/** Whether the public name leads to the callers' port too, which it must not. */
 async function exposed(publicUrl: string, means: Means): Promise<Finding | undefined> {
   const answer = await ask(means, new URL('/health/live', publicUrl).href, { method: 'GET' });
   if (typeof answer === 'string' || answer.status !== 200) return undefined;
@@ -169,7 +169,7 @@ const unreachable = (what: string): Finding => ({
     'The public name must lead by TLS to INTAKE_PORT, with /wati/... as it came in (docs/operations.md, "Webhooks of WATI").',
 });
 
-/** The answer, or the error code. Messages of errors are not shown: the address is a secret. */
+/** The answer, or the error code. The message of an error is not shown, because it quotes the address with the token. */
 async function ask(means: Means, url: string, init: RequestInit): Promise<Response | string> {
   try {
     return await means.ask(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(probeMs) });

@@ -6,7 +6,7 @@ import { tokenInAddress } from './address.ts';
 import { entriesIn } from './check-intake.ts';
 import { missingEvents } from './wanted-events.ts';
 
-/** A webhook as WATI lists it. */
+/** A webhook as WATI's list has it. */
 interface Listed {
   url: string;
   state: 'enabled' | 'disabled' | 'defective' | undefined;
@@ -17,7 +17,8 @@ interface Listed {
 const place = 'Connectors > Webhooks in WATI';
 
 /**
- * The webhooks of this connection, by WATI's own list. No access to the list is no fault: not every account allows it.
+ * Reads the webhooks of this connection from WATI. Not being allowed to read the list is no fault, because some accounts do not
+ * offer it.
  */
 export async function checkSubscription(
   { INTAKE_TOKENS_FILE: path = '' }: { INTAKE_TOKENS_FILE?: string },
@@ -40,8 +41,8 @@ export async function checkSubscription(
 }
 
 /**
- * Whether one of them has a token of this connection, works, and sends all needed events. Compared by the hash of its token, so
- * that an address of another system is not taken for ours; no address is shown.
+ * Whether one of them has a token of this connection, is enabled, and posts all needed events. Compares the hashes of tokens,
+ * so that the address of another system is not taken for ours. No address is shown.
  */
 function judge(connectionId: string, hashes: ReadonlySet<string>, listed: readonly Listed[]): Finding {
   const ours = listed.filter(({ url }) => hashes.has(hash('sha256', tokenInAddress(url))));

@@ -22,11 +22,11 @@ export interface Taken {
 
 export interface IntakeServerOptions {
   tokens: Pick<IntakeTokens, 'find'>;
-  /** Whether one more webhook would be refused anyway, so that its body need not be read. */
+  /** Whether recording is so far behind that one more webhook would be refused. Its body is then not read. */
   isFull: () => boolean;
-  /** Calls `release` when nothing of the body is held any more, whatever becomes of it. */
+  /** Reads and answers one webhook. Calls `release` once, as soon as it holds none of the body's memory any more. */
   take: (source: IntakeSource, bytes: Buffer, release: Release) => Promise<Taken>;
-  /** A body that is too long, or for which there is no room now. */
+  /** Called for a body that was not read: it is too long, or the memory for bodies is used up. */
   onUnread: (source: IntakeSource, why: 'too-large' | 'no-room') => void;
   onBadToken: () => void;
   onError: (error: unknown) => void;
@@ -47,12 +47,13 @@ const connectionsMax = 256;
 const retryAfter = '600';
 
 /**
- * The public listener: WATI's webhooks, and nothing else. Without a token it reveals nothing, not even its paths. A body that a
- * repeat would not fix is answered 200, because failures in a row switch a webhook off.
+ * The public listener for WATI's webhooks. It has no other route, and answers every request without a valid token alike, so
+ * that its paths stay hidden. A body that cannot be read, and that a repeat would not change, is answered 200: WATI switches a
+ * webhook off after too many failed posts in a row.
  */
 export async function createIntakeServer(options: IntakeServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
-    // Fastify's own lines quote the request.
+    // Fastify's own log lines contain the address, and the address contains the token.
     logger: false,
     serverFactory: openServer,
     exposeHeadRoutes: false,
@@ -63,27 +64,27 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
   await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
-  // In a hook, because Fastify refuses a body by its content type before a handler runs.
+  // Runs as a hook, because Fastify rejects a body by its content type before it calls the handler.
   app.addHook('onRequest', createRequestHandler(options));
   return app;
 }
 
 function openServer(handler: RequestListener): Server {
   const server = createServer(
-    // A missing Host is refused by the request guard.
+    // plugins/request-validation.ts refuses a request without a Host, with a response of its own.
     { headersTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     oneAtATime((request, response) => {
       hideToken(request);
       handler(request, response);
     }),
   );
-  // Bodies have a deadline of their own.
+  // src/intake/read-body.ts sets the deadline of a body.
   server.requestTimeout = 0;
-  // `100 Continue` is for those with a token; any other expectation is refused by the request guard.
+  // `100 Continue` is sent only to requests with a valid token; plugins/request-validation.ts refuses any other `Expect`.
   const take: RequestListener = (request, response) => void server.emit('request', request, response);
   server.on('checkContinue', take);
   server.on('checkExpectation', take);
-  // WATI's webhooks come from few addresses: its own, or those of a proxy in front.
+  // WATI posts from few addresses, and behind a proxy all requests come from one: a limit by address would hit WATI itself.
   const connections = watchConnections(server, { max: connectionsMax, perAddress: 100 });
   server.on('close', () => connections.close());
   return server;
@@ -107,7 +108,10 @@ function createRequestHandler(options: IntakeServerOptions) {
   };
 }
 
-/** One limit over all senders, which keeps the cost of answers bounded: 32 random bytes cannot be guessed anyway. */
+/**
+ * Limits requests without a valid token, over all senders together. Tokens have 32 random bytes, so guessing is hopeless; the
+ * limit bounds the cost of the answers.
+ */
 function createFlood(perSecond: number, clock: () => number): () => boolean {
   let arrivalTime = Number.NEGATIVE_INFINITY;
   return () => {
@@ -156,7 +160,7 @@ function refuse(error: unknown, reply: FastifyReply, { onError }: IntakeServerOp
   if (error instanceof Problem && error.status < 500) {
     return reply.code(error.status).header('connection', 'close').send();
   }
-  // An internal error may pass: WATI repeats a webhook for a day.
+  // Answers 503 to an internal error: WATI repeats the webhook for a day, and by then the error may be gone.
   if (!(error instanceof Problem)) onError(error);
   return comeAgain(reply);
 }

@@ -4,21 +4,25 @@ interface WatchOptions {
   store: Pick<IntakeStore, 'noteListening'>;
   /** Connections that have a token. */
   connections: () => readonly string[];
-  /** Webhooks of this connection may have been lost, of messages that ended in the last so many ms. */
+  /** Webhooks of this connection may have been lost. Affected are messages that ended in the last `fromMs`. */
   onGap: (connectionId: string, fromMs: number) => void;
   onFault: (error: unknown) => void;
   everyMs?: number;
 }
 
 const noteEveryMs = 60_000;
-/** One note may be missed: it failed, or the process was replaced. */
+/** A gap is reported after two missing notes. A single one can be missing because a write failed or the process was replaced. */
 const gapMs = 2.5 * noteEveryMs;
-/** Webhooks of a message mostly come within this time: one that went out so long before a gap may lack some. */
+/**
+ * Most webhooks of a message arrive within this time after its send. A message that was sent this long before a gap, or later,
+ * may have lost some of its webhooks in the gap.
+ */
 const leadMs = 2 * noteEveryMs;
 
 /**
- * Notes each minute that webhooks are listened for, so that it is known afterwards when nobody did, or when they were refused. WATI
- * repeats what was refused, unless it has switched the webhook off.
+ * Writes a note each minute that the listener is up. A missing note, or a webhook that was refused, shows later that webhooks
+ * may have been lost; the histories of the affected messages are then read. WATI repeats a refused webhook, unless it has
+ * switched the webhook off.
  */
 export class IntakeWatch {
   readonly #options: WatchOptions;
@@ -53,7 +57,7 @@ export class IntakeWatch {
     await this.#noting;
   }
 
-  /** What cannot be noted now is noted the next time. */
+  /** Writes one note. If the store fails, what was received and refused is kept for the next note. */
   async note(): Promise<void> {
     const { store, connections, onGap, onFault } = this.#options;
     const [received, refused] = [this.#received, this.#refused];

@@ -15,12 +15,12 @@ export interface IntakeOptions {
   tokens: IntakeTokens;
   sink: IntakeSink;
   logger: FastifyBaseLogger;
-  /** For metrics: the event by a name that is known, or `other`. */
+  /** Label for metrics: a known name of an event, or `other`. */
   count: (event: string, result: IntakeResult, n: number) => void;
   onBadToken: () => void;
-  /** Something new is on record. */
+  /** New events are recorded. */
   onRecorded?: () => void;
-  /** Notified of each webhook with a valid token, and of those that were answered 503. */
+  /** Called for each webhook with a valid token, and again for those that were answered 503. */
   watch?: { received(connectionId: string): void; refused(connectionId: string): void };
   /** Wall clock, ms. */
   now?: () => number;
@@ -31,18 +31,21 @@ export interface IntakeOptions {
 export interface Intake {
   listen(where: { host: string; port: number }): Promise<{ port: number }>;
   readonly bodies: SharedPool;
-  /** When the last event of each connection that has a token came (wall clock, ms); of those that never had one, the start. */
+  /**
+   * Wall-clock ms of the last event, by connection, for every connection that has a token. Before its first event: when the
+   * process started.
+   */
   lastEvents(): ReadonlyMap<string, number>;
-  /** No new request gets in; those in progress get their answers. */
+  /** Accepts no new request; requests in progress are still answered. */
   close(): Promise<void>;
-  /** The shutdown time-out is over: no request gets an answer any more. */
+  /** The shutdown time-out is over: drops requests that are still in progress. */
   cutOff(): void;
 }
 
-/** Time for an answer beyond the wait for the store. */
+/** Added to the time-out of the store: what the answer itself may take. */
 const closeBeyondMs = 3_000;
 
-/** Takes WATI's webhooks in, and records them. */
+/** Accepts WATI's webhooks and records their events. */
 export async function createIntake(options: IntakeOptions): Promise<Intake> {
   const { config, tokens, sink, logger, now = Date.now } = options;
   const bodies = new SharedPool({ name: 'webhooks', size: () => 32 * 1024 * 1024 });
@@ -97,7 +100,7 @@ interface TakeListeners {
   onWebhook: (source: IntakeSource) => void;
 }
 
-/** From the bytes of a body to its answer. */
+/** Handles one webhook, from the bytes of its body to the answer. */
 function createTake(
   { count, onRecorded, watch, now = Date.now }: IntakeOptions,
   recorder: IntakeRecorder,
@@ -138,7 +141,7 @@ const rowOf = ({ connectionId }: IntakeSource, { value, text }: BodyMember, rece
   body: text,
 });
 
-/** The store tells only how many were new, so the last members are counted as duplicates. */
+/** The store returns only the number of new events, so the last members of the body are counted as the duplicates. */
 function countRecorded(labels: readonly string[], { received }: Recorded, count: IntakeOptions['count']): void {
   for (const [at, label] of labels.entries()) count(label, at < received ? 'new' : 'duplicate', 1);
 }
@@ -148,14 +151,14 @@ function labelOf(event: BodyMember['value']): string {
   return meaningOf(name) === undefined ? 'other' : name;
 }
 
-/** Its code or its kind: the words of a database could hold anything. */
+/** Logs the code or the class of an error. The message of a database error may quote customers' data. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if ('code' in error && typeof error.code === 'string') return error.code;
   return error.cause instanceof Error ? reasonOf(error.cause) : error.name;
 }
 
-/** One line in ten seconds for each connection and reason, or the holder of a token could fill the log. */
+/** Logs at most one line in ten seconds for each connection and reason. Otherwise the holder of a token could fill the log. */
 function createUnreadLog(logger: FastifyBaseLogger, now: () => number) {
   const logged = new Map<string, { until: number; left: number }>();
   return ({ name, connectionId }: IntakeSource, why: string): void => {

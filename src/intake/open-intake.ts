@@ -1,6 +1,6 @@
 import type { Registry } from '@prometheus-io/client';
 import type { FastifyBaseLogger } from 'fastify';
-import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
+import { addIntakeGauges, countIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import type { IntakeStore } from '../store/intake-store.ts';
 import { createIntake, reasonOf } from './intake.ts';
@@ -24,24 +24,24 @@ interface IntakeWiring {
   store: Pick<IntakeStore, 'recordIntake' | 'intakeState' | 'noteListening'>;
   registry: Registry;
   logger: FastifyBaseLogger;
-  /** Absent: nobody asks afterwards whether webhooks were listened for. */
+  /** Absent: gaps in the listening are not noted. */
   onGap?: (connectionId: string, fromMs: number) => void;
   /** Wall clock, ms. */
   now?: () => number;
 }
 
-/** The listener for webhooks, as the rest of the service sees it. */
+/** The listener for webhooks, as src/services.ts uses it. */
 export interface OpenIntake {
-  /** Listens, and moves rows that an earlier process left in the spool; after the store is ready. `onRecorded` wakes the applier. */
+  /** Listens, and moves rows that an earlier process left in the spool. Call after the store is ready. `onRecorded` wakes the applier. */
   start(onRecorded?: () => void): Promise<void>;
   readonly pools: readonly SharedPool[];
   onAccepted(connection: string): void;
-  /** The last to close before the store: a refused connection counts against the webhook. */
+  /** Close it last before the store: while it is closed, WATI counts each refused connection as a failure of the webhook. */
   close(): Promise<void>;
   cutOff(): void;
 }
 
-/** The public listener with its spool and its metrics; undefined where no port is set. */
+/** Opens the public listener with its spool and its metrics; undefined if no port is set. */
 export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Promise<OpenIntake | undefined> {
   const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
   if (port === undefined) return undefined;
@@ -79,8 +79,8 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
     file: tokens.file,
     now,
   };
-  // PostgreSQL counts rows.
-  tellIntake(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
+  // Checks less often with PostgreSQL, which counts rows one by one.
+  addIntakeGauges(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
   return {
     start: async (whenRecorded) => {
       if (whenRecorded) announce = whenRecorded;

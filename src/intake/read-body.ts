@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Release, SharedPool } from '../pools/shared-pool.ts';
 
-/** Why there is no body: it is longer than it may be, did not come whole, came too slowly, or there is no memory for it. */
+/** Why a body was not read: longer than allowed, connection broken, too slow, or no memory left in the pool. */
 export type NoBody = 'too-large' | 'broken' | 'late' | 'no-room';
 
 export interface ReadOptions {
@@ -9,16 +9,19 @@ export interface ReadOptions {
   timeoutMs: number;
   /** Bytes of bodies that are being read or recorded. */
   pool: SharedPool;
-  /** Its sender. */
+  /** Who sent the body. */
   holder: string;
   /** Pieces taken from the pool; the caller releases them with its answer. */
   taken: Release[];
 }
 
-/** Memory is taken in pieces as a body comes in: what is announced may never come, and a body in chunks announces nothing. */
+/**
+ * Memory is taken from the pool piece by piece as the body arrives. Content-Length is not reserved, because the announced bytes
+ * may never come, and chunked bodies announce none.
+ */
 const pieceBytes = 16 * 1024;
 
-/** The whole body as it is, whatever its type and coding are said to be. Reads no further than it needs. */
+/** Reads the whole body as bytes, whatever content type and encoding are declared. Stops as soon as it is certain to be refused. */
 export function readBody(
   request: IncomingMessage,
   { bytesMax, timeoutMs, pool, holder, taken }: ReadOptions,

@@ -3,7 +3,7 @@ import type { IntakeRow } from '../store/intake-store.ts';
 
 /** Makes events durable: the store, or the spool in front of it. */
 export interface IntakeSink {
-  /** Writes all rows with one commit; resolves when they are durable. `duplicates` is absent if repeats are not looked for. */
+  /** Writes all rows in one commit; resolves when they are durable. `duplicates` is absent if the sink does not look for repeats. */
   recordIntake(rows: readonly IntakeRow[]): Promise<Recorded>;
 }
 
@@ -12,7 +12,7 @@ export interface Recorded {
   readonly duplicates?: number;
 }
 
-/** It could not be recorded now; the sender is asked to come again. */
+/** The events could not be recorded now: the webhook is answered 503, and WATI posts it again. */
 export class NotRecorded extends Error {
   override readonly name = 'NotRecorded';
 }
@@ -25,13 +25,14 @@ interface RecorderOptions {
   waitMs: number;
   /** Between two tries of one request, ms. */
   retryMs?: number;
-  /** Hears when the sink begins to fail, and not of each try. */
+  /** Called when the sink begins to fail, not for each retry. */
   onFault?: (error: unknown) => void;
 }
 
 /**
- * Records the events of a webhook, and holds its request while the sink fails: each 503 counts towards WATI's hundred failures in
- * a row, and most outages are over in seconds. Events that arrive during a commit share the next one, which the sink sees to.
+ * Records the events of a webhook. While the sink fails, it keeps the request waiting and retries, because most outages end
+ * within seconds and each 503 counts towards the hundred failures in a row at which WATI switches a webhook off. The sink
+ * itself joins events that arrive during a commit into the next one.
  */
 export class IntakeRecorder {
   readonly #options: RecorderOptions;
@@ -42,12 +43,12 @@ export class IntakeRecorder {
     this.#options = options;
   }
 
-  /** Whether one more would find no place. */
+  /** Whether the maximum of waiting requests is reached. */
   get isFull(): boolean {
     return this.#inFlight >= this.#options.inFlightMax;
   }
 
-  /** Resolves when the rows are durable; throws NotRecorded. `onOver` hears when nothing holds the rows any more. */
+  /** Resolves when the rows are durable; throws NotRecorded. Calls `onOver` when no write holds the rows in memory any more. */
   async record(rows: readonly IntakeRow[], onOver: () => void = () => {}): Promise<Recorded> {
     if (this.isFull) {
       onOver();
@@ -56,7 +57,7 @@ export class IntakeRecorder {
     this.#inFlight += 1;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), this.#options.waitMs);
-    // A try that hangs counts until it is over: its rows are in memory.
+    // A write that hangs still counts as waiting, because its rows are in memory.
     const recorded = this.#tryUntil(rows, late.signal).finally(() => {
       clearTimeout(timer);
       this.#inFlight -= 1;
@@ -65,7 +66,7 @@ export class IntakeRecorder {
     return Promise.race([recorded, refusal(late.signal)]);
   }
 
-  /** A try that hangs may record after all, which makes the repeat a duplicate. */
+  /** Retries until the rows are recorded or `late` aborts. A write in progress may then still be committed; WATI's repeat is a duplicate. */
   async #tryUntil(rows: readonly IntakeRow[], late: AbortSignal): Promise<Recorded> {
     for (;;) {
       try {

@@ -22,28 +22,29 @@ const migrations = [
 
 export interface SpoolOptions {
   path: string;
-  /** Target of its rows. */
+  /** Where the rows are moved to. */
   target: IntakeSink;
-  /** Something is on record at the target. */
+  /** Rows were recorded at the target. */
   onMoved?: () => void;
-  /** Hears once when the target begins to fail. */
+  /** Called once when the target begins to fail. */
   onFault?: (error: unknown) => void;
   /** Wall clock, ms. */
   now?: () => number;
-  /** Between two tries while the target fails, ms. */
+  /** Pause between retries while the target fails, ms. */
   retryMs?: number;
-  /** Time that a target that hangs may delay the shutdown, ms. */
+  /** How long the shutdown waits for a target that hangs, ms. */
   closeMs?: number;
 }
 
 /** Rows moved with one commit. */
 const batchMax = 256;
-/** How often rows that were moved are cleared from the write-ahead log. */
+/** Interval in which moved rows are erased from the write-ahead log. */
 const tidyEveryMs = 60_000;
 
 /**
- * A file in front of a store over a network: its rows are answered 200, and move on as the store takes them. A row is deleted here
- * once it is durable there, so a crash in between records it twice, and its key removes the duplicate.
+ * A local SQLite file in front of a store over a network. A webhook is answered 200 once it is in the file; its rows are then
+ * moved to the target. A row is deleted from the file after the target has committed it. If the process dies in between, it is
+ * moved twice, and the target drops the duplicate by its key.
  */
 export class Spool implements IntakeSink {
   readonly #options: SpoolOptions;
@@ -55,7 +56,7 @@ export class Spool implements IntakeSink {
   readonly #count: StatementSync;
   readonly #tidying: NodeJS.Timeout;
   #batch = batchMax;
-  /** Rows with a greater `seq` come next, so that a row that the target refuses holds up no other. */
+  /** The `seq` from which rows are moved next. It advances past a row that the target refuses, so that the row does not block others. */
   #after = 0;
   #isMoving = false;
   #isFailing = false;
@@ -90,7 +91,7 @@ export class Spool implements IntakeSink {
     return { received: rows.length };
   }
 
-  /** Moves on what is there, unless that is being done. */
+  /** Starts to move rows, unless a run is in progress. */
   wake(): void {
     if (this.#isMoving || this.#isClosed) return;
     this.#isMoving = true;
@@ -106,7 +107,7 @@ export class Spool implements IntakeSink {
     return { waiting: Number(waiting), oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)) };
   }
 
-  /** The rest moves on at the next start. */
+  /** Rows that are left are moved after the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#tidying);
@@ -135,7 +136,8 @@ export class Spool implements IntakeSink {
   }
 
   async #move(rows: readonly SpooledRow[]): Promise<void> {
-    // Halved batches isolate a row that the target refuses; it is skipped until the others have moved.
+    // Halves a refused batch until the single row that the target refuses is found. That row is skipped until all others are
+    // moved.
     const [row] = rows;
     if (rows.length === 1 && row !== undefined) this.#after = row.seq;
     await this.#options.target.recordIntake(rows);
@@ -158,14 +160,14 @@ export class Spool implements IntakeSink {
     }));
   }
 
-  /** The write-ahead log holds texts of customers until it is truncated. */
+  /** Truncates the write-ahead log, which otherwise keeps customers' texts of deleted rows. */
   #tidy(): void {
     if (!this.#wasWritten || this.#isClosed) return;
     this.#wasWritten = false;
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // The disk is full, which the next record reports.
+      // The disk is full, which the next `record` reports.
     }
   }
 

@@ -1,10 +1,11 @@
-import { EditRefused, replaceFile } from '../lib/replace-file.ts';
+import { editListFile } from '../callers/list-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
-/** Names a token in commands: long enough to distinguish those of a file, too short to guess one. */
+/** The first characters of a token's hash, as commands name it: enough to distinguish the tokens of a file, too few to guess one. */
 export const tokenIdOf = (sha256: string): string => sha256.slice(0, 8);
 
-/** The entries with one more token: in the entry of this name, or in one of its own. Throws where that is another connection's. */
+/** Adds a token to the entry of this name, or to a new entry. Throws if the entry has another connection. */
 export function withToken(entries: readonly TokenEntry[], { name, connectionId, sha256 }: NewToken): TokenEntry[] {
   const holder = find(entries, name);
   if (holder === undefined) return [...entries, { name, tokenSha256: [sha256], connectionId }];
@@ -47,13 +48,11 @@ function holderOf(entries: readonly TokenEntry[], name: string): TokenEntry {
   return found;
 }
 
-/** Replaces a tokens file as a whole, checked as the service checks it. With `create` one that is not there is made. */
+/** Replaces the tokens file as a whole, after the checks of the service. With `create`, a missing file is created. */
 export function editTokensFile(
   path: string,
   change: (entries: readonly TokenEntry[]) => TokenEntry[],
   { create = false } = {},
 ): TokenEntry[] {
-  const next = (text: string | undefined) =>
-    `${JSON.stringify(change(text === undefined ? [] : parseTokens(text)), null, 2)}\n`;
-  return replaceFile(path, next, { check: parseTokens, create, program: 'intake-token' });
+  return editListFile({ path, parse: parseTokens, create, program: 'intake-token' }, change);
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
-import { findJsonFault } from '../callers/json-fault.ts';
+import { assertList, ListFileFault, parseJsonFile } from '../callers/list-file.ts';
 import { isSecret, whoIs } from '../callers/words.ts';
 import { faultInWords } from '../schemas/schema-errors.ts';
 
@@ -10,7 +10,7 @@ const Sha256 = Type.String({
   'x-form': 'the SHA-256 of a token, 64 hexadecimal digits in small letters, and never the token itself',
 });
 
-/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. Several hashes while a token is replaced. */
+/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several hashes. */
 export const TokenEntry = Type.Object(
   {
     name: Type.String({
@@ -28,31 +28,15 @@ const isTokens = new Ajv({ allErrors: true, verbose: true, meta: false, validate
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<TokenEntry[]>(Type.Array(TokenEntry, { maxItems: 1_000 }));
 
-/** A file full of faults is as unusable as one with ten. */
-const faultsShown = 20;
-
-/** All that is wrong with a tokens file, one sentence each; no hash and no token is quoted. */
-export class TokensFault extends Error {
-  override readonly name = 'TokensFault';
-
-  constructor(faults: readonly string[]) {
-    const more = faults.length - faultsShown;
-    super([...faults.slice(0, faultsShown), ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
-  }
-}
-
-/** The text of a tokens file -> its entries; throws a TokensFault that names every fault. */
+/** Parses a tokens file. Throws a ListFileFault that lists all faults. */
 export function parseTokens(text: string): TokenEntry[] {
-  const bare = text.replace(/^\uFEFF/, '');
-  const broken = findJsonFault(bare);
-  if (broken) throw new TokensFault([`it is not JSON: line ${broken.line}, column ${broken.column}: ${broken.what}`]);
-  const entries: unknown = JSON.parse(bare);
-  if (!Array.isArray(entries)) throw new TokensFault(['it must be a list [...] of entries {...}']);
+  const entries = parseJsonFile(text);
+  assertList(entries);
   if (!isTokens(entries)) {
-    throw new TokensFault([...new Set((isTokens.errors ?? []).map((fault) => inWords(fault, entries)))]);
+    throw new ListFileFault([...new Set((isTokens.errors ?? []).map((fault) => inWords(fault, entries)))]);
   }
   const faults = [...secrets(entries), ...twice(entries)];
-  if (faults.length > 0) throw new TokensFault(faults);
+  if (faults.length > 0) throw new ListFileFault(faults);
   return entries;
 }
 
@@ -70,7 +54,7 @@ function inWords(fault: ErrorObject, entries: readonly unknown[]): string {
   return `${who}: an entry must be an object {...}`;
 }
 
-/** Names that logs and metrics use for a request without a token. */
+/** The hash of an empty token, which is a mistake in the file. */
 const hashOfNothing = hash('sha256', '');
 
 function secrets(entries: readonly TokenEntry[]): string[] {
@@ -82,7 +66,7 @@ function secrets(entries: readonly TokenEntry[]): string[] {
   ]);
 }
 
-/** Names are compared without case; a token belongs to one entry. */
+/** Two entries must not have the same name (without case) or the same token. */
 function twice(entries: readonly TokenEntry[]): string[] {
   const faults: string[] = [];
   const names = new Set<string>();

@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { followFile } from '../lib/follow-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
-/** The sender; its token alone decides the connection. */
+/** A sender of webhooks. Its connection follows from its token alone, never from the body. */
 export interface IntakeSource {
   readonly name: string;
   readonly connectionId: string;
@@ -10,21 +10,24 @@ export interface IntakeSource {
 
 /** Finds senders of webhooks by token. */
 export interface IntakeTokens {
-  /** Takes the same time whichever token it is, right or wrong. */
+  /** Compares in constant time, so that the duration reveals nothing about the tokens. */
   find(token: string): IntakeSource | undefined;
   /** The connections that have a token now. */
   connections(): readonly string[];
-  /** Whether the file could be used when it was read last, and the version in force: since when (ms since 1970), with how many entries. */
+  /**
+   * Whether the file was valid when it was last read; since when (ms since 1970) its current version is in force, and with how
+   * many entries.
+   */
   file(): { valid: boolean; sinceMs: number; entries: number };
   close(): void;
 }
 
-/** A change of the tokens file, as names alone. */
+/** Which entries a new version of the file changes, by name. */
 export interface TokensChange {
   readonly entries: number;
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** With another connection, or other tokens. */
+  /** Entries whose connection or tokens changed. */
   readonly changed: readonly string[];
 }
 
@@ -45,7 +48,7 @@ const indexTokens = (entries: readonly TokenEntry[]): TokenIndex => ({
 function findSource({ tokens }: TokenIndex, token: string): IntakeSource | undefined {
   const digest = hash('sha256', token, 'buffer');
   let found: IntakeSource | undefined;
-  // Every entry is compared, so that the duration does not show which one matched.
+  // Compares every entry, so that the duration does not show which one matched.
   for (const entry of tokens) if (timingSafeEqual(entry.digest, digest)) found = entry.source;
   return found;
 }
@@ -73,7 +76,7 @@ export function tokensFromFile(path: string, { onChange, ...rest }: FollowTokens
   };
 }
 
-/** The same that never change, for tests and the sandbox. */
+/** A fixed list of senders, for tests and the sandbox. */
 export function fixedTokens(entries: readonly TokenEntry[], now: () => number = Date.now): IntakeTokens {
   const index = indexTokens(entries);
   const state = { valid: true, sinceMs: now(), entries: entries.length };

@@ -1,4 +1,4 @@
-/** Events that WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
+/** Events that WATI has to post. Their plain twins (without `_v2`) may be ticked as well. */
 export const wantedEvents = [
   'message',
   'message_bsuid',
@@ -12,13 +12,16 @@ export const wantedEvents = [
   'sessionMessageFailed',
 ] as const;
 
-/** Missing ones leave gaps. The `_bsuid` twins are for customers with a hidden number; not every workspace has them. */
+/**
+ * Without these, some states are not known. The `_bsuid` twins are for customers with a hidden number, and not every workspace
+ * offers them.
+ */
 const needed = wantedEvents.filter((name) => !name.endsWith('_bsuid'));
 
-/** WATI has names of failures with and without `_v2`. */
+/** WATI has names of failures with and without `_v2`; either will do. */
 const bare = (name: string): string => name.toLowerCase().replace(/(failed)_v2$/, '$1');
 
-/** The needed events that are not ticked. */
+/** The needed events that are not ticked in WATI. */
 export function missingEvents(ticked: readonly string[]): string[] {
   const has = new Set(ticked.map(bare));
   return needed.filter((name) => !has.has(bare(name)));

@@ -1,9 +1,9 @@
-/** What `run` answers once a form was met. */
+/** What `run` returns once a form was found. */
 export const matches = -1;
 
 const width = 37;
 
-/** Letters of both cases and digits have a column; whatever else stands in between is passed over. */
+/** Letters (without case) and digits have a column in the table; all other characters are skipped. */
 const columns = new Uint8Array(256);
 for (const [at, letter] of [...'0123456789abcdefghijklmnopqrstuvwxyz'].entries()) {
   columns[letter.charCodeAt(0)] = at + 1;
@@ -11,14 +11,14 @@ for (const [at, letter] of [...'0123456789abcdefghijklmnopqrstuvwxyz'].entries()
 }
 
 /**
- * Looks for many forms at once in one pass, a look into a table for each byte (Aho and Corasick, 1975). One number is all that is
- * known of what came before, so a form that is split between chunks is met as well. A state is the place of its row; 0 is the start.
+ * Searches for many forms at once in a single pass with one table lookup per byte (Aho and Corasick, 1975). The state is a
+ * single number, so a form that is split between chunks is found as well. A state is the offset of its row; 0 is the start.
  */
 export class Automaton {
   readonly #next: Int32Array;
   readonly #depths: Uint16Array;
 
-  /** `forms`: lower case letters and digits. */
+  /** `forms`: lower-case letters and digits. */
   constructor(forms: readonly string[]) {
     const states = 1 + forms.reduce((sum, form) => sum + form.length, 0);
     const next = new Int32Array(states * width);
@@ -41,12 +41,12 @@ export class Automaton {
     this.#depths = depths;
   }
 
-  /** How many letters of a form stand right before this state. */
+  /** How many letters of a form precede this state. */
   depth(state: number): number {
     return this.#depths[state / width] ?? 0;
   }
 
-  /** The state behind these bytes, or `matches`. */
+  /** The state after these bytes, or `matches`. */
   run(bytes: Uint8Array, from: number): number {
     const next = this.#next;
     let state = from;
@@ -60,7 +60,7 @@ export class Automaton {
     return state;
   }
 
-  /** Whether a form stands in a text: as `run` of its bytes, since none that is not ASCII has a column. */
+  /** Whether a text contains a form: the same as `run` on its bytes, because only ASCII characters have a column. */
   isIn(text: string): boolean {
     const next = this.#next;
     let state = 0;
@@ -75,7 +75,7 @@ export class Automaton {
   }
 }
 
-/** Breadth first: where a form breaks off, the longest beginning of another that ends there goes on. */
+/** Breadth first: if a form does not continue, the search continues in the longest prefix of a form that ends there. */
 function completed(next: Int32Array, ends: Uint8Array): Int32Array {
   const back = new Int32Array(next.length / width);
   const queue: number[] = [0];

@@ -1,16 +1,16 @@
-/** Letters and digits alone, in lower case: what is left of a text that separators, line breaks and case cannot hide. */
+/** Reduces a text to lower-case letters and digits, so that separators, line breaks and case cannot hide a key. */
 const squeezed = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** Shorter ones would be met by chance. No key in use is that short: the start of the service refuses it. */
+/** Shorter forms would be found by chance. No key in use is that short, because the service refuses such a key at its start. */
 const shortestForm = 8;
 
-/** Of a key, so much in one piece gives it away. */
+/** This large a piece of a key counts as the key. */
 const tellingPart = 2 / 3;
 
 /**
- * The forms in which a key may stand in an answer, squeezed: as it is or any two thirds of it, backwards, hex, base64 and
- * base64url at all three alignments (also of `Bearer KEY` and of UTF-16), base32, ROT13, lists of character codes, and base64
- * and hex of each other. Escapes (URL, JSON, HTML) are undone elsewhere, before the text is compared with these.
+ * The forms in which an answer may contain a key, reduced to letters and digits: as it is or any two thirds of it, backwards,
+ * hex, base64 and base64url at all three alignments (also of `Bearer KEY` and of UTF-16), base32, ROT13, lists of character
+ * codes, and base64 and hex of each other. Escapes (URL, JSON, HTML) are decoded elsewhere, before the text is searched.
  */
 export function formsOf(key: string): string[] {
   const bytes = Buffer.from(key, 'utf8');
@@ -48,7 +48,7 @@ function partsOf(plain: string): string[] {
   return Array.from({ length: Math.max(0, plain.length - length + 1) }, (_, at) => plain.slice(at, at + length));
 }
 
-/** Without the letters at both ends, which hold bits of the neighbours. */
+/** Without the letters at both ends, which also contain bits of the adjacent characters. */
 const base64sOf = (bytes: Buffer): string[] =>
   coresOf(bytes, { alignments: 3, bits: 6 }, (padded) => padded.toString('base64'));
 
@@ -56,7 +56,7 @@ const base32sOf = (bytes: Buffer): string[] => coresOf(bytes, { alignments: 5, b
 
 interface Encoding {
   alignments: number;
-  /** Of a letter. */
+  /** Bits per letter of the encoding. */
   bits: number;
 }
 

@@ -2,30 +2,30 @@ import { Automaton, matches } from './automaton.ts';
 import { formsOf } from './forms.ts';
 import { mayHoldEscapes, Unescaper } from './unescape.ts';
 
-/** How many escapes of escapes are undone. */
+/** How many levels of nested escapes are decoded. */
 const layersMax = 3;
 
-/** Beyond so many bytes of one stream, escapes are no longer undone: by then it is a file and no message of an error. */
+/** After this many bytes of a stream, escapes are not decoded any more: it is a file then, and not an error message. */
 const unescapedMax = 256 * 1024;
 
 /** How many former keys are remembered. */
 const formerMax = 8;
 
-/** What stands in the place of a key. */
+/** Replaces a key in text. */
 export const hiddenKey = '[secret]';
 
-/** Reads the chunks of one text or stream, and knows whether a key is in it, in whatever form. */
+/** Scans the chunks of one text or stream, and tells whether it contains a key in any form. */
 export interface Search {
-  /** True once a key was met. `isLast`: no more comes. */
+  /** True once a key was found. `isLast`: no more chunks follow. */
   push(chunk: Buffer, isLast?: boolean): boolean;
-  /** What came last may be the beginning of one. */
+  /** The bytes scanned last may be the beginning of a key. */
   isAmid(): boolean;
 }
 
-/** A match this long is no coincidence. */
+/** The length from which a match is no coincidence. */
 const tellingDepth = 6;
 
-/** Finds the keys of the service in foreign text. `keys` is asked again and again: it grows when a key is renewed. */
+/** Finds the keys of the service in foreign text. `keys` is called for each scan, because it grows when a key is replaced. */
 export class KeyFinder {
   readonly #keys: () => readonly string[];
   #known: readonly string[] = [];
@@ -62,7 +62,7 @@ export class KeyFinder {
     };
   }
 
-  /** Whether a key stands in a whole text. */
+  /** Whether a text contains a key. */
   isIn(text: string): boolean {
     const automaton = this.#current();
     if (automaton.isIn(text)) return true;
@@ -77,7 +77,7 @@ export class KeyFinder {
     return false;
   }
 
-  /** The text with every key in it replaced; undefined where one stands in a form that cannot be cut out. */
+  /** The text with every key replaced; undefined if it contains one in a form that cannot be replaced. */
   without(text: string): string | undefined {
     const rest = this.#keys().reduce((left, key) => (key === '' ? left : left.replaceAll(key, hiddenKey)), text);
     return this.isIn(rest) ? undefined : rest;
@@ -94,7 +94,7 @@ export class KeyFinder {
   }
 }
 
-/** Remembers every key that was ever in use, the present one last. */
+/** Remembers every key that was in use, the current one last. */
 export function rememberKeys(current: () => string): { current: () => string; all: () => readonly string[] } {
   const seen: string[] = [];
   const look = () => {

@@ -1,4 +1,4 @@
-/** As long as an escape may be. */
+/** The longest escape. */
 const longest = 14;
 
 const percent = 0x25;
@@ -7,28 +7,29 @@ const equals = 0x3d;
 const backslash = 0x5c;
 const semicolon = 0x3b;
 
-/** What may begin an escape, as a search by bytes finds it. */
+/** Bytes with which an escape may begin. */
 const introducers = [percent, ampersand, equals, backslash];
 
-/** The same in a text. */
+/** The same for a text. */
 const introducer = /[%&=\\]/;
 
 export const mayHoldEscapes = (text: string): boolean => introducer.test(text);
 
 interface Escape {
-  /** The byte that it stands for; what is not ASCII, or not a letter, is a blank. */
+  /** The byte that an escape stands for; a blank if that is not an ASCII letter or digit. */
   byte: number;
   length: number;
 }
 
 /**
- * Undoes one layer of the escapes of URLs (`%41`, `%u0041`), JSON and scripts (`\u0041`, `\x41`, `\101`, `\\`), HTML (`&#65;`,
- * `&#x41;`, `&amp;`) and quoted-printable (`=41`), in chunks: an escape that is split between two is put together again.
+ * Decodes one level of the escapes of URLs (`%41`, `%u0041`), JSON and scripts (`\u0041`, `\x41`, `\101`, `\\`), HTML (`&#65;`,
+ * `&#x41;`, `&amp;`) and quoted-printable (`=41`). Works in chunks: an escape that is split between two of them is decoded as
+ * well.
  */
 export class Unescaper {
   #left: Buffer = Buffer.alloc(0);
 
-  /** What the bytes stand for; the same object where there is no escape in them. */
+  /** Decodes the bytes; returns the same object if they contain no escape. */
   push(chunk: Buffer, isLast = false): Buffer {
     const bytes = this.#left.length === 0 ? chunk : Buffer.concat([this.#left, chunk]);
     this.#left = Buffer.alloc(0);
@@ -61,14 +62,14 @@ function escapeAt(bytes: Buffer, at: number, first: number): Escape | undefined 
   }
   if (second === 0x78) return escapeOf(digits(bytes, { from: at + 2, count: 2 }, 16), 4);
   const octal = escapeOf(digits(bytes, { from: at + 1, count: 3 }, 8), 4);
-  // `\n`, `\r`, `\t`: a line break within what is looked for.
+  // `\n`, `\r`, `\t`: a line break within a key.
   return octal ?? (second === 0x6e || second === 0x72 || second === 0x74 ? { byte: 0x20, length: 2 } : undefined);
 }
 
 const escapeOf = (code: number | undefined, length: number): Escape | undefined =>
   code === undefined ? undefined : { byte: code < 128 ? code : 0x20, length };
 
-/** So many digits, as a number. */
+/** This many digits, as a number. */
 function digits(
   bytes: Buffer,
   { from, count }: { from: number; count: number },
@@ -89,7 +90,7 @@ function digitOf(byte: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : 99;
 }
 
-/** `\u{41}`, from behind the brace. */
+/** `\u{41}`, from after the brace. */
 function bracedAt(bytes: Buffer, from: number): Escape | undefined {
   const end = digitsEnd(bytes, from, 16);
   return bytes[end] === 0x7d ? escapeOf(digits(bytes, { from, count: end - from }, 16), end - from + 4) : undefined;

@@ -1,11 +1,11 @@
-/** The result of a step in words; a fault names its remedy. */
+/** The result of a step in words; a fault comes with its remedy. */
 export type Finding = { fine: string } | { fault: string; remedy: string };
 
-/** Longer than most steps take: the operator then sees which one is slow. */
+/** A step that takes longer than this is announced, so that the operator sees what is slow. */
 const slowAfterMs = 2_000;
 
 export interface ReportOptions {
-  /** The finding of a step that threw. */
+  /** The finding for a step that threw. */
   faultOf: (error: unknown) => Finding;
   print: (line: string) => void;
   /** Called for a slow step. */
@@ -18,7 +18,7 @@ export function createReport({ faultOf, print, notify }: ReportOptions) {
   const line = (word: string, name: string, text: string) =>
     print(`${word.padEnd(5)} ${name.padEnd(12)} ${text.replaceAll('\n', `\n${' '.repeat(19)}`)}`);
   return {
-    /** Whether the step found no fault; what it throws is one. */
+    /** Runs a step and prints its result. Returns whether it found no fault; a step that throws has one. */
     async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
       const waiting = setTimeout(() => notify(`...   ${name}: still waiting for an answer`), slowAfterMs);
       const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);

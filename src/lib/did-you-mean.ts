@@ -1,13 +1,13 @@
-/** ` did you mean "x"?` for the known word that is nearest to a misspelt one, with what comes before it; empty: none is near. */
+/** `; did you mean x?` with the known word that is most similar to a misspelt one; empty if none is similar. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
-/** The known word that differs in the fewest letters, at most a third of them. Case counts as nothing. */
+/** The known word that differs in the fewest letters, at most a third of them. Compared without case. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: { word: string; steps: number } | undefined;
-  // Longer ones are no slip of the finger, and comparing costs the product of the lengths.
+  // Longer words are not compared: the cost is the product of the lengths.
   if (word.length > 64) return undefined;
   for (const each of known) {
     const steps = distance(word.toLowerCase(), each.toLowerCase());
@@ -18,11 +18,11 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.word;
 }
 
-/** Whether two words differ in at most so many letters. */
+/** Whether two words differ in at most this many letters. */
 export const isNear = (one: string, other: string, most: number): boolean =>
   Math.abs(one.length - other.length) <= most && distance(one, other) <= most;
 
-/** How many letters have to be put in, left out, changed or swapped with their neighbour. */
+/** The number of letters to insert, delete, change or swap with their neighbour. */
 function distance(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, at) => at);

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { toError } from './to-error.ts';
 
-/** A version of the file: taken in the place of the one before, or refused. */
+/** A version of the file: accepted, and in force from now on, or refused. */
 export type FileChange<Version> = { before: Version; after: Version } | { error: Error };
 
 export interface FollowOptions<Version> {
-  /** What a text says; throws where it has faults. */
+  /** Parses the text of the file; throws if it has faults. */
   parse: (text: string) => Version;
   onChange: (change: FileChange<Version>) => void;
   intervalMs?: number;
@@ -16,14 +16,14 @@ export interface FollowOptions<Version> {
 export interface FollowedFile<Version> {
   /** The version in force. */
   current(): Version;
-  /** Whether the file could be used when it was read last, and since when the version in force is (ms since 1970). */
+  /** Whether the file was valid when it was last read, and since when its current version is in force (ms since 1970). */
   state(): { valid: boolean; sinceMs: number };
   close(): void;
 }
 
 /**
- * A file, followed by polling: a mounted Kubernetes secret is swapped by a symbolic link, which file events miss. A version
- * that cannot be read keeps the old one; `onChange` hears of both. Throws if the first cannot be read.
+ * A file that is followed by polling, because file events miss how Kubernetes swaps a mounted secret. A version that cannot be
+ * read is refused, and the last one stays in force; `onChange` is called for both. Throws if the first version cannot be read.
  */
 export function followFile<Version>(
   path: string,
@@ -33,7 +33,7 @@ export function followFile<Version>(
   let current = parse(text);
   let state = { valid: true, sinceMs: now() };
   let fault = '';
-  // By its content: a time of change may be that of the version before, and a change between two looks goes unseen.
+  // Compares contents: the modification time may be that of the previous version, and a change between two polls can be missed.
   const look = () => {
     try {
       const read = readFileSync(path, 'utf8');
@@ -47,7 +47,7 @@ export function followFile<Version>(
     } catch (thrown) {
       const error = toError(thrown);
       state = { ...state, valid: false };
-      // The same fault is told once.
+      // Reports the same fault only once.
       if (error.message !== fault) onChange({ error });
       fault = error.message;
     }

@@ -4,14 +4,14 @@ const blockBytes = 64;
 const digestBytes = 32;
 
 /**
- * HMAC-SHA-256 (RFC 2104) of texts, in base64url, with a key of at most a block. Of two hashes that need no object: for a short
- * text, making and collecting node:crypto's Hmac costs several times its work.
+ * HMAC-SHA-256 (RFC 2104) of texts, in base64url, with a key of at most one block. Built from two plain hashes: for a short
+ * text, creating and collecting node:crypto's Hmac object costs several times the hashing.
  */
 export function createHmacSha256(key: Uint8Array): (text: string) => string {
   if (key.length > blockBytes) throw new RangeError('the key is longer than a block');
   const padded = (byte: number) => Buffer.from(Array.from({ length: blockBytes }, (_, at) => byte ^ (key[at] ?? 0)));
   const pad = padded(0x36);
-  // Filled anew for each text; most have one length.
+  // Reused for texts of the same length, which most are.
   let inner = pad;
   const outer = Buffer.concat([padded(0x5c), Buffer.alloc(digestBytes)]);
   return (text) => {

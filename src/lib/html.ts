@@ -16,13 +16,13 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.9rem; }
 
 const ownStyle = `style-src 'sha256-${hash('sha256', style, 'base64')}'`;
 
-/** The strict policy of every answer, and this one style by its hash (plugins/request-validation.ts). */
+/** The strict policy of every response, plus this style by its hash (plugins/request-validation.ts). */
 export const plainPagePolicy = `default-src 'none'; ${ownStyle}; frame-ancestors 'none'; sandbox`;
 
-/** The same for a page whose own script calls this service alone. */
+/** The same for a page with a script of its own that calls only this service. */
 export const scriptedPagePolicy = `default-src 'none'; ${ownStyle}; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** A whole page in the style that all of them share. The body is HTML; the title is words. */
+/** A whole page in the common style. `body` is HTML; `title` is text. */
 export const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -40,8 +40,8 @@ ${body}
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Words that stand in HTML as they are. */
+/** Escapes text for HTML. */
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (letter) => entities[letter] ?? '');
 
-/** The same; what stands between backticks becomes code. */
+/** The same, with text between backticks as code. */
 export const inHtml = (text: string): string => escaped(text).replace(/`([^`]+)`/g, '<code>$1</code>');

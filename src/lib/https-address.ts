@@ -1,4 +1,4 @@
-/** Why WATI could not fetch this address, in words; undefined: it may. */
+/** Why WATI could not fetch this address, in words; undefined: it could. */
 export function httpsFault(text: string): string | undefined {
   if (/^http:/i.test(text)) return 'begins with http://: only https:// is taken';
   if (!/^https:\/\//i.test(text)) return 'must be a whole address that begins with https://';

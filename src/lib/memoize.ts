@@ -1,7 +1,7 @@
 /**
- * Memoizes `make` for the most recent object. Readers that share one answer run in the same turn of the event loop, so one entry,
- * forgotten right after it, is enough; a WeakMap would keep entries until the next full collection. Any further arguments of
- * `make` must follow from the object.
+ * Memoizes `make` for the most recent object. Readers that share an answer run in the same turn of the event loop, so a single
+ * entry, cleared after the turn, is enough; a WeakMap would keep entries until the next full collection. Further arguments of
+ * `make` must depend on the object alone.
  */
 export function memoizeLast<Key extends object, Rest extends unknown[], Value>(
   make: (key: Key, ...rest: Rest) => Value,
@@ -18,7 +18,7 @@ export function memoizeLast<Key extends object, Rest extends unknown[], Value>(
   };
 }
 
-/** Makes a value on first use, and keeps it. */
+/** Computes a value on first use, and keeps it. */
 export function lazy<Value extends object>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {

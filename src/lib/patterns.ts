@@ -1,26 +1,27 @@
 /**
- * The patterns that meet text of others: of the upstream, and of callers beyond what a schema bounds. Each stands here with an
- * input that is the worst for it; a test feeds it 64 KB of that. Elsewhere patterns are anchored, or short words without loops.
+ * The patterns that are matched against foreign text: from the upstream, and from callers beyond the limits of a schema. Each
+ * has an input that is the worst for it; a test matches 64 KB of that. Patterns in other files are anchored, or short words
+ * without loops.
  */
 
 export interface ForeignPattern {
   readonly pattern: RegExp;
-  /** Repeated, it makes the pattern try the longest. */
+  /** A text whose repetition makes the pattern take longest. */
   readonly worst: string;
 }
 
 const foreign = <Name extends string>(patterns: Record<Name, ForeignPattern>) => patterns;
 
 export const foreignPatterns = foreign({
-  /** `{{name}}` of a template. The braces end what the loop may take, so it never goes over the same text twice. */
+  /** `{{name}}` in a template. The loop excludes braces, so it never scans the same text twice. */
   variable: { pattern: /\{\{([^{}]{1,256})\}\}/g, worst: '{{a                ' },
   blanks: { pattern: /\s+/g, worst: '\u00a0x ' },
-  /** Controls, marks of direction, what has no width, and halves of characters. */
+  /** Control characters, direction marks, characters without width, and unpaired surrogates. */
   unprintable: { pattern: /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu, worst: '\u200b' },
-  /** Pieces of a reason that are looked at one by one. */
+  /** Pieces of a reason, which are examined one by one. */
   piece: { pattern: /[^\s"'`,;()[\]{}<>|]+/g, worst: 'a-' },
   number: { pattern: /\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){6,}/gu, worst: '1....' },
-  /** The same from five digits on, for texts that callers chose. */
+  /** The same for five or more digits, in texts that callers chose. */
   callersNumber: { pattern: /\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){4,}/gu, worst: '1....' },
   notDigit: { pattern: /\P{Nd}/gu, worst: 'a' },
   sendsTemplate: { pattern: /broadcast|template/i, worst: 'broadcastemplat' },

@@ -14,23 +14,23 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** Why a file stands as it was. */
+/** The reason for which the file was not changed. */
 export class EditRefused extends Error {
   override readonly name = 'EditRefused';
 }
 
 interface ReplaceOptions<Content> {
-  /** Reads the new text as the service reads it; throws where it has faults. */
+  /** Parses the new text as the service does; throws if it has faults. */
   check: (text: string) => Content;
-  /** A file that is not there is made. */
+  /** Creates the file if it does not exist. */
   create?: boolean;
-  /** Who changes it, for those who meet at it. */
+  /** The name of the program, which a concurrent one sees. */
   program: string;
 }
 
 /**
- * Replaces a file as a whole, so that a service reads the old one or the new one and nothing in between; owner and mode stay.
- * `change` gets the old text, or undefined where there is none. Throws, and leaves the file alone, where anything fails.
+ * Replaces a file atomically, so that a service reads either the old or the new version; owner and mode are kept. `change` gets
+ * the old text, or undefined if there is no file. Throws and leaves the file unchanged if anything fails.
  */
 export function replaceFile<Content>(
   path: string,
@@ -38,7 +38,7 @@ export function replaceFile<Content>(
   { check, create = false, program }: ReplaceOptions<Content>,
 ): Content {
   const old = create ? statSync(path, { throwIfNoEntry: false }) : statSync(path);
-  // A link stays one: what it points to is replaced.
+  // A symbolic link is kept, and its target is replaced.
   const target = old ? realpathSync(path) : path;
   const draft = join(dirname(target), `.${basename(target)}.new`);
   const file = claim(draft, program);
@@ -62,7 +62,7 @@ export function replaceFile<Content>(
   }
 }
 
-/** One at a time: of two that read the same version, the later would bring back what the first took out. */
+/** One program at a time: of two that read the same version, the later would undo the change of the first. */
 function claim(draft: string, program: string): number {
   try {
     return openSync(draft, 'wx', 0o600);

@@ -1,19 +1,19 @@
 /**
- * The one rule for text that people will read, wherever it comes in. What is taken stays as it is, composed or decomposed;
- * what no screen can show as it was meant is refused, never repaired.
+ * The one rule for text that people will read, wherever it is received. Accepted text is not changed, composed or decomposed.
+ * Text that cannot be displayed as intended is refused, not repaired.
  */
 
-/** Tabs and line ends are text; the other controls of C0 and C1, and DEL, are not. */
+/** Tabs and line ends are allowed; the other control characters of C0 and C1, and DEL, are not. */
 const control = /(?![\t\n\r])\p{Cc}/u;
-/** Most text has none of these, and millions of cells are looked at. */
+/** A quick check, because most text has none of these, and it runs for millions of cells. */
 const suspicious = /[\p{Cc}\p{Cs}\u2028\u2029\uFFFD]/u;
 const lineControl = /[\t\r\n\u2028\u2029]/;
-/** Characters that are invisible alone. The Braille blank is a letter to Unicode, and an empty field to the reader. */
+/** Characters that are invisible on their own. Unicode classifies the Braille blank as a letter, but readers see an empty field. */
 const invisibleOnly = /^[\s\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]*$/u;
 
 export const isBlank = (text: string): boolean => invisibleOnly.test(text);
 
-/** Why this is no text, in words; undefined: it is. `line`: text of one line, such as a name or a button. */
+/** Why this text is refused, in words; undefined: it is accepted. `line`: text of one line, such as a name or a button. */
 export function textFault(text: string, kind: 'lines' | 'line' = 'lines'): string | undefined {
   if (!suspicious.test(text)) return undefined;
   if (!text.isWellFormed()) return 'has half of a surrogate pair, which is no character';

@@ -1,2 +1,2 @@
-/** JavaScript allows throwing anything. */
+/** Converts a thrown value to an Error, because JavaScript allows throwing anything. */
 export const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));

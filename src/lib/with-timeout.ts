@@ -1,4 +1,7 @@
-/** What the promise resolves with, or what `late` returns or throws if that takes longer than `ms`. The promise goes on. */
+/**
+ * Resolves with the promise's value, or with what `late` returns (or rejects with what it throws) after `ms`. The promise is
+ * not cancelled.
+ */
 export async function withTimeout<Value, Late>(
   promise: Promise<Value>,
   ms: number,

@@ -6,13 +6,13 @@ import { metricFactories } from './metric-factories.ts';
 
 interface FrontMetricSources {
   front: Front;
-  /** Of the whole service. */
+  /** All pools of the service. */
   pools: readonly SharedPool[];
-  /** Lines that the log's buffer had no room for. */
+  /** Lines that did not fit into the log's buffer. */
   linesDropped: () => number;
 }
 
-/** Adds what the front of the service lets in, shares and refuses. */
+/** Adds metrics of what the front of the service admits, shares and refuses. */
 export function registerFrontMetrics(registry: Registry, { front, pools, linesDropped }: FrontMetricSources): void {
   const { gauge, counter } = metricFactories(registry);
 
@@ -62,7 +62,10 @@ export function registerFrontMetrics(registry: Registry, { front, pools, linesDr
 
 const counted = ['401', '403', '404', '429'];
 
-/** A hook of plugins/request-completed.ts: refusals by status alone, so that a rise is seen without knowing callers and routes. */
+/**
+ * A hook of plugins/request-completed.ts. Counts refusals by status alone, so that a rise is visible without knowing callers
+ * and routes.
+ */
 export function countRefusals(registry: Registry): (request: FastifyRequest, reply: FastifyReply) => void {
   const refusals = new Counter({
     name: 'wati_bff_refused_requests_total',

@@ -8,20 +8,20 @@ export interface GaugeSources {
   version: string;
   uploads: { readonly open: number; readonly bytes: number };
   ready(): Promise<Ready>;
-  /** How many recorded sends stand in each state. */
+  /** The number of recorded messages in each state. */
   sends(): Promise<Readonly<Record<string, number>>>;
-  /** How long the store has rest from that, ms. */
+  /** How long the store is not asked again, ms. */
   sendsRestMs: number;
-  /** How many broadcasts run and have something to send, and how many the service has paused because all was refused. */
+  /** How many broadcasts run and have something to send, and how many the service has paused because everything was refused. */
   broadcasts(): Promise<{ running: number; held: number }>;
-  /** Messages that wait because their caller may not send now, by why. */
+  /** Messages that wait because their caller may not send now, by reason. */
   held(): Promise<Readonly<Record<string, number>>>;
-  /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
+  /** Calls of this process to the gateway today, and its limit; 0: none. */
   dayQuota(): { used: number; limit: number };
-  /** Sending stopped by operators. */
+  /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   rateLimiter?: OutboundRateLimiter;
-  /** The callers file: whether it could be used when it was read last, and since when the version in force is (ms since 1970). */
+  /** The callers file: whether it was valid when it was last read, and since when its current version is in force (ms since 1970). */
   callersFile?: () => { valid: boolean; sinceMs: number };
   /** Wall clock, ms. */
   now?: () => number;

@@ -1,21 +1,21 @@
 import { Counter, type Registry } from '@prometheus-io/client';
 import { cachedWithTimeout, metricFactories } from './metric-factories.ts';
 
-/** What the listener for webhooks counts; the names of events are those that are known, and `other`. */
+/** Metrics of the listener for webhooks. Event names are those that are known, and `other`. */
 export interface IntakeCounts {
   count(event: string, result: string, n: number): void;
   onBadToken(): void;
-  /** A message was accepted over this connection. */
+  /** A message over this connection was accepted. */
   onAccepted(connection: string): void;
 }
 
-/** Where what stands now is known; asked at each scrape. */
+/** Sources of gauges, read at each scrape. */
 export interface IntakeStanding {
-  /** What waits in the store to be applied, and what was set aside. */
+  /** Entries in the store that wait to be applied, and those that were set aside. */
   state(): Promise<{ waiting: number; oldestMs: number; failed: number }>;
-  /** What waits in the spool, where there is one. */
+  /** Rows that wait in the spool, if there is one. */
   spooled?(): { waiting: number; oldestMs: number };
-  /** When the last event of each connection with a token came, wall clock. */
+  /** Wall clock of the last event of each connection with a token. */
   lastEvents(): ReadonlyMap<string, number>;
   file(): { valid: boolean; sinceMs: number };
   now(): number;
@@ -53,8 +53,8 @@ export function countIntake(registry: Registry, connections: () => readonly stri
   };
 }
 
-/** Adds what waits, and since when nothing came. */
-export function tellIntake(registry: Registry, standing: IntakeStanding, restMs: number): void {
+/** Adds gauges of what waits, and of the time since the last event. */
+export function addIntakeGauges(registry: Registry, standing: IntakeStanding, restMs: number): void {
   const { gauge } = metricFactories(registry);
   const state = cachedWithTimeout(standing.state, restMs);
   const spooled = () => standing.spooled?.();

@@ -1,12 +1,12 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { KeyFinder } from '../keys/key-finder.ts';
 
-/** In the place of a line that held a key in a form that cannot be cut out of it. */
+/** Replaces a line that contained a key in a form that cannot be removed. */
 const leftOut = '{"level":"error","name":"wati-bff","msg":"a log line held a key of this service, and is left out"}\n';
 
 /**
- * JSON lines. Nothing is logged that holds the key; should a line hold it all the same, it is taken out on the way to the
- * stream, in whatever field, text or encoding it stands.
+ * Writes JSON lines. No code logs the key; as a safeguard every line is scanned for it, in any field, text or encoding, before
+ * it is written.
  */
 export function createLogger(level: string, secrets: readonly string[], stream: DestinationStream): Logger {
   const finder = new KeyFinder(() => secrets);
@@ -16,7 +16,7 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
       base: { name: 'wati-bff' },
       timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
-      // @fastify/multipart logs all headers of a request at `trace`, and with them its caller's key.
+      // @fastify/multipart logs all headers of a request at `trace`, the caller's key included.
       serializers: { busboyOptions: () => undefined },
       hooks: {
         streamWrite: (line) => finder.without(line) ?? leftOut,
@@ -26,7 +26,7 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
   );
 }
 
-/** As pino's isoTime writes it, but a date is spelt out once a second and not once a line. */
+/** The same as pino's isoTime, but the date is formatted once a second instead of once a line. */
 function createIsoTime(): () => string {
   let second = Number.NaN;
   let start = '';

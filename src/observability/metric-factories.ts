@@ -11,7 +11,7 @@ interface MetricWords {
   labels?: string[];
 }
 
-/** Metrics of ours, in the registry, that are read at each scrape. */
+/** Creates the service's metrics that are read at each scrape. */
 export function metricFactories(registry: Registry) {
   const optionsOf = ({ name, help, labels = [] }: MetricWords) => ({
     name: `wati_bff_${name}`,
@@ -41,12 +41,12 @@ export function metricFactories(registry: Registry) {
   };
 }
 
-/** Prometheus times out scrapes: a value that takes longer is reported by the next one. */
+/** Prometheus times out scrapes. A value that takes longer than this is reported by the next scrape. */
 const scrapeTimeoutMs = 1_000;
 
 /**
- * Runs `ask` at most once at a time, and not again for `restMs`. Returns undefined if the last run failed, or there
- * is none yet. Never throws.
+ * Runs `ask` at most once at a time, and not again for `restMs`. Returns undefined if the last run failed, or none has ended
+ * yet. Never throws.
  */
 export function cachedWithTimeout<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {
   let known: T | undefined;

@@ -5,18 +5,18 @@ import type { CallReport } from '../upstream/types.ts';
 import { createPollMetrics, type PollMetrics } from './poll-metrics.ts';
 import { createTrackingMetrics } from './tracking-metrics.ts';
 
-/** Counters and histograms. Labels are route patterns, caller names and fixed words: never a phone number or a text. */
+/** Counters and histograms. Labels are route patterns, caller names and fixed words; never phone numbers or texts. */
 export interface Metrics {
   registry: Registry;
   recordUpstreamCall(report: CallReport): void;
   recordOutcome(kind: string, outcome: string): void;
-  /** A bulk call goes out with so many template sends. */
+  /** A bulk call was made with this many messages. */
   recordBatch(lane: string, size: number): void;
-  /** A database operation of `seconds`. */
+  /** A database operation took this many seconds. */
   recordStoreCall(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean): void;
-  /** An answer to this operation held a key of this service. */
+  /** An answer to this operation contained a key of this service. */
   recordKeyEcho(operation: string): void;
-  /** What became of messages after WATI took them. */
+  /** What became of messages after WATI accepted them. */
   tracking: TrackingMetrics;
   polls: PollMetrics;
   /** Counts an answered request. */
@@ -24,13 +24,13 @@ export interface Metrics {
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
-/** A read of SQLite takes some 10 µs. */
+/** Buckets start low, because a read of SQLite takes some 10 µs. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Metrics of the process. Their timers and observers live as long as it does, so they are created once. */
+/** Metrics of the process. Their timers and observers last as long as it does, so they are created once. */
 export function createProcessMetrics(): Registry {
   const registry = new Registry();
-  // Ten times a second, as by default, costs up to 4 % of a core for two metrics that no alert reads.
+  // Less often than the default of ten times a second, which costs up to 4 % of a core for two metrics that no alert reads.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1_000 });
   return registry;
 }

@@ -1,7 +1,7 @@
 import { Counter, type Registry } from '@prometheus-io/client';
 import { cachedWithTimeout, metricFactories } from './metric-factories.ts';
 
-/** What reading histories costs. */
+/** The cost of reading histories. */
 export interface PollMetrics {
   read(): void;
 }
@@ -17,13 +17,13 @@ export function createPollMetrics(registry: Registry): PollMetrics {
 
 interface MonthSources {
   calls(): Promise<readonly { connectionId: string; n: number }[]>;
-  /** Of WATI's plan; undefined: there is no limit. */
+  /** Calls per month in WATI's plan; undefined: no limit. */
   quota: number | undefined;
-  /** How long the store has rest from that, ms. */
+  /** How long the store is not asked again, ms. */
   restMs: number;
 }
 
-/** Connections are those of the account, and of these a hundred at most. */
+/** Connections are those of the account; the metric has at most a hundred of them. */
 export function tellMonthCalls(registry: Registry, { calls, quota, restMs }: MonthSources): void {
   const { gauge } = metricFactories(registry);
   const known = cachedWithTimeout(calls, restMs);

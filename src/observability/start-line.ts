@@ -3,21 +3,24 @@ import { type Callers, hasScope } from '../callers.ts';
 import type { Config } from '../config.ts';
 import type { Readiness } from '../readiness.ts';
 
-type Told = Pick<Config, 'STORE_URL' | 'DOCS' | 'MATON_GATEWAY_URL' | 'MATON_CONTROL_URL' | 'MATON_CONNECTION_ID'>;
+type ShownConfig = Pick<
+  Config,
+  'STORE_URL' | 'DOCS' | 'MATON_GATEWAY_URL' | 'MATON_CONTROL_URL' | 'MATON_CONNECTION_ID'
+>;
 
 export interface StartLine {
   version: string;
-  config: Told;
+  config: ShownConfig;
   callers: Pick<Callers, 'list'>;
   readiness: Pick<Readiness, 'check'>;
-  /** Where it listens, as a URL without a path. */
+  /** The address that the service listens on, as a URL without a path. */
   origin: string;
 }
 
-/** A check waits a second at most for an answer of Maton that is still under way, and not at all for a failure. */
+/** The most checks while the gateway is unreachable. Each waits up to a second for a pending answer, and not at all after a failure. */
 const checksMax = 10;
 
-/** One line once it listens: what runs, and whether it can work. It names no key, and no password of a database. */
+/** One line when the service listens: what runs, and whether it can work. Contains no key, and no password of a database. */
 export async function logStart(logger: FastifyBaseLogger, start: StartLine): Promise<void> {
   const { version, config, callers, readiness, origin } = start;
   for (const [setting, host] of foreignHosts(config)) {
@@ -56,8 +59,8 @@ function storeKind(url: string): string {
   return url.startsWith('postgres') ? 'PostgreSQL' : 'SQLite';
 }
 
-/** Settings that send the key to somebody else than Maton, and to whom; a proxy or a simulator may be meant. */
-function foreignHosts(config: Told): [setting: string, host: string][] {
+/** Settings that send the key to other hosts than Maton's, with the hosts; a proxy or a simulator may be intended. */
+function foreignHosts(config: ShownConfig): [setting: string, host: string][] {
   const settings = ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const;
   return settings.flatMap((setting): [string, string][] => {
     const { hostname, host } = new URL(config[setting]);

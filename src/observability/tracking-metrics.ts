@@ -3,12 +3,12 @@ import type { TrackingMetrics } from '../tracking/applier.ts';
 import { failureKinds } from '../tracking/failure-kind.ts';
 import { appliedOutcomes } from '../tracking/transitions.ts';
 
-/** From seconds to the day that WATI repeats a webhook. */
+/** From seconds to the day for which WATI repeats a webhook. */
 const buckets = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
 
 const statuses = ['sent', 'delivered', 'read', 'replied'];
 
-/** What webhooks did to messages. */
+/** The effects of webhooks on messages. */
 export function createTrackingMetrics(registry: Registry): TrackingMetrics {
   const registers = [registry];
   const applied = new Counter({

@@ -1,21 +1,21 @@
 import type { FastifyBaseLogger } from 'fastify';
 
-/** What has to be accounted for later: who did it, with which key, from where, to what, and how it ended. */
+/** An act that must be accounted for later: who did it, with which key, from where, to what, and how it ended. */
 export interface AuditedAct {
-  /** What was done, as one word of ours: `broadcast-pause`. */
+  /** The act, as a fixed word: `broadcast-pause`. */
   act: string;
-  /** The caller's name, and the id that its records belong to. */
+  /** The caller's name, and its id, under which its records are stored. */
   caller: string;
   callerId: string;
-  /** Which of its keys: `keyIdOf`. */
+  /** The id of the key that was used (`keyIdOf`). */
   keyId: string;
   remoteAddress: string;
   outcome: 'done' | 'refused' | 'failed';
-  /** Ids, names, counts and reasons; no text of a message and no number that is not masked. */
+  /** Ids, names, counts and reasons. No message text, and no number that is not masked. */
   about: Readonly<Record<string, unknown>>;
 }
 
-/** Writes the line whatever LOG_LEVEL says: to make the log quieter must not silence it. */
+/** Writes the line regardless of LOG_LEVEL, because a quieter log must still be an audit trail. */
 export function audit(log: FastifyBaseLogger, act: AuditedAct): void {
   log.child({ audit: true }, { level: 'info' }).info(act, 'audit');
 }

@@ -4,16 +4,13 @@ import type { OperatorCaller } from '../schemas/operator.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 
-/** The callers as an operator sees them: those of the file, and those that left work behind when they were taken out of it. */
+/** The callers as operators see them: those of the file, and removed ones with records left. */
 export interface CallersView {
-  /** In the order of the file, the removed ones behind them. */
+  /** In the order of the file, removed ones last. */
   all(): Promise<OperatorCaller[]>;
-  /** Ids of all that are in the file or have records. */
+  /** Ids of all callers that are in the file or have records. */
   ids(): Promise<string[]>;
-  /**
-   * The id of each caller that is named by its id or its name, in whatever case; undefined: there is none, and no record of
-   * one.
-   */
+  /** The id of the caller with this id or name, without case; undefined: there is none, and no record of one. */
   resolve(names: readonly string[]): Promise<(string | undefined)[]>;
 }
 

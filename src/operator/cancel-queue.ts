@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OperatorStore } from '../store/operator-store.ts';
 
-/** Rows of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const batch = 500;
-/** Some seconds of work: the request is to be answered. */
+/** The most batches of one request, which waits for them: some seconds of work. */
 const batchesMax = 100;
 
 /**
- * Cancels the broadcasts of a caller and then its queued single sends, in batches. `about` has what was cancelled so far, also
- * where the store fails on the way.
+ * Cancels the broadcasts of a caller and then its queued single messages, in batches. `about` is updated after each batch, so
+ * that it is right even if the store fails half way.
  */
 export async function cancelQueue(
   store: Pick<OperatorStore, 'cancelQueued' | 'cancelBroadcasts'>,

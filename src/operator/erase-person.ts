@@ -3,35 +3,36 @@ import type { OperatorStore } from '../store/operator-store.ts';
 import type { PersonCount, PersonStore } from '../store/person-store.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
 
-/** Rows of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const batch = 500;
 
 export interface Erasure {
-  /** What was found, by caller and state. */
+  /** Records that were found, by caller and state. */
   found: PersonCount[];
   /** Conversations of this person that were found, on any connection. */
   conversations: number;
-  /** Webhooks that name it and were not applied yet. */
+  /** Webhooks that name this person and were not applied yet. */
   webhooks: number;
   cancelled: number;
   erased: number;
-  /** What is kept still. */
+  /** What is still kept. */
   left: PersonCount[];
 }
 
 interface Ask {
-  /** As it is recorded: digits, a contact id or a BSUID. */
+  /** The recipient as it is recorded: digits, a contact id or a BSUID. */
   to: string;
   dryRun: boolean;
-  /** Of each kind; what it does not reach is left. */
+  /** The most batches of each kind in one call; the rest is left. */
   batchesMax?: number;
-  /** Told of what has been done so far, also where the store fails on the way. */
+  /** Called with what was done so far, also if the store fails half way. */
   onProgress?: (done: Pick<Erasure, 'cancelled' | 'erased'>) => void;
 }
 
 /**
- * Finds what is kept of one person over all callers; cancels what is queued, then deletes what has ended, and what is known of
- * its conversations. What is on the wire stays until its outcome is known, for the one who sent it waits for that. `scrub` is to follow.
+ * Finds what is kept about one person across all callers. Cancels queued messages, then deletes final ones and what is known of
+ * the person's conversations. Messages in flight stay until their outcome is known, because their callers wait for it. Call
+ * `scrub` afterwards.
  */
 export async function erasePerson(
   store: Pick<OperatorStore, 'listCallers'> &
@@ -43,7 +44,7 @@ export async function erasePerson(
     const counts: PersonCount[] = [];
     for (const caller of callers) {
       counts.push(...(await store.countPerson(caller, to)));
-      // SQLite answers before it returns: others get their turn in between.
+      // SQLite works synchronously, so let other work run in between.
       await setImmediate();
     }
     return counts;
@@ -65,7 +66,7 @@ export async function erasePerson(
     }
   };
   const callers = [...new Set(found.map(({ caller }) => caller))];
-  // All that is queued first: what is deleted meanwhile could not be counted as cancelled any more.
+  // Cancels everything first: a message that is deleted cannot be counted as cancelled.
   for (const caller of callers) await inBatches('cancelled', () => store.cancelPerson(caller, to, batch));
   batches = 0;
   for (const caller of callers) await inBatches('erased', () => store.erasePerson(caller, to, batch));

@@ -6,7 +6,10 @@ type HeldReason = Extract<HoldCode, 'caller-removed' | 'sending-stopped' | 'scop
 
 const sendingScopes: readonly Scope[] = ['messages:send', 'broadcasts:send'];
 
-/** Messages that wait because of their whole caller, by why; those of one connection of it are not told apart. */
+/**
+ * The number of messages that are held because of their caller, by reason. Holds of one connection of a caller are not counted
+ * separately.
+ */
 export function heldMessages(callers: readonly OperatorCaller[]): Record<HeldReason, number> {
   const held = { 'caller-removed': 0, 'sending-stopped': 0, 'scope-removed': 0 };
   for (const { queued, hold, inFile, scopes } of callers) {

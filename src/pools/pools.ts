@@ -3,27 +3,27 @@ import { SharedPool } from './shared-pool.ts';
 const MIB = 1024 * 1024;
 
 interface PoolSizes {
-  /** One request at a time per connection, so there are never more. */
+  /** A connection processes one request at a time, so there are never more requests than connections. */
   CONNECTIONS_MAX: number;
 }
 
 /**
- * Pools that all callers share at the front of the service. Uploads and imports have pools of their own (src/upload/uploads.ts), and
- * so have sends under way (src/delivery/admission/admission.ts).
+ * Pools that all callers share at the front of the service. Uploads and imports have pools of their own
+ * (src/upload/uploads.ts), and so have messages in delivery (src/delivery/admission/admission.ts).
  */
 export interface Pools {
-  /** Requests of callers from their key to the end of their answer. */
+  /** Requests of callers, from authentication to the end of the response. */
   readonly requests: SharedPool;
-  /** Bytes of JSON bodies, from the invitation until they are read; of large ones until they are answered. */
+  /** Bytes of JSON bodies, from `100 Continue` until they are parsed; those of large bodies until the response. */
   readonly bodies: SharedPool;
-  /** Media and native answers that stream through. */
+  /** Media and native answers that are streamed. */
   readonly downloads: SharedPool;
   readonly eventStreams: SharedPool;
 }
 
 export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
   return {
-    // A request costs little until it takes one of the others, so one caller may nearly have them all.
+    // A request costs little unless it also uses another pool, so one caller may have nearly all of this one.
     requests: new SharedPool({ name: 'requests', size: () => CONNECTIONS_MAX, alone: 0.9 }),
     bodies: new SharedPool({ name: 'bodies', size: () => 32 * MIB }),
     downloads: new SharedPool({ name: 'downloads', size: () => 128 }),

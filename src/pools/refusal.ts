@@ -13,8 +13,8 @@ const nouns: Record<string, string> = {
 };
 
 /**
- * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if the pool is exhausted.
- * In both cases nothing was done yet, and a repeat is safe.
+ * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if the pool is exhausted. Nothing was done
+ * before that, so a repeat is safe.
  */
 export function takeOrRefuse(
   pool: SharedPool,

@@ -1,21 +1,21 @@
 /** A pool counts pieces (uploads, streams, connections) or bytes (bodies, answers). */
 export interface PoolOptions {
-  /** In metrics and in answers, such as `uploads`. */
+  /** The name in metrics and problem details, such as `uploads`. */
   readonly name: string;
-  /** Total amount; read on each use, because some pools shrink under load. */
+  /** The total amount. Read on each use, because some pools shrink under load. */
   readonly size: () => number;
-  /** The part of the pool that one holder may have while others ask, 0 to 1; a quarter by default. */
+  /** The share of the pool that one holder may have while others are active, 0 to 1; a quarter by default. */
   readonly share?: number;
-  /** The share of a holder while no other one asks; half by default, so that the next one finds capacity. */
+  /** The share of a holder that is the only active one; half by default, so that there is capacity for the next. */
   readonly alone?: number;
   /** Steady milliseconds. */
   readonly clock?: () => number;
 }
 
-/** Why `take` gave nothing: the pool is full, or the holder has its share. */
+/** Why `take` was refused: the pool is full, or the holder has used its share. */
 export type PoolRefusal = 'pool-full' | 'share-spent';
 
-/** Given back once; further calls do nothing. */
+/** Returns what was taken. Further calls do nothing. */
 export type Release = () => void;
 
 /** A pool's state, for metrics. */
@@ -41,7 +41,7 @@ export class SharedPool {
   readonly #alone: number;
   readonly #clock: () => number;
   readonly #held = new Map<string, number>();
-  /** Active holders, and when each asked last. */
+  /** Active holders, and when each was last active. */
   readonly #asked = new Map<string, number>();
   readonly #refused: Record<PoolRefusal, number> = { 'pool-full': 0, 'share-spent': 0 };
   #used = 0;
@@ -62,14 +62,14 @@ export class SharedPool {
     return this.#held.get(holder) ?? 0;
   }
 
-  /** The share of `holder` at this moment. */
+  /** The current share of `holder`. */
   limitOf(holder: string): number {
     return Math.max(1, Math.floor(this.#size() * (this.#othersAsk(holder) ? this.#share : this.#alone)));
   }
 
   /**
-   * Takes `amount` for `holder`, or returns the reason of the refusal. A holder without a piece gets one whatever its share, as long
-   * as the pool has capacity.
+   * Takes `amount` for `holder`, or returns the reason of the refusal. A holder without a piece gets one regardless of its
+   * share, as long as the pool has capacity.
    */
   take(holder: string, amount = 1): Release | PoolRefusal {
     this.#asked.delete(holder);
@@ -107,7 +107,7 @@ export class SharedPool {
   #othersAsk(holder: string): boolean {
     for (const other of this.#held.keys()) if (other !== holder) return true;
     const since = this.#clock() - ASKING_MS;
-    // In order of time: the oldest come first.
+    // In order of time, oldest first.
     for (const [other, at] of this.#asked) {
       if (at < since) this.#asked.delete(other);
       else if (other !== holder) return true;

@@ -1,6 +1,6 @@
 import { later, never, type ProblemType } from './problem-type.ts';
 
-/** The request is sound, and this message, broadcast or file cannot be sent. */
+/** Problems of a message, broadcast or file that cannot be sent, in a valid request. */
 export const messageProblems = {
   'session-window-closed': {
     status: 409,

@@ -1,10 +1,10 @@
-/** What a problem type means. `repeat` says in words whether the same request may be sent again. */
+/** What a problem type means. `repeat` says in words whether the same request may be repeated. */
 export interface ProblemType {
   status: number;
   title: string;
   retryable: boolean;
   meaning: string;
-  /** What is behind it most of the time. */
+  /** The usual cause. */
   cause: string;
   remedy: string;
   repeat: string;

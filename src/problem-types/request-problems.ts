@@ -1,6 +1,6 @@
 import { never, type ProblemType } from './problem-type.ts';
 
-/** The request itself cannot be accepted: its form, its key, its path, its connection. */
+/** Problems of the request itself: its form, its key, its path, its connection. */
 export const requestProblems = {
   'malformed-request': {
     status: 400,

@@ -1,6 +1,6 @@
 import { later, never, type ProblemType, safe } from './problem-type.ts';
 
-/** The upstream, the store or the service does not take it now. */
+/** Problems of the upstream, the store or the service itself. */
 export const serviceProblems = {
   'upstream-rejected': {
     status: 422,

@@ -5,14 +5,14 @@ import { acquire } from './gcra.ts';
 type Done = (refused?: Problem) => void;
 
 /**
- * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a store it is counted in this process,
- * and `done` is called before it returns.
+ * A caller's own limit: `ratePerSecond` with a burst of one second's worth. Without a store it is counted in this process, and
+ * `done` is called before it returns.
  */
 export function createCallerLimiter(source?: CallerTokenStore, clock = () => performance.now()) {
   const limits = new Map<string, Limit>();
   const limitOf = (name: string, perSecond: number): Limit => {
     const known = limits.get(name);
-    // The callers file may change while we run.
+    // Read anew each time, because the callers file may change while the service runs.
     if (known?.perSecond === perSecond) return known;
     const made =
       source === undefined ? new LocalLimit(perSecond, clock) : new SharedLimit({ source, name, perSecond, clock });
@@ -31,16 +31,16 @@ export function createCallerLimiter(source?: CallerTokenStore, clock = () => per
     if (typeof waitMs === 'number') told(waitMs);
     else void waitMs.then(told);
   };
-  /** A request that has passed costs one more token; the caller's next ones pay for it. */
+  /** Charges one more token for a request that was admitted. The caller's next requests pay for it. */
   const charge = (name: string, perSecond: number) => limitOf(name, perSecond).charge();
   return Object.assign(ask, { charge });
 }
 
 interface Limit {
   readonly perSecond: number;
-  /** 0: it may pass; otherwise it is rejected, and another one could pass after this many ms. */
+  /** 0: the request is admitted; otherwise it is refused, and one would be admitted after this many ms. */
   take(): number | Promise<number>;
-  /** Takes a token even if there is none: a debt. */
+  /** Takes a token even if none is left, as a debt. */
   charge(): void;
 }
 
@@ -57,12 +57,12 @@ class LocalLimit implements Limit {
     this.#arrivalTime = arrivalTime;
   }
 
-  /** Without any burst left. */
+  /** The limit without a burst. */
   static spent(perSecond: number, clock: () => number): LocalLimit {
     return new LocalLimit(perSecond, clock, clock() + (burstOf(perSecond) * 1000) / perSecond);
   }
 
-  /** How much of the burst is used now. */
+  /** The share of the burst that is in use. */
   get spent(): number {
     return (Math.max(0, this.#arrivalTime - this.#clock()) * this.perSecond) / 1000;
   }
@@ -80,11 +80,11 @@ class LocalLimit implements Limit {
   }
 }
 
-/** The longest that a debt blocks a caller. */
+/** The longest time for which a debt blocks a caller. */
 const DEBT_MAX_MS = 60_000;
-/** Prefetched tokens expire after this: the most by which replicas admit requests too late. */
+/** Prefetched tokens expire after this. Replicas admit requests late by at most this. */
 const PREFETCH_TTL_MS = 200;
-/** Part of a second's worth that may be prefetched. */
+/** The share of a second's worth that may be prefetched. */
 const PREFETCH_SHARE = 0.1;
 /** A store that takes longer counts as failed. */
 const STORE_TIMEOUT_MS = 500;
@@ -99,8 +99,8 @@ interface SharedLimitOptions {
 
 /**
  * One store request at a time. Requests that arrive meanwhile wait for the next one, which takes tokens for all of them and
- * prefetches as many as came since the last one. A busy caller costs a few store requests a second, a slow one one each. While
- * the store fails, the limit is divided by the replicas (at least two), without any burst left.
+ * prefetches as many as came since the last one. A busy caller costs a few store requests a second, a slow one a request each. While
+ * the store fails, the limit is divided by the number of replicas (at least two), and there is no burst.
  */
 class SharedLimit implements Limit {
   readonly perSecond: number;
@@ -113,7 +113,7 @@ class SharedLimit implements Limit {
   #prefetched = { permits: 0, until: Number.NEGATIVE_INFINITY };
   #emptyUntil = Number.NEGATIVE_INFINITY;
   #replicas = 1;
-  /** Charged, and not yet taken from the store; `at`: when it was charged last. */
+  /** Tokens that were charged and not yet taken from the store; `at`: when tokens were last charged. */
   #debt = { permits: 0, at: 0 };
   #fallback: { share: LocalLimit; retryAt: number } | undefined;
 
@@ -171,7 +171,7 @@ class SharedLimit implements Limit {
       batch.length + Math.min(recent, Math.floor(this.perSecond * PREFETCH_SHARE)),
     );
     const unasked = this.#fallback?.share.spent ?? 0;
-    // A caller that was idle for as long as it takes to earn it back owes nothing.
+    // A caller that was idle for as long as its debt takes to be repaid owes nothing.
     if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
     const debt = Math.min(burst, unasked + this.#debt.permits);
     const paid = Math.max(0, debt - unasked);
@@ -200,7 +200,7 @@ class SharedLimit implements Limit {
       );
   }
 
-  /** The requests that arrived during the store request. */
+  /** Requests that arrived during the store request. */
   #drainQueue(): void {
     for (let [tell] = this.#queue; tell; [tell] = this.#queue) {
       const known = this.#takeKnown();

@@ -1,18 +1,18 @@
-/** Part of a day's calls that reads may use; the rest is for sends and changes. */
+/** The share of a day's calls that reads may use. The rest is for sends and changes. */
 const readsPart = 0.9;
 const dayMs = 24 * 60 * 60 * 1000;
 
 export interface DayQuotaReading {
-  /** Of this process, since midnight UTC or its start. */
+  /** Calls of this process, since midnight UTC or its start. */
   used: number;
-  /** Its share of the setting; 0: there is none. */
+  /** The share of this process in the setting; 0: no limit. */
   limit: number;
 }
 
 /**
- * A guard for WATI's monthly quota: how many calls may go to the gateway in a day (UTC). Each process counts its own, from its start,
- * and has its share of the limit by the number of replicas; nothing of it is durable. Reads are refused before sends are, and what
- * was recorded already goes out all the same.
+ * Protects WATI's monthly quota by a limit of calls to the gateway per day (UTC). Each process counts its own calls since its
+ * start and has its share of the limit by the number of replicas; the counts are not durable. Reads are refused earlier than
+ * sends, and messages that are already recorded are sent all the same.
  */
 export class DayQuota {
   readonly #perDay: number | undefined;
@@ -33,7 +33,7 @@ export class DayQuota {
     this.#used += 1;
   }
 
-  /** How long the calls of this kind are spent, ms; 0: one may be made. */
+  /** How long calls of this kind are refused, ms; 0: one may be made. */
   spentForMs(kind: 'read' | 'other'): number {
     if (this.#perDay === undefined) return 0;
     const { used, limit } = this.reading();

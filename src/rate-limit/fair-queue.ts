@@ -11,16 +11,16 @@ export interface PendingPermit {
   readonly deadline: number;
   readonly granted: () => void;
   readonly failed: (reason: unknown) => void;
-  /** Position in the heap of deadlines; -1: not in it. */
+  /** Position in the heap of deadlines; -1: not in the heap. */
   heapIndex: number;
-  /** Order of arrival, and neighbours in its flow. */
+  /** Order of arrival, and neighbours in the same flow. */
   seq: number;
   flow?: Flow | undefined;
   before?: PendingPermit | undefined;
   after?: PendingPermit | undefined;
 }
 
-/** The waiting calls of one caller in one group, in order of arrival. */
+/** The queued calls of one caller in one group, in order of arrival. */
 interface Flow {
   readonly share: CallerShare;
   readonly group: Group;
@@ -30,7 +30,7 @@ interface Flow {
   heapIndex: number;
 }
 
-/** A caller with queued calls. Each call moves the virtual time of its next one by 1 / weight. */
+/** A caller with queued calls. Each call advances the virtual time of the caller's next one by 1 / weight. */
 interface CallerShare {
   virtualTime: number;
   weight: number;
@@ -41,12 +41,12 @@ interface CallerShare {
 export type PerGroup = Record<Group, number>;
 export const perGroup = (): PerGroup => ({ other: 0, contacts: 0, messages: 0, templates: 0 });
 
-/** Up to this many callers are counted one by one; beyond, by their sums, which overestimates. */
+/** Up to this many callers are counted one by one; for more, their sums are used, which overestimates. */
 const COUNTED_CALLERS = 32;
 
 /**
- * One lane: fair between callers by weight (start-time fair queueing), first come first served within a caller. A group
- * without capacity delays its own calls alone.
+ * One lane: fair between callers by weight (start-time fair queueing), first come first served for one caller. A group without
+ * capacity delays only its own calls.
  */
 export class FairQueue {
   /** Queued calls by group. */
@@ -90,7 +90,7 @@ export class FairQueue {
     }
   }
 
-  /** The next call among the groups that have capacity. */
+  /** The next call among the groups with capacity. */
   next(isOpen: (group: Group) => boolean): PendingPermit | undefined {
     let best: Flow | undefined;
     for (const group of GROUPS) {
@@ -110,7 +110,8 @@ export class FairQueue {
   charge(waiter: PendingPermit): void {
     const share = waiter.flow?.share;
     if (share === undefined) return;
-    // A caller that waited for a closed group has not saved up permits: it continues from where the others are.
+    // A caller that waited for a group without capacity has not saved up permits: its virtual time continues from that of the
+    // others.
     this.#virtualNow = Math.max(this.#virtualNow, share.virtualTime);
     share.virtualTime = this.#virtualNow + 1 / share.weight;
     this.remove(waiter);
@@ -137,7 +138,7 @@ export class FairQueue {
     if (flow.share.size === 0) this.#leave(waiter.caller, flow.share);
   }
 
-  /** How many calls of each group come before one more of this caller, if `places` of each may start meanwhile. */
+  /** How many calls of each group come before one more of this caller, if `places` calls of each may start meanwhile. */
   countAhead(
     { caller, weight, group }: Pick<PendingPermit, 'caller' | 'weight' | 'group'>,
     places: PerGroup,
@@ -199,7 +200,7 @@ function seqOf(flow: Flow): number {
   return flow.first?.seq ?? Number.POSITIVE_INFINITY;
 }
 
-/** The calls of a caller up to a virtual time; of each group, at most those that are queued. */
+/** The calls of a caller up to a virtual time; of each group no more than are queued. */
 function countGrants(share: CallerShare, span: { from: number; until: number }, ahead: PerGroup): void {
   const from = Math.max(span.from, share.virtualTime);
   const { until } = span;

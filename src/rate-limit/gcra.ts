@@ -1,10 +1,10 @@
 /**
- * The generic cell rate algorithm: paces evenly and needs one number of state, the theoretical arrival time (`arrivalTime`). Times are
- * ms of any steady clock.
+ * The generic cell rate algorithm. It paces evenly and its only state is the theoretical arrival time (`arrivalTime`). Times
+ * are ms of any monotonic clock.
  */
 export interface Rate {
   perSecond: number;
-  /** How many may come at once after a rest. */
+  /** How many permits may be taken at once after a pause. */
   burst: number;
 }
 

@@ -1,6 +1,6 @@
 import type { Plan } from './types.ts';
 
-/** Calls of a month that WATI's plans hold; `none`: there is no limit. */
+/** Calls per month in WATI's plans; `none`: there is no limit. */
 export const monthQuotas: Readonly<Record<Plan, number | undefined>> = {
   growth: 10_000,
   pro: 200_000,
@@ -13,16 +13,16 @@ export interface ConnectionCalls {
   n: number;
 }
 
-/** Where they are kept, for all replicas together. */
+/** The store that replicas share. */
 interface CallStore {
   countCalls(calls: readonly ConnectionCalls[]): Promise<void>;
   monthCalls(): Promise<readonly ConnectionCalls[]>;
 }
 
-/** Between two writes; what a killed process had counted since the last one is not in the sum. */
+/** Interval of writes. Calls that a killed process counted since its last write are lost. */
 const flushEveryMs = 30_000;
 
-/** Counts every call of a connection to the gateway in this month (UTC), at no cost but that of a number. */
+/** Counts the calls of each connection to the gateway in this month (UTC), in memory, and adds them to the store from time to time. */
 export class MonthCalls {
   readonly #store: CallStore;
   readonly #onFault: (error: unknown) => void;
@@ -40,7 +40,7 @@ export class MonthCalls {
     if (!this.#isClosed) this.#timer ??= setTimeout(() => void this.#flush(), flushEveryMs).unref();
   }
 
-  /** Of the connections with most; what this process has not written yet included. */
+  /** The connections with most calls, including those that this process has not written yet. */
   async reading(): Promise<ConnectionCalls[]> {
     const sums = new Map((await this.#store.monthCalls()).map(({ connectionId, n }) => [connectionId, n]));
     for (const [connectionId, n] of this.#pending) sums.set(connectionId, (sums.get(connectionId) ?? 0) + n);

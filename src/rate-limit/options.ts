@@ -3,7 +3,7 @@ import type { Plan } from './types.ts';
 import type { SetTimer } from './wake-timer.ts';
 
 export interface RateLimiterOptions {
-  /** MATON_RATE_PER_SECOND; 100,000 and more: no limit at all. */
+  /** MATON_RATE_PER_SECOND; 100,000 and more means no limit. */
   perSecond: number;
   plan: Plan;
   /** Absent: no other process uses the account. */

@@ -22,12 +22,13 @@ import { BROADCAST_EVERY, estimateGrantTime } from './wait-estimate.ts';
 import { realTimer, WakeTimer } from './wake-timer.ts';
 
 /**
- * How long a permit stays valid. At ten requests a second, eleven calls are spaced over 1,099 ms, so one may start up to 98 ms late
- * without exceeding the limit; the rest is left for network jitter. A commit on a busy disk can outlive it.
+ * How long a permit stays valid. At ten requests a second, eleven calls are spaced over 1,099 ms, so a call may start up to 98
+ * ms late without exceeding the limit; the difference is reserved for network jitter. A commit on a busy disk may take longer
+ * than this.
  */
 const PERMIT_TTL_MS = 40;
 
-/** After so many permits for other lanes, the next one goes to a broadcast. */
+/** After this many permits for other lanes, the next one goes to a broadcast. */
 const OTHERS_BEFORE_BROADCAST = BROADCAST_EVERY - 1;
 
 export function createRateLimiter(options: RateLimiterOptions): OutboundRateLimiter {
@@ -78,7 +79,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     const wait = this.#expectedWaitMs({ lane, caller, group, weight });
     if (!(now + wait <= deadline)) {
       this.#stats.lanes[lane].rejected++;
-      // A later request with the same timeout meets a queue that is shorter by this.
+      // By how much shorter the queue is for a later request with the same timeout.
       return Promise.reject(new RateLimitTimeoutError(Math.max(1, now + wait - Math.max(now, deadline))));
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -176,7 +177,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     }
   }
 
-  /** Grants what is due, rejects what has expired, and schedules the one timer for the next change. */
+  /** Grants what is due, rejects what has expired, and sets the one timer for the next change. */
   #dispatch(): void {
     if (this.#closed) return;
     const now = this.#clock();

@@ -1,21 +1,21 @@
 import type { Reservation, ReservationStore } from '../store/coordination-store.ts';
 import { intervalMs, type Pacer } from './pacer.ts';
 
-/** How late a reservation may still be used: two calls of two replicas come closer by no more. */
+/** How late a reservation may still be used. Two calls of two replicas may be closer together by this much. */
 const LATE_TOLERANCE_MS = 20;
-/** Processes know their common clock less exactly than their own: eleven of their calls are spaced over 1,123 ms. */
+/** Processes know their common clock less precisely than their own, so the spacing is wider: eleven of their calls take 1,123 ms. */
 const USED_SHARE = 0.89;
 const sharedIntervalMs = (perSecond: number): number => intervalMs(perSecond, USED_SHARE);
 /** A source that takes longer counts as failed. */
 const SOURCE_TIMEOUT_MS = 250;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
-/** The offset to the source's clock is measured again after this time: clocks drift. */
+/** Interval in which the offset to the source's clock is measured again, because clocks drift. */
 const CLOCK_OFFSET_TTL_MS = 60_000;
-/** With a larger uncertainty of the source's clock, reservations would be missed: take a few more samples. */
+/** With a larger uncertainty of the source's clock, reservations would be missed. Then a few more samples are taken. */
 const CLOCK_UNCERTAINTY_MAX_MS = 25;
 const CLOCK_SAMPLES_MAX = 3;
-/** After the source is back, other replicas may still use their fallback share. */
+/** After the source recovers, other replicas may still be using their fallback share for this long. */
 const RECOVERY_MS = 2_000;
 
 interface PendingReservation {
@@ -24,8 +24,9 @@ interface PendingReservation {
 }
 
 /**
- * Reservations from a source that all replicas share. One is requested only when a call is queued, so that an idle replica
- * holds none; one that is used too late is lost. While the source fails, each replica uses a share of the limit, as of two or more.
+ * Paces calls by reservations from a source that all replicas share. A reservation is requested only if a call is queued, so an
+ * idle replica holds none; one that is used too late is lost. While the source fails, each replica uses its share of the limit,
+ * and at most half of it.
  */
 export class SharedPacer implements Pacer {
   replicas = 1;
@@ -132,7 +133,10 @@ export class SharedPacer implements Pacer {
     this.#wake();
   }
 
-  /** After a failure, the first reservation keeps its distance from the last fallback call, which the source does not know. */
+  /**
+   * The source does not know about calls in fallback mode, so the first reservation afterwards keeps its distance from the last
+   * of them.
+   */
   #recover(now: number, shareMs: number): number {
     if (this.#fallback === undefined) return Number.NEGATIVE_INFINITY;
     this.#fallback = undefined;
@@ -142,7 +146,7 @@ export class SharedPacer implements Pacer {
 
   /**
    * The source's clock minus the local one. The source reads its clock between request and response, so each exchange narrows
-   * the bounds of the offset, quick ones the most; the latency of a single exchange does not matter.
+   * the bounds of the offset, and quick ones most; one exchange's latency does not distort the result.
    */
   #measureOffset(theirs: number, asked: number, answered: number): number {
     const seen = { atLeast: theirs - answered, atMost: theirs - asked };
@@ -153,7 +157,10 @@ export class SharedPacer implements Pacer {
     return this.#offset.atLeast;
   }
 
-  /** A reservation made meanwhile is not used; if the source is far away, the bounds stay wide and are accepted after a few. */
+  /**
+   * A reservation that was made meanwhile is not used. If the source is far away the bounds stay wide, and are accepted after a
+   * few samples.
+   */
   #needsMoreClockSamples(): boolean {
     const { atLeast, atMost } = this.#offset;
     if (atMost - atLeast > CLOCK_UNCERTAINTY_MAX_MS) return this.#clockSamples++ < CLOCK_SAMPLES_MAX;

@@ -1,11 +1,11 @@
 import type { Group, Lane, Plan } from './types.ts';
 
 const RECOVERY_STEP_MS = 10_000;
-/** Of the full limit, regained with each step: of 10 per second, 0.5. Half the rate takes 100 s to come back. */
+/** The share of the full limit that is regained with each step: of 10 per second, 0.5. From half the rate, recovery takes 100 s. */
 const RECOVERY_STEP = 0.05;
 const MIN_SHARE = 0.05;
 
-/** Additive increase, multiplicative decrease: a 429 halves the limit, and it recovers by itself. */
+/** Additive increase, multiplicative decrease: a 429 halves the limit, which then recovers step by step. */
 export class AimdRate {
   readonly full: number;
   #low: number;
@@ -34,13 +34,13 @@ export class AimdRate {
 const RETRY_AFTER_DEFAULT_MS = 1_000;
 const RETRY_AFTER_MAX_MS = 60_000;
 
-/** The cooldown that a 429 asks for. Absent or malformed: a second; at most a minute. */
+/** The cooldown after a 429: its Retry-After, at most a minute; a second if it has none or a malformed one. */
 export function cooldownMs(retryAfterMs: number | undefined): number {
   if (retryAfterMs === undefined || !(retryAfterMs > 0)) return RETRY_AFTER_DEFAULT_MS;
   return Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
 }
 
-/** WATI counts the calls of any ten seconds. */
+/** WATI counts the calls in any ten seconds. */
 const PLAN_SPAN_MS = 10_000;
 const templates: Readonly<Record<Plan, number>> = {
   growth: 30,
@@ -54,26 +54,26 @@ function planLimit(plan: Plan, group: Group): number {
   return group === 'contacts' || group === 'messages' ? 10 : templates[plan];
 }
 
-/** Network jitter: the second of two calls that start ten seconds apart may arrive earlier than that. */
+/** Network jitter: two calls that start ten seconds apart may arrive at a shorter interval. */
 const JITTER_MS = 50;
 const SPAN_MS = PLAN_SPAN_MS + JITTER_MS;
 
 /**
- * The share of a group's calls that a lane reserves for the lanes before it. Ten seconds are long: a broadcast that took all
- * calls at once would make a login code wait for the next ten.
+ * The share of a group's calls that a lane leaves to the lanes before it. Otherwise a broadcast could take all calls of ten
+ * seconds at once, and a login code would wait for the next ten.
  */
 const RESERVED_SHARE: Readonly<Record<Lane, number>> = { urgent: 0, interactive: 0.04, broadcast: 0.2 };
 
 /** The calls of one route group: at most its limit in any ten seconds, without spacing while there is capacity. */
 export class SlidingWindowLimit {
   readonly #unlimited: boolean;
-  /** In an unlimited group, a 429 halves the account's whole rate. */
+  /** In a group without a limit, a 429 halves the rate of the whole account. */
   readonly #rate: AimdRate;
   #pausedUntil = Number.NEGATIVE_INFINITY;
-  /** When the calls of the last ten seconds started, and the broadcasts among them. */
+  /** When the calls of the last ten seconds started, and which of them were broadcasts. */
   #times: number[] = [];
   #broadcasts: number[] = [];
-  /** Each replica uses its part of the limit. */
+  /** Each replica uses its share of the limit. */
   replicas = 1;
 
   constructor(limit: number, perSecond: number) {
@@ -102,7 +102,7 @@ export class SlidingWindowLimit {
     if (lane === 'broadcast') this.#broadcasts.push(now);
   }
 
-  /** A 429 during the cooldown belongs to an earlier call: it may prolong the cooldown, and is no new information. */
+  /** A 429 during the cooldown belongs to an earlier call. It may prolong the cooldown, and is no new information otherwise. */
   reportTooManyRequests(now: number, ms: number): void {
     const until = Math.max(this.#pausedUntil, now + ms);
     if (now >= this.#pausedUntil) this.#rate.decrease(now, until);
@@ -114,8 +114,9 @@ export class SlidingWindowLimit {
   }
 
   /**
-   * When the next call of this lane may start. A broadcast that used less than its reserved share may borrow from single sends;
-   * otherwise steady single sends could starve it. One that filled the group alone may not, or it would starve them.
+   * When the next call of this lane may start. A broadcast that used less than its share may borrow from single sends;
+   * otherwise steady single sends could starve it. A broadcast that filled the group alone may not borrow, or it would starve
+   * them.
    */
   availableAt(now: number, lane: Lane): number {
     const at = this.availableAfter(now, 0, lane);
@@ -127,7 +128,7 @@ export class SlidingWindowLimit {
     );
   }
 
-  /** When a call of this lane may start that has `ahead` calls of its group before it. */
+  /** When a call of this lane may start if `ahead` calls of its group come before it. */
   availableAfter(now: number, ahead: number, lane: Lane): number {
     const start = Math.max(now, this.#pausedUntil);
     const whole = this.limit(now);
@@ -139,7 +140,7 @@ export class SlidingWindowLimit {
     return first + Math.floor(ahead / limit) * SPAN_MS;
   }
 
-  /** How many calls may start from now until then. */
+  /** How many calls may start between now and then. */
   capacityUntil(now: number, until: number): number {
     const start = Math.max(now, this.#pausedUntil);
     if (until < start) return 0;

@@ -14,7 +14,7 @@ export class LimiterStats {
     broadcast: empty(),
   };
   tooManyRequests = 0;
-  /** Calls of each of the last seconds. */
+  /** Calls in each of the last seconds. */
   readonly #calls = Array.from({ length: SECONDS }, () => ({ second: Number.NaN, calls: 0 }));
 
   granted(lane: Lane, now: number, waitedMs: number): void {
@@ -32,7 +32,7 @@ export class LimiterStats {
     return { urgent: of('urgent'), interactive: of('interactive'), broadcast: of('broadcast') };
   }
 
-  /** Over the last ten seconds, of which the present one is not over yet. */
+  /** Over the last ten seconds, including the current one, which is not over. */
   perSecond(now: number): number {
     const second = Math.floor(now / 1_000);
     let calls = 0;
@@ -41,7 +41,7 @@ export class LimiterStats {
   }
 }
 
-/** Groups that are limited now. */
+/** Groups that have a limit now. */
 export function statsOfGroups(
   windows: Readonly<Record<Group, SlidingWindowLimit>>,
   now: number,

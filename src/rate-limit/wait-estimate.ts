@@ -2,25 +2,25 @@ import { type FairQueue, type PerGroup, perGroup } from './fair-queue.ts';
 import type { SlidingWindowLimit } from './sliding-window.ts';
 import { GROUPS, type Group, type Lane } from './types.ts';
 
-/** While broadcasts are queued, every fifth permit is theirs. */
+/** While broadcasts are queued, every fifth permit is granted to one. */
 export const BROADCAST_EVERY = 5;
 
 export interface QueueSnapshot {
   now: number;
-  /** The next free slot, and the gap between slots. */
+  /** When the next slot is free, and the gap between slots. */
   slotAt: number;
   gapMs: number;
   lanes: Readonly<Record<Lane, FairQueue>>;
   windows: Readonly<Record<Group, SlidingWindowLimit>>;
-  /** Permits granted to other lanes since the last one of a broadcast. */
+  /** Permits granted to other lanes since the last one for a broadcast. */
   sinceBroadcast: number;
 }
 
 const ROUNDS = 16;
 
 /**
- * When one more request would be granted if no others came. Who is ahead depends on the capacity of each group until then, and
- * that on the time itself, so the estimate is iterated upward until it is stable.
+ * Estimates when one more request would be granted if no others came. Which requests are ahead depends on the capacity of each
+ * group until then, and that depends on the time itself, so the estimate is raised step by step until it is stable.
  */
 export function estimateGrantTime(
   ask: { lane: Lane; caller: string; weight: number; group: Group; callsBefore?: number },
@@ -58,7 +58,7 @@ function placesUntil(at: number, { now, lanes, windows }: QueueSnapshot): PerGro
   return places;
 }
 
-/** How many slots in between go to the other of the two ordinary lanes. */
+/** How many of these slots go to the other one of the two ordinary lanes. */
 function slotsOfOtherLane(
   { lanes, sinceBroadcast }: QueueSnapshot,
   places: PerGroup,

@@ -1,7 +1,7 @@
 /** Returns a function that cancels the timer. It may fire late. */
 export type SetTimer = (run: () => void, ms: number) => () => void;
 
-/** Rounds up, because a timer that fires too early would have to be set again. */
+/** Rounds up: a timer that fires early would have to be set again. */
 export const realTimer: SetTimer = (run, ms) => {
   const timer = setTimeout(run, Math.min(Math.ceil(ms), 2_147_483_647));
   return () => clearTimeout(timer);

@@ -1,6 +1,6 @@
 import { type CountryCode, getCountries, getCountryCallingCode, isSupportedCountry } from 'libphonenumber-js/max';
 
-/** The languages in which tables name countries; those of WATI's largest markets, and English. */
+/** The languages in which tables name countries: those of WATI's largest markets, and English. */
 const languages = ['en', 'de', 'fr', 'es', 'pt', 'it', 'nl', 'pl', 'tr', 'ru', 'ar', 'he', 'hi', 'id', 'zh', 'ja'];
 const short = new Map<string, CountryCode>([
   ['usa', 'US'],
@@ -8,11 +8,11 @@ const short = new Map<string, CountryCode>([
   ['uae', 'AE'],
 ]);
 
-/** Finds the calling code of a country that is named: `US`, `en-US`, `Germany`, `Allemagne`. */
+/** Finds the calling code of a named country: `US`, `en-US`, `Germany`, `Allemagne`. */
 export class CountryNames {
   #byName: ReadonlyMap<string, CountryCode> | undefined;
 
-  /** undefined: this names no country. */
+  /** undefined: this is no name of a country. */
   callingCodeOf(text: string): string | undefined {
     const name = text.trim();
     const upper = name.replace(/^[a-z]{2,3}[-_](?=[a-z]{2}$)/i, '').toUpperCase();
@@ -20,7 +20,7 @@ export class CountryNames {
     return country === undefined ? undefined : getCountryCallingCode(country);
   }
 
-  /** Built when it is needed first: most files never ask. */
+  /** Built on first use, because most files do not need it. */
   #names(): ReadonlyMap<string, CountryCode> {
     if (this.#byName) return this.#byName;
     const found = new Map<string, CountryCode>(short);

@@ -3,9 +3,9 @@ import { counted } from '../lib/counted.ts';
 /** Digits with country code, as WATI takes them and the store keeps them. */
 const plainNumber = /^[1-9][0-9]{6,14}$/;
 
-/** Behind a `+`, what people put between the groups of a number. */
+/** Characters that people write between the groups of a number that begins with `+`. */
 const separated = /^\+[\p{Zs}\p{Pd}0-9.()[\]]*$/u;
-/** Bounds what the rules look at. */
+/** The longest text that is examined. */
 const lengthMax = 100;
 const separators = /[^0-9]/g;
 
@@ -21,7 +21,7 @@ export function readForm(text: string): NumberForm {
   return plainNumber.test(digits) ? { digits } : { fault: countFault(digits) };
 }
 
-/** The same for the part behind the country code, which stands in a cell of its own: here separators need no `+`. */
+/** The same for the part after the country code, in a cell of its own: here separators need no `+`. */
 export function readNational(text: string): NumberForm {
   if (text.startsWith('00')) return { fault: 'begins with 00: write it without the 00 and the country code' };
   if (/^[0-9]{1,15}$/.test(text)) return { digits: text };
@@ -30,12 +30,12 @@ export function readNational(text: string): NumberForm {
     return { fault: 'has a + and its country code, which CountryCode gives too: keep one of the two' };
   }
   const digits = text.replace(separators, '');
-  // Whether a 0 in front belongs to the number is for its country to say.
+  // Whether a leading 0 belongs to the number depends on its country.
   const fault = wordsFor(`+${text.replace(/^([^0-9]*)0+/, '$1')}`);
   return fault === undefined && digits.length > 0 ? { digits } : { fault: wordsFor(text) ?? countFault(digits) };
 }
 
-/** Why a cell of calling codes, without its `+`, is none of them. */
+/** Why a cell is no calling code (without its `+`). */
 export function codeFault(code: string): string {
   if (code === '') return 'has no country code: fill CountryCode, or write the number with + and its country code';
   const cause = codeRules.find(([pattern]) => pattern.test(code))?.[1] ?? 'is not the calling code of a country';

@@ -10,25 +10,25 @@ import { codeFault, readForm, readNational } from './number-form.ts';
 
 export type NumberReading = { to: string } | { fault: string };
 
-/** The numbers behind one calling code. */
+/** The numbers with one calling code. */
 interface NumberingPlan {
   code: string;
-  /** All that share the code. */
+  /** All countries that share the code. */
   countries: CountryCode[];
   lengths: ReadonlySet<number>;
-  /** Numbers that any of them assigns; undefined: libphonenumber is asked for each number. */
+  /** Pattern of the numbers that any of them assigns; undefined: libphonenumber parses each number. */
   assigned: RegExp | undefined;
 }
 
 /**
  * Reads numbers and their countries by libphonenumber's metadata. The test is "possible" and not "valid", because metadata lags
- * behind what carriers assign. A number that is not assigned, while an obvious other reading is (a 0 or the country code once too
- * often), is refused as a mistake.
+ * behind what carriers assign. A number that is not assigned is refused as a mistake if there is an obvious other reading: a
+ * leading 0, or the country code written twice.
  */
 export class PhoneNumbers {
   readonly #countriesOf: ReadonlyMap<string, CountryCode[]>;
   readonly #plans = new Map<string, NumberingPlan>();
-  /** Behind +1 the area code decides the country. */
+  /** After +1 the area code decides the country. */
   readonly #areaCountries = new Map<string, string>();
   readonly countryNames = new CountryNames();
   readonly #names = new Intl.DisplayNames('en', { type: 'region' });
@@ -46,7 +46,10 @@ export class PhoneNumbers {
       : this.#narrowed(this.#judge(form.digits) ?? this.#groupFault(text, form.digits), form.digits, allowed);
   }
 
-  /** A country code and the rest, from two cells; read together, because concatenated they may form another valid number. */
+  /**
+   * The same from two cells, country code and number. They are validated together, because concatenated they may form another
+   * valid number.
+   */
   readPair(codeText: string, phone: string, allowed?: readonly string[]): NumberReading {
     const code = this.#readCode(codeText);
     if (typeof code !== 'string') return code;
@@ -58,8 +61,8 @@ export class PhoneNumbers {
   }
 
   /**
-   * Whether a number that was read whole is rather the part behind this calling code, which stands somewhere beside it. Where it is
-   * assigned as it stands, only a mobile of the other country counts, and a hint that may be anything counts for nothing.
+   * Whether a complete number is more likely the part after this calling code, which was found beside it. If the number is
+   * assigned as it stands, only a mobile number of the other country counts, and a vague hint does not.
    */
   mayLack(code: string, digits: string, { isOnlyHint = false } = {}): boolean {
     if (!this.#countriesOf.has(code) || !fits(this.#plan(code), digits)) return false;
@@ -69,7 +72,7 @@ export class PhoneNumbers {
     return /MOBILE/.test(parsePhoneNumberFromString(`+${code}${digits}`)?.getType() ?? '');
   }
 
-  /** Why a number of this country is refused; undefined: it is not. `digits` is a possible number. */
+  /** Why a number of this country is refused; undefined: it is accepted. `digits` is a possible number. */
   countryFault(digits: string, allowed: readonly string[]): string | undefined {
     const country = this.countryOf(digits, allowed);
     if (country !== undefined && allowed.includes(country)) return undefined;
@@ -77,8 +80,8 @@ export class PhoneNumbers {
   }
 
   /**
-   * ISO 3166 code; undefined for numbers of no country. Where all countries of the calling code are `accepted`, which of them it is
-   * does not matter, and the number is not parsed.
+   * ISO 3166 code; undefined for numbers of no country. If all countries of the calling code are `accepted`, the number is not
+   * parsed, because it makes no difference which of them it belongs to.
    */
   countryOf(digits: string, accepted: readonly string[] = []): string | undefined {
     const plan = this.#planOf(digits);
@@ -94,7 +97,7 @@ export class PhoneNumbers {
       if (area !== undefined) this.#areaCountries.set(area, parsed.country);
       return parsed.country;
     }
-    // Not assigned: the country with these leading digits, else the main country of the code.
+    // For a number that is not assigned: the country with these leading digits, else the main country of the code.
     const possible = parsed?.getPossibleCountries() ?? [];
     const known = possible.find((country) => leadingDigitsOf(country)?.test(national));
     return known ?? plan.countries.find((country) => possible.includes(country)) ?? first;
@@ -206,7 +209,7 @@ function planIn(country: CountryCode) {
   return { lengths: plan?.possibleLengths() ?? [], leading: plan?.leadingDigits(), pattern: patternOf(plan) };
 }
 
-/** The library's types leave this method out; without it every number is parsed, which is right but slower. */
+/** The library's types omit this method. If it is missing, every number is parsed, which is correct but slower. */
 function patternOf(plan: object | undefined): string | undefined {
   if (plan === undefined || !('nationalNumberPattern' in plan)) return undefined;
   const { nationalNumberPattern } = plan;
@@ -215,7 +218,7 @@ function patternOf(plan: object | undefined): string | undefined {
   return typeof pattern === 'string' ? pattern : undefined;
 }
 
-/** The library lists the countries of a code with the main one first, and its types leave that out. */
+/** The library lists the countries of a code with the main one first; its types do not say so. */
 function mainFirst(code: string, countries: CountryCode[]): CountryCode[] {
   const metadata = new Metadata();
   if (!('getCountryCodesForCallingCode' in metadata)) return countries;

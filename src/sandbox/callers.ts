@@ -5,7 +5,7 @@ import { sandboxKey } from '../callers/sandbox-key.ts';
 import { type Callers, fixedCallers } from '../callers.ts';
 import { exampleIds } from '../schemas/common.ts';
 
-/** The callers of CLIENTS_FILE, followed as the service does; without the file, one caller with all scopes. */
+/** The callers of CLIENTS_FILE, followed as the service does; without the file, a single caller with all scopes. */
 export function openSandboxCallers(path: string | undefined, logger: () => FastifyBaseLogger): Callers {
   if (path === undefined || path === '') {
     const keys = [{ sha256: hash('sha256', sandboxKey) }];

@@ -10,12 +10,12 @@ const template = 'order_update';
 const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
 const named = [unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
 
-/** Whether a request names one of the records of the examples. */
+/** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
 
 /**
- * The records that the examples of the docs page name, so that the sandbox answers each example as it is. Inserted when the first
- * of them is read: test suites start without records.
+ * The records that the examples of the docs page name, so that the sandbox can answer every example. Inserted when the first of
+ * them is read, so that test suites start without records.
  */
 export async function recordExamples(store: MessageStore & BroadcastStore, caller: string): Promise<void> {
   const to = '14155550112';
@@ -77,7 +77,7 @@ function recipient({ broadcast: broadcastId, caller, name: broadcastName }: Exam
     order_id: `A-100${3 + at}`,
     order_status: 'packed',
   };
-  // An id of its own that is the same in every sandbox.
+  // An id that is the same in every sandbox.
   const id = `${broadcastId.slice(0, -1)}${at}-r`;
   const call = toJson({ kind: 'template', body: { to, template, parameters, broadcastName } });
   return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, call, broadcastId };

@@ -3,17 +3,17 @@ import type { FastifyInstance } from 'fastify';
 import { watchConnections } from '../http/connections.ts';
 
 /**
- * One listener for the life of the sandbox, in front of one service after another. Connections of clients outlive a change of the
- * service: otherwise a kept-alive client would send its next request into a closed one.
+ * One listener for the life of the sandbox, in front of one service after another. The listener keeps clients' connections open
+ * when the service is replaced; otherwise a kept-alive client would send its next request into a closed connection.
  */
 export interface Front {
-  /** As it can be called. */
+  /** The address for clients. */
   readonly url: string;
-  /** Puts another service behind the listener. Requests that come meanwhile wait for it. */
+  /** Puts another service behind the listener. Requests that arrive meanwhile wait for it. */
   replace(change: () => Promise<FastifyInstance>): Promise<void>;
-  /** Takes no more connections; the service is its owner's to end. */
+  /** Accepts no more connections. The owner of the service closes that. */
   stop(): void;
-  /** Ends the connections that are left. */
+  /** Closes the connections that are left. */
   close(): void;
 }
 
@@ -23,7 +23,7 @@ interface FrontOptions {
   /** CONNECTIONS_MAX, and the percentage of it that one address may have. */
   readonly max: number;
   readonly perAddress: number;
-  /** Serves what is not the service's; answers whether the request was for it. */
+  /** Serves requests that are not for the service; returns whether this was one. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Runs before the service receives the request. */
   readonly before: (request: IncomingMessage) => Promise<unknown> | undefined;
@@ -35,7 +35,7 @@ export async function openFront(
 ): Promise<Front> {
   let service = first;
   let change: Promise<void> | undefined;
-  // As src/app.ts sets its own server; what can be read there is.
+  // The settings that src/app.ts gives its own server, as far as they can be read from it.
   const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount } = first.server;
   const front = createServer({ requireHostHeader: false, connectionsCheckingInterval: 1_000 });
   Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount });
@@ -77,7 +77,7 @@ export async function openFront(
   };
 }
 
-/** All interfaces are no address to call; loopback is one of them. */
+/** A wildcard address cannot be called, so loopback is used. */
 function urlOf(address: ReturnType<ReturnType<typeof createServer>['address']>): string {
   if (address === null || typeof address === 'string') throw new Error('the sandbox listens on no port');
   const host = /^(0\.0\.0\.0|::)$/.test(address.address) ? '127.0.0.1' : address.address;

@@ -22,14 +22,14 @@ export interface Sandbox {
   /** Base URL of the service and of `/_sandbox`. */
   readonly url: string;
   readonly gatewayUrl: string;
-  /** With these a service of one's own runs against the same simulated Maton. */
+  /** Settings with which another service runs against the same simulated Maton. */
   readonly controlUrl: string;
   readonly matonKey: string;
-  /** A port that is free for it; 0 where the system is to choose. */
+  /** A free port for it; 0 lets the system choose. */
   readonly rehearsalPort: number;
-  /** Target of the simulated WATI's webhooks, without the path, which holds the token. */
+  /** Target of the simulated WATI's webhooks, without the path, which contains the token. */
   readonly webhooksOrigin: string;
-  /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
+  /** Names of the callers in CLIENTS_FILE; empty if the sandbox has a single one of its own. */
   readonly callersOfFile: readonly string[];
   close(): Promise<void>;
 }
@@ -37,19 +37,19 @@ export interface Sandbox {
 interface SandboxOptions {
   /** Seed of its ids; random by default. */
   readonly seed?: string | undefined;
-  /** A file of templates that WATI has besides its own, after each reset as well. */
+  /** A file of templates that WATI has in addition to its own, also after each reset. */
   readonly templatesFile?: string | undefined;
   /** Target of the simulated WATI's webhooks; the sandbox's own intake by default. */
   readonly webhooksUrl?: string | undefined;
   readonly logger: (config: Config) => ServiceOverrides['logger'];
 }
 
-/** HOST, where it means every interface. */
+/** Whether HOST means every interface. */
 const everywhere = /^(0\.0\.0\.0|::)$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A simulated Maton and WATI, and the service in front of it. A reset puts a new service in the place of the old one. */
+/** A simulated Maton and WATI, and the service in front of it. A reset replaces the service. */
 export async function startSandbox(environment: Environment, options: SandboxOptions): Promise<Sandbox> {
   const { seed, templatesFile, webhooksUrl, logger: loggerFor } = options;
   const settings = settingsOf(environment);
@@ -61,7 +61,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   const simulator = await startSimulator({
     seed,
     gatewayPort: await freePort(portAfter(port, 1)),
-    // In a container its ledger is to be read from outside, as the service is.
+    // In a container the ledger has to be readable from outside, like the service.
     ...(everywhere.test(host) && { gatewayHost: host }),
     ...limitsOf(settings),
     lateMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
@@ -122,7 +122,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   }
 }
 
-/** Lets the simulator read the old service's last requests, so that none of them arrives after the reset. */
+/** Lets the simulator read the last requests of the old service, so that none of them arrives after the reset. */
 async function drainSockets(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await setImmediate();
 }
@@ -140,7 +140,7 @@ async function webhooksTarget({ PORT: port }: Config, url: string | undefined) {
   return { intakePort, webhooks: ownWebhooksUrl(intakePort) };
 }
 
-/** From there on the service keeps no limit, nor does the simulated WATI. */
+/** A rate of this much or more means no limit, for the service and for the simulated WATI. */
 const limitsOf = ({ MATON_RATE_PER_SECOND: rate, WATI_PLAN: plan }: Config) =>
   rate < 100_000 ? { perSecond: rate, plan } : { perSecond: Number.POSITIVE_INFINITY, plan: 'none' as const };
 
@@ -152,7 +152,7 @@ const behindSimulator = (settings: Config, simulator: Simulator, intakePort: num
   ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
 });
 
-/** The settings of the service hold here as well, but for those that lead out of the sandbox. */
+/** The settings of the service apply here too, except those that lead outside the sandbox. */
 function settingsOf(environment: Environment): Config {
   return loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
@@ -170,20 +170,20 @@ function settingsOf(environment: Environment): Config {
     INTAKE_TOKENS_FILE: undefined,
     INTAKE_SPOOL: undefined,
     INTAKE_PUBLIC_URL: undefined,
-    // Here there is no key to leak, and a debugger may be welcome.
+    // There is no real key to leak, and a debugger may be wanted.
     NODE_DEBUG: undefined,
     NODE_OPTIONS: undefined,
     CLIENTS_FILE: environment.CLIENTS_FILE || 'none: the sandbox has one caller',
   });
 }
 
-/** A template that was added a moment ago is found, and so is what is due when time was moved. */
+/** Short delays, so that a template that was just added is found, and due work is done after time was moved. */
 const pauses = { ...defaultRetryDelays, templateMissMs: 0, pollEveryMs: 500 };
 
 /** Parts that survive a reset. */
 type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };
 
-/** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
+/** One service from start to reset: its records, keys, caches, counts and pauses begin and end with it. */
 async function startService(config: Config, { clock, ids }: Simulator, lasting: Lasting) {
   const store = await openStore('memory:', {
     ...retentionOf(config),
@@ -206,7 +206,7 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
       examples ??= recordExamples(store, lasting.callers.list()[0]?.caller.id ?? exampleIds.caller);
       return examples;
     },
-    /** Time was moved: what is too old by now goes, without waiting for the next round. */
+    /** After time was moved, deletes what has expired without waiting for the next interval. */
     age: async () => {
       while ((await store.purge(500)) > 0);
     },
@@ -216,7 +216,7 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
 /** 0: the system chooses. */
 const portAfter = (port: number, by: number): number => (port === 0 ? 0 : port + by);
 
-/** The first free port from `from` on; of 0, any that is free now. */
+/** The first free port from `from` on; for 0, any free port. */
 async function freePort(from: number): Promise<number> {
   for (let port = from; port < Math.min(from + 100, 65_536); port++) {
     const free = await new Promise<number>((resolve) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readTemplates } from '../simulator/given-templates.ts';
 
-/** The templates of a file. Throws with what is wrong with it, in words. */
+/** Reads the templates of a file. Throws with its faults in words. */
 export function templatesFromFile(path: string): Exclude<ReturnType<typeof readTemplates>, string> {
   const given = readTemplates(read(path));
   if (typeof given === 'string') throw new Error(`${path}: ${given}`);

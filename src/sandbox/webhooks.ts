@@ -1,10 +1,10 @@
 import type { IntakeTokens } from '../intake/tokens.ts';
 import { exampleIds } from '../schemas/common.ts';
 
-/** Opens the sandbox's own intake, and nothing else; of the length of a real one. */
+/** The token of the sandbox's own intake. It opens nothing else, and has the length of a real one. */
 const token = 'sandbox-intake-token-of-nobody-000000000000';
 
-/** Tokens of the sandbox's own intake: one, for its simulated WATI and its one connection. */
+/** Tokens of the sandbox's own intake: a single one, for its simulated WATI and its connection. */
 export function sandboxTokens(now: () => number): IntakeTokens {
   const connectionId = exampleIds.connection;
   const sinceMs = now();
@@ -19,7 +19,7 @@ export function sandboxTokens(now: () => number): IntakeTokens {
 /** The address of the sandbox's own intake. */
 export const ownWebhooksUrl = (port: number): string => `http://127.0.0.1:${port}/wati/${token}`;
 
-/** An address that webhooks can go to, as the simulator takes it. Throws with what is wrong with it, in words. */
+/** An address for webhooks, in the form of the simulator. Throws with its faults in words. */
 export function webhooksUrlOf(text: string): string {
   const url = URL.parse(text);
   const isHttp = url !== null && /^https?:$/.test(url.protocol);

@@ -142,7 +142,7 @@ export const BroadcastListQuery = Type.Object(
   strict,
 );
 
-/** The docs page is filled in with an id that the sandbox has recorded (src/sandbox/example-records.ts). */
+/** The docs page pre-fills an id that the sandbox has recorded (src/sandbox/example-records.ts). */
 export const broadcastParams = (example: string) =>
   Type.Object(
     { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a broadcast', examples: [example] }) },

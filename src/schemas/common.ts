@@ -2,9 +2,9 @@ import { type TSchema, Type } from 'typebox';
 
 /** Schemas that several nouns share. A schema with a `title` becomes a component of openapi.yaml. */
 
-/** The keywords that begin with `x-` are checked by src/schemas/schema-keywords.ts, which has the words for what breaks them. */
+/** src/schemas/schema-keywords.ts checks the keywords that begin with `x-`, and has their messages. */
 
-/** Every form in which a record may name its recipient, possible or not: to find and to erase what is there. */
+/** Every form in which a record may name its recipient, valid or not, so that existing records can be found and erased. */
 export const recipientPattern = '^(\\+?[1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$';
 
 export const PhoneNumber = Type.String({
@@ -15,7 +15,7 @@ export const PhoneNumber = Type.String({
   examples: ['14155550100'],
 });
 
-/** A contact id (24 hex digits) or a BSUID replaces the number where WATI documents it. */
+/** A contact id (24 hex digits) or a BSUID may replace the number where WATI documents it. */
 export const Recipient = Type.String({
   'x-recipient': 'any',
   maxLength: 200,
@@ -24,7 +24,7 @@ export const Recipient = Type.String({
   examples: ['14155550100'],
 });
 
-/** One of the numbers of the company itself. No example: the docs page would send it. */
+/** One of the company's own numbers. Without an example, because the docs page would send it. */
 export const Channel = Type.String({
   'x-channel': 'number',
   maxLength: 200,
@@ -32,7 +32,7 @@ export const Channel = Type.String({
     'which of your own WhatsApp numbers it goes through, where the account has several: digits with country code, or behind a `+` with blanks, dots, dashes and brackets; `WATI_CHANNEL_NUMBER` where it is absent',
 });
 
-/** For records that exist: a number from before a rule can still be found and erased. */
+/** For existing records: numbers that a newer rule refuses can still be found and erased. */
 export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
   'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
@@ -40,7 +40,7 @@ export const RecordedRecipient = Type.String({
   examples: ['14155550100'],
 });
 
-/** Text that people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
+/** Text for people to read: not blank, and without control characters. A `line` has no line breaks and no tabs either. */
 export const text = (maxLength: number, example: string, options: { description?: string; line?: true } = {}) =>
   Type.String({
     minLength: 1,
@@ -50,7 +50,7 @@ export const text = (maxLength: number, example: string, options: { description?
     ...(options.description && { description: options.description }),
   });
 
-/** Ids that the docs page fills in, and that the sandbox has from its start (src/sandbox/example-records.ts). */
+/** Ids that the docs page pre-fills and the sandbox has from its start (src/sandbox/example-records.ts). */
 export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
@@ -62,7 +62,7 @@ export const exampleIds = {
   caller: 'sandbox',
 } as const;
 
-/** Our output and WATI's input have no `+`. */
+/** Our answers and WATI's input have no `+`. */
 export const digits = (recipient: string): string => (recipient.startsWith('+') ? recipient.slice(1) : recipient);
 
 export const Timestamp = Type.String({ description: 'ISO 8601, UTC', examples: ['2026-11-02T09:30:00.000Z'] });
@@ -70,7 +70,7 @@ export const Timestamp = Type.String({ description: 'ISO 8601, UTC', examples: [
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, description?: string) =>
   Type.Enum<[...Values]>([...values], { type: 'string', ...(description && { description }) });
 
-/** `{name: value}` with any names. Type.Record would let names with a line break pass unchecked (its pattern is `^.*$`). */
+/** `{name: value}` with any names. Type.Record would accept names with a line break (its pattern is `^.*$`). */
 export const textByName = (options: { description: string; examples: Record<string, string>[]; maxLength?: number }) =>
   Type.Unsafe<Record<string, string>>({
     type: 'object',
@@ -94,13 +94,13 @@ const Page = Type.Object(
   },
 );
 
-/** Every list of the upstream's things answers `{data, page}`. */
+/** Every list of upstream resources is answered as `{data, page}`. */
 export const pageOf = <Item extends TSchema>(item: Item, title: string) =>
   Type.Object({ data: Type.Array(item), page: Page }, { title });
 
 export const strict = { additionalProperties: false } as const;
 
-/** An answer with a description of its own, where one schema serves several statuses. */
+/** A response with its own description, where one schema serves several statuses. */
 export const answers = <Schema extends TSchema>(description: string, schema: Schema) => ({
   description,
   content: { 'application/json': { schema } },

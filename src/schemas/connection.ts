@@ -39,6 +39,6 @@ const connectionParams = (example: string) =>
     strict,
   );
 export const ConnectionParams = connectionParams(exampleIds.connection);
-/** Another connection than the sandbox's, so that trying the example leaves an account to send with. */
+/** Not the sandbox's main connection, so that an account is left to send with after the example was tried. */
 export const DeleteConnectionParams = connectionParams(exampleIds.failedConnection);
 export const ConnectionPost = Type.Object({}, { title: 'ConnectionPost', ...strict, examples: [{}] });

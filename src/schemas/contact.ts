@@ -22,7 +22,7 @@ export type Contact = Static<typeof Contact>;
 
 export const ContactPage = pageOf(Contact, 'ContactPage');
 
-/** The operators that WATI documents for `attribute`. Four of them ask no value. */
+/** The operators that WATI documents for `attribute`. Four of them take no value. */
 const attributeFilter = '^[^:]{1,256}:((exist|notExist|valid|invalid)|(contain|notContain|==|!=):.{1,512})$';
 
 const attributeForm =

@@ -153,7 +153,7 @@ export const ConversationQuery = Type.Object(
 export const ConversationChannel = Type.Object({ channel: Type.Optional(Channel) }, strict);
 
 /**
- * Two shapes and no third: an absent e-mail must never mean "the bot", as it does for WATI. One object and not a union of two,
+ * Exactly two shapes: an absent e-mail must never mean "the bot", as it does for WATI. One object instead of a union of two,
  * because generators for Java merge a union into one class that sends both.
  */
 export const OperatorPut = Type.Object(
@@ -165,7 +165,7 @@ export const OperatorPut = Type.Object(
         examples: ['asha@example.com'],
       }),
     ),
-    // A boolean of one value has no name in the clients of some languages.
+    // Clients in some languages have no name for a boolean with a single value.
     bot: Type.Optional(
       Type.Boolean({
         not: { enum: [false] },

@@ -6,7 +6,7 @@ export const ErasePost = Type.Object(
     to: RecordedRecipient,
     dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
   },
-  // The docs page fills this in, so it must do no harm.
+  // The docs page pre-fills this value, so it must be harmless.
   { title: 'ErasePost', ...strict, examples: [{ to: '14155550100', dryRun: true }] },
 );
 

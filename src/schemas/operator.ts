@@ -39,7 +39,7 @@ export const SendingPut = Type.Object(
   {
     title: 'SendingPut',
     ...strict,
-    // The docs page fills this in, so it must do no harm.
+    // The docs page pre-fills this value, so it must be harmless.
     examples: [{ stopped: { all: false, callers: [], connections: [] }, reason: 'the incident is over' }],
   },
 );
@@ -103,7 +103,7 @@ export const OperatorBroadcastQuery = Type.Object(
 );
 
 const shown = Message.properties;
-/** Named one by one: what is added to a message one day is not shown to operators by itself. */
+/** Lists its fields one by one, so that a field that is added to messages later is not shown to operators by accident. */
 export const OperatorMessage = Type.Object(
   {
     id: shown.id,

@@ -6,7 +6,7 @@ export const ProblemDocument = Type.Object(
     type: Type.String({
       description:
         'the address of what to do: `/problems/<slug>` behind `PUBLIC_URL`, else behind the Host that the request names, else alone. Compare its end, one of those listed here.',
-      // Open: a client that was generated from today's list takes what is added to it.
+      // An open list: clients that were generated from today's list accept values that are added later.
       'x-extensible-enum': Object.keys(problemTypes).map((slug) => `/problems/${slug}`),
     }),
     title: Type.String(),

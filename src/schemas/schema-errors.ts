@@ -5,8 +5,9 @@ import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 
 /**
- * Schema errors in words. Each names the requirement and the kind of value that came, never the value, and no regular expression:
- * a schema with a `pattern` explains it in `x-form`. Ajv has to be `verbose`, so that its errors carry the schema and the value.
+ * Schema errors in words. Each names the requirement and the type of the given value; it shows neither the value nor a regular
+ * expression. A schema with a `pattern` explains it in `x-form`. Ajv has to be `verbose`, so that its errors contain schema and
+ * value.
  */
 export type SchemaFault = Pick<ErrorObject, 'instancePath' | 'schemaPath' | 'keyword' | 'params'> &
   Partial<Pick<ErrorObject, 'message' | 'propertyName' | 'data' | 'parentSchema'>>;
@@ -14,23 +15,23 @@ export type SchemaFault = Pick<ErrorObject, 'instancePath' | 'schemaPath' | 'key
 type Schema = Readonly<Record<string, unknown>>;
 
 const faultsMax = 100;
-/** A name in a pointer may be as long as a body. */
+/** Names in pointers are cut, because a name may be as long as a body. */
 const namePartMax = 64;
 const namesMax = 12;
 
-/** Among several faults of one value, the first of these names the cause; the others follow from it. */
+/** If a value has several faults, the first of these keywords names the cause; the others follow from it. */
 const causes = ['type', 'required', 'minLength', 'maxLength', 'x-', 'enum', 'const', 'pattern'];
 const rankOf = (keyword: string) => {
   const at = causes.indexOf(keyword.startsWith('x-') ? 'x-' : keyword);
   return at === -1 ? causes.length : at;
 };
 
-/** One fault for each value that is at fault, each with its place behind `place`. At most a hundred. */
+/** One fault per value, with its pointer after `place`. At most a hundred. */
 export function fieldErrors(faults: readonly SchemaFault[], place = ''): FieldError[] {
   const unions = faults.filter(({ keyword }) => isUnion(keyword)).map(({ schemaPath }) => `${schemaPath}/`);
   const found = new Map<string, { rank: number; detail: string }>();
   for (const fault of faults) {
-    // Faults of the branches of a union, or of a name that a rule on names covers, are reported once.
+    // The faults of a union's branches, and of a name that `propertyNames` covers, are reported once.
     if (fault.keyword === 'if' || fault.keyword === 'propertyNames') continue;
     if (unions.some((union) => fault.schemaPath.startsWith(union))) continue;
     const pointer = `${place}${pointerOf(fault)}`;
@@ -74,7 +75,7 @@ export function faultInWords(fault: SchemaFault, pointer = fault.instancePath): 
   return ruleInWords(fault);
 }
 
-/** The rules that are about the value alone. */
+/** The rules that concern only the value itself. */
 function ruleInWords({ keyword, params, data, parentSchema = {}, message }: SchemaFault): string {
   const limit = Number(params.limit);
   switch (keyword) {
@@ -97,7 +98,7 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
     case 'false schema':
       return 'is not taken here';
     default:
-      // Keywords of our own carry words of their own.
+      // Our own keywords have messages of their own.
       return (keyword.startsWith('x-') && message) || `must be ${wantedBy(parentSchema)}`;
   }
 }
@@ -116,7 +117,7 @@ function propertiesInWords({ properties }: Schema, limit: number): string {
   return names.length === 0 ? entries(limit) : `${limit} of ${listed(names)}`;
 }
 
-/** `; did you mean x?`; where nothing is near, what there is. */
+/** `; did you mean x?`; if nothing is similar, the known names. */
 function nearOrAll(name: string, known: readonly string[]): string {
   const near = didYouMean(name, known);
   if (near !== '') return near;
@@ -127,7 +128,7 @@ function nearOrAll(name: string, known: readonly string[]): string {
 const nearOf = (data: unknown, known: unknown) =>
   typeof data === 'string' && Array.isArray(known) ? didYouMean(data, known.map(String)) : '';
 
-/** The requirement of a schema, as it follows on "must be". */
+/** The requirement of a schema, in the form that follows "must be". */
 function wantedBy(schema: Schema): string {
   const { type, not } = schema;
   if (typeof schema['x-form'] === 'string') return schema['x-form'];
@@ -185,7 +186,7 @@ function objectInWords({ properties, required }: Schema): string {
 
 const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
 
-/** The kind of the value, never its content. */
+/** The type of the value, never its content. */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';

@@ -11,8 +11,8 @@ const lengthMax = 200;
 const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits with the country code, no 0 first';
 
 /**
- * Keywords that JSON Schema lacks: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`
- * and `x-address: https`, with messages of their own, and `x-form`, which validates nothing: it explains a `pattern` in words
+ * Keywords that JSON Schema lacks, with messages of their own: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines
+ * | line`, `x-media-path: stored` and `x-address: https`. `x-form` validates nothing: it explains a `pattern` in words
  * (src/schemas/schema-errors.ts).
  */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
@@ -26,7 +26,7 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
 
 const shared = { type: 'string', schemaType: 'string', errors: true } as const;
 
-/** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
+/** Replaces a number by its digits, so that code after validation sees a single form. */
 function readInPlace(numbers: PhoneNumbers, kind: unknown): Check {
   const check: Check = (text: string, at) => {
     // A text that is too long has a fault already.
@@ -67,7 +67,7 @@ function checkText(kind: unknown): Check {
   return check;
 }
 
-/** Puts the stored path in the place of an address of WATI that shows the file. */
+/** Replaces an address at WATI that shows the file by the stored path. */
 function readPathInPlace(): Check {
   const check: Check = (text: string, at) => {
     const reading = readMediaPath(text);
@@ -85,7 +85,7 @@ function checkAddress(): Check {
   const check: Check = (text: string, at) => {
     const message = httpsFault(text);
     if (message === undefined) {
-      // Programs that compare the scheme expect small letters.
+      // Programs that compare the scheme expect lower case.
       if (at && !text.startsWith('https')) at.parentData[at.parentDataProperty] = text.replace(/^https/i, 'https');
       return true;
     }

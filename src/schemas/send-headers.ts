@@ -10,7 +10,7 @@ const idempotencyKey = (what: string, example: string) =>
 const messageKey = idempotencyKey('message', 'order-1001-shipped');
 const broadcastKey = idempotencyKey('broadcast', 'autumn-sale-2026');
 
-/** A dictionary of RFC 9218 with its two members; the docs page sends the example, so that asks for nothing special. */
+/** A dictionary of RFC 9218 with its two members. The docs page sends the example, so it requests nothing special. */
 const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
 const priority = Type.Optional(
   Type.String({
@@ -28,5 +28,5 @@ export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(messag
 /** Required where one request reaches many people, so that an accidental repeat is harmless. */
 export const KeyedSendHeaders = Type.Object({ 'idempotency-key': broadcastKey, priority });
 
-/** Broadcasts have a line of their own, and no other. */
+/** Broadcasts have a lane of their own, so `Priority` has no effect. */
 export const BroadcastHeaders = Type.Object({ 'idempotency-key': broadcastKey });

@@ -6,7 +6,7 @@ import { trackingSettings } from './tracking-settings.ts';
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
 
-/** WATI documents no limit of receivers for one call; a thousand is a cautious one of ours. */
+/** WATI documents no limit of receivers for one call; a thousand is a cautious limit of our own. */
 const groupMax = (what: string, fallback: number) =>
   Type.Integer({
     description: `template messages in one call upstream: ${what}; a lost answer leaves all of them unknown`,
@@ -15,7 +15,7 @@ const groupMax = (what: string, fallback: number) =>
     maximum: 1_000,
   });
 
-/** The environment, one entry a setting. The descriptions are the table of docs/settings.md; a test holds the two together. */
+/** The environment, one entry per setting. The descriptions are the table in docs/settings.md; a test compares the two. */
 export const EnvSchema = Type.Object({
   MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
   MATON_API_KEY_FILE: Type.Optional(

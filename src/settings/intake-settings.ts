@@ -64,7 +64,7 @@ interface Others {
   STORE_URL: string;
 }
 
-/** What is wrong between these settings, and between them and others. */
+/** Faults that concern several of these settings, or these and others. */
 export function intakeFaults(env: Static<typeof IntakeEnv> & Others): string[] {
   const { INTAKE_PORT: port, INTAKE_TOKENS_FILE: tokens, INTAKE_SPOOL: spool, INTAKE_PUBLIC_URL: publicUrl } = env;
   const others = { PORT: env.PORT, ADMIN_PORT: env.ADMIN_PORT };

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { toError } from '../lib/to-error.ts';
 
-/** The key that goes into one header, to Maton's two hosts, and nowhere else. */
+/** The Maton key. It is sent in one header, to Maton's two hosts, and nowhere else. */
 export interface MatonKey {
   current(): string;
   close(): void;
 }
 
-/** It goes into a header as it is: anything else would fail on the first call instead of now. */
+/** Characters that a header may contain. Any other would make the first call fail, instead of the start. */
 export const fitsHeader = (key: string): boolean => /^[!-~]+$/.test(key);
 
-/** One that is shorter is a mistake, and would be found in texts that have nothing to do with it. */
+/** A shorter key is a mistake, and would be found by chance in unrelated texts. */
 export const keyLengthMin = 16;
 
 /**
- * A key that can be rotated without a restart: its file is read again and again, because file events miss how Kubernetes
- * swaps a mounted secret. A version that cannot be read, is too short or cannot stand in a header leaves the old one in force.
- * `onChange` hears of each fault once, and of a new key before it is used.
+ * A key that can be rotated without a restart. Its file is polled, because file events miss how Kubernetes swaps a mounted
+ * secret. A version that cannot be read, is too short or cannot stand in a header is ignored. `onChange` is called once per
+ * fault, and for a new key before it is used.
  */
 export function followMatonKey(
   { path, first, intervalMs = 1_000 }: { path: string; first: string; intervalMs?: number },

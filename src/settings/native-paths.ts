@@ -2,22 +2,22 @@
 export interface NativePath {
   method: string;
   segments: (string | undefined)[];
-  /** The operator said `unsafe`: it may send, or change webhooks, past everything that this service does about sends. */
+  /** The operator wrote `unsafe`: the call may send, or change webhooks, without any of this service's safeguards. */
   unsafe?: true;
 }
 
-/** The letters of a segment alone: `rotateToken.`, `rotate-token@x` and `ROTATETOKEN+` are one and the same to a lenient router. */
+/** Only the letters of a segment: to a lenient router `rotateToken.`, `rotate-token@x` and `ROTATETOKEN+` are the same. */
 const lettersOf = (segment: string): string => segment.toLowerCase().replace(/[^a-z]/g, '');
 
-/** It would cut the Maton connection off: no entry, and no value of a placeholder, may name it. */
+/** It would disconnect the Maton connection, so no entry and no value of a placeholder may name it. */
 export const rotatesToken = (segment: string): boolean => lettersOf(segment).includes('rotatetoken');
 
-/** Calls that send, read all messages or renew credentials need the word `unsafe`. */
+/** Calls that send, read all messages or renew credentials require the word `unsafe`. */
 export const isPerilous = (segment: string): boolean => /^(send|webhook|rotate)/.test(lettersOf(segment));
 
 const entryForm = /^(unsafe )?(GET|POST|PUT|PATCH|DELETE) (\/api(?:\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\{\w{1,64}\}))+)$/;
 
-/** `METHOD /api/...` with commas in between; what is wrong with an entry goes to `faults`. */
+/** Parses `METHOD /api/...`, separated by commas. Adds what is wrong with an entry to `faults`. */
 export function readNativePaths(value: string, faults: string[]): NativePath[] {
   const entries = value.split(',').map((entry) => entry.trim());
   return entries.filter(Boolean).flatMap((entry) => {

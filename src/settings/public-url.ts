@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 
-/** A setting that is the address under which others reach a listener of this service: an origin, perhaps with a path. */
+/** A setting with the address under which others reach a listener of this service: an origin, perhaps with a path. */
 export const publicUrl = (example: string, description: string) =>
   Type.Optional(
     Type.String({

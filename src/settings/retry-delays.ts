@@ -1,16 +1,16 @@
-/** How long the service rests before it looks or tries again, ms; an argument, so that tests need not wait as long. */
+/** Pauses before the service polls or retries, ms. They are an argument, so that tests need not wait as long. */
 export interface RetryDelays {
-  /** Before a read is made again; as much and up to three times as much more at random, so that not all come at once. */
+  /** Pause before a read is retried, plus a random part of up to three times as much, so that retries do not coincide. */
   readonly readRetryMs: number;
-  /** From a refusal of all sends of a connection to the first call that tries whether it is over; doubled from then on. */
+  /** Pause between a refusal of all sends of a connection and the first probe; doubled after each probe that fails. */
   readonly probeFirstMs: number;
-  /** Between two looks for broadcasts that another replica has recorded. */
+  /** Interval of polls for broadcasts that another replica has recorded. */
   readonly lookEveryMs: number;
-  /** Between two reads of a connection's templates because something named is not among them. */
+  /** Pause between two reads of a connection's templates that were caused by an unknown name. */
   readonly templateMissMs: number;
-  /** Between two looks for webhooks that nobody announced: early ones that are tried again, and those of dead processes. */
+  /** Interval of polls for webhooks without a wake-up: early ones that are tried again, and those of dead processes. */
   readonly intakeEveryMs: number;
-  /** Between two looks for histories that are to be read. */
+  /** Interval of polls for histories that are to be read. */
   readonly pollEveryMs: number;
 }
 

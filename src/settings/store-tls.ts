@@ -5,7 +5,7 @@ export type StoreTls = 'require' | 'off';
 /** TLS parameters of a database URL that `pg` reads. */
 const MODES: Readonly<Record<string, StoreTls>> = {
   disable: 'off',
-  // These take a connection without TLS, or any certificate: whoever stands in between reads along.
+  // With these `pg` accepts a connection without TLS, or any certificate, so that a machine in the middle can read along.
   allow: 'off',
   prefer: 'off',
   'no-verify': 'off',
@@ -19,13 +19,14 @@ interface Asked {
   url: string;
   /** STORE_TLS. */
   tls: StoreTls | undefined;
-  /** PGHOST, where the address names none. */
+  /** PGHOST, if the address names no host. */
   pgHost: string | undefined;
 }
 
 /**
- * Whether the database is spoken to by TLS: over a network always, unless `off` is said in so many words. The records name
- * people, and the address holds a password. A fault says which words contradict each other and never quotes the address.
+ * Whether the database connection uses TLS: always over a network, unless STORE_TLS is explicitly `off`. The records contain
+ * personal data, and the address a password. A fault names the settings that contradict each other and never quotes the
+ * address.
  */
 export function readStoreTls({ url, tls, pgHost }: Asked, faults: string[]): StoreTls {
   if (!/^postgres(ql)?:/.test(url)) return 'off';
@@ -50,12 +51,12 @@ export function readStoreTls({ url, tls, pgHost }: Asked, faults: string[]): Sto
   return meant;
 }
 
-/** As `pg` reads it: an empty host behind a user is allowed. */
+/** Parsed as `pg` does, which allows an empty host after a user. */
 const NO_HOST = 'no-host.invalid';
 const read = (url: string): URL | undefined =>
   URL.parse(url) ?? URL.parse(url.replace('@/', `@${NO_HOST}/`)) ?? undefined;
 
-/** The last one counts, and one in the query before that of the address. */
+/** The last `host` in the query counts, and takes precedence over that of the address. */
 function hostOf(address: URL): string {
   const named = address.searchParams.getAll('host').at(-1);
   if (named) return named;
@@ -73,7 +74,7 @@ function saidBy(query: URLSearchParams, faults: string[]): StoreTls | undefined 
   }
   for (const ssl of query.getAll('ssl')) said.add(ssl === 'true' || ssl === '1' ? 'require' : 'off');
   for (const name of ['sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation']) if (query.has(name)) said.add('require');
-  // With it `require` takes any certificate.
+  // With `uselibpqcompat`, `require` accepts any certificate.
   if (query.has('uselibpqcompat')) said.add('off');
   if (said.size > 1) faults.push('STORE_URL contradicts itself on TLS: its ssl parameters do not say the same');
   return said.has('off') ? 'off' : [...said][0];

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 
-/** The settings of what is done where no webhook tells what became of messages. */
+/** Settings of polling, which replaces webhooks where none come. */
 export const trackingSettings = {
   TRACKING_POLL: Type.Enum(['auto', 'off', 'always'], {
     description:

@@ -1,14 +1,14 @@
 import type { Clock } from './clock.ts';
 
-/** Events due in simulated time. */
+/** Events that are due in simulated time. */
 export interface Agenda {
-  /** When the simulated time is there, in the order of the times; of equal ones in the order in which they were put down. */
+  /** Runs the callback at a simulated time, in order of the times; those of equal times in the order of the calls. */
   at(due: number, run: () => void): void;
-  /** Does at once what is due by now. */
+  /** Runs at once what is due by now. */
   catchUp(): void;
-  /** When the next thing is due, if there is any. */
+  /** When the next event is due, if there is one. */
   next(): number | undefined;
-  /** Nothing of it happens any more. */
+  /** Cancels all events. */
   clear(): void;
 }
 
@@ -18,7 +18,7 @@ interface Item {
   readonly run: () => void;
 }
 
-/** A clock that is stopped or moved by others is looked at again after this. */
+/** The clock is checked again after this, because it may be stopped or moved. */
 const napMaxMs = 1_000;
 
 export function createAgenda(clock: Pick<Clock, 'now'>): Agenda {
@@ -62,12 +62,12 @@ export function createAgenda(clock: Pick<Clock, 'now'>): Agenda {
   };
 }
 
-/** A binary heap: tens of thousands of things may be to come, and each is put down and taken out once. */
+/** A binary heap, because there may be tens of thousands of events, each added and removed once. */
 function createHeap() {
   const items: Item[] = [];
   const isBefore = (one: Item, other: Item) => one.due < other.due || (one.due === other.due && one.seq < other.seq);
 
-  /** Puts an item where `at` is free, after moving those that come later out of the way. */
+  /** Inserts an item at the free place `at`, after moving later ones out of the way. */
   function settle(item: Item, from: number): void {
     let at = from;
     for (let child = 2 * at + 1; child < items.length; child = 2 * at + 1) {

@@ -19,7 +19,7 @@ export function startChatbot(call: Call, tenant: Tenant): Answer {
   return { status: 200, body: JSON.stringify(known ? 'Chatbot started' : 'Chatbot not found'), acted: known };
 }
 
-/** Breaks the connection for good, as it would: no client of ours may ever reach it. */
+/** Disconnects the account for good. No client of ours may ever reach it. */
 export function rotateToken(_call: Call, tenant: Tenant): Answer {
   tenant.settings.watiToken = 'revoked';
   return ok({ result: true });

@@ -2,7 +2,7 @@ import type { Operation } from './operations.ts';
 
 export type Query = Readonly<Record<string, string | string[]>>;
 
-/** One part of a multipart body as it was on the wire. */
+/** A part of a multipart body exactly as it was received. */
 export interface Part {
   readonly name: string;
   readonly filename?: string;
@@ -13,7 +13,7 @@ export interface Part {
   readonly sha256: string;
 }
 
-/** A request that passed the gateway and broke no schema, as the nouns see it. */
+/** A request that passed the gateway and the schemas, in the form that the nouns get. */
 export interface Call {
   readonly operation: Operation;
   readonly params: Readonly<Record<string, string>>;
@@ -21,20 +21,20 @@ export interface Call {
   readonly json: unknown;
   readonly form: Readonly<Record<string, string>> | undefined;
   readonly parts: readonly Part[];
-  /** The content of the one file part of a CSV; files are never held. */
+  /** The content of the file in a CSV request; other files are not kept. */
   readonly csv: Buffer | undefined;
-  /** A scripted success: the tenant acts even where it would refuse, so that answer and record agree. */
+  /** A scripted success: the tenant acts even if it would refuse, so that answer and record agree. */
   readonly forced: boolean;
   readonly now: number;
 }
 
 export interface Answer {
   readonly status: number;
-  /** An object goes out as JSON, a string and a Buffer as they are, undefined as an empty body. */
+  /** An object is sent as JSON, a string and a Buffer as they are, undefined as an empty body. */
   readonly body?: unknown;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether the tenant did what it was asked. A refusal with status 200 did not. */
+  /** Whether the tenant did what was requested; false for a refusal with status 200. */
   readonly acted: boolean;
 }
 
@@ -57,7 +57,7 @@ export function noContact(): Answer {
   return refusal({ info: "Can't find Contact" });
 }
 
-/** The first value of a query parameter, undefined where it is absent. */
+/** The first value of a query parameter; undefined if it is absent. */
 export function one(query: Query, name: string): string | undefined {
   const value = query[name];
   return Array.isArray(value) ? value[0] : value;

@@ -6,7 +6,7 @@ import { answered, type Examined, type Finding, noted, type Rule } from './schem
 import { rules } from './schemas/rules.ts';
 import type { UploadFault } from './upload.ts';
 
-/** Headers that our client sends; any other one leaked through from its own caller. */
+/** Headers that our client sends. Any other one came from a caller and was wrongly passed on. */
 const headersAllowed = new Set([
   'host',
   'connection',
@@ -29,12 +29,12 @@ interface Compiled {
 export interface Checked extends Examined {
   readonly route: Route;
   readonly request: IncomingMessage;
-  /** Bytes of the body that was no upload. */
+  /** The body of a request that is no upload. */
   readonly bodyBytes: number;
   readonly upload: UploadFault | undefined;
 }
 
-/** Every way in which a request breaks what its operation documents. */
+/** All violations of the operation's documented form in a request. */
 export function checker(): (checked: Checked) => readonly Finding[] {
   const compiled = new Map<Operation, Compiled>();
 
@@ -71,7 +71,7 @@ function faults(
 ): string[] {
   if (!validator || validator.Check(value)) return [];
   return validator.Errors(value).flatMap((error) => {
-    // A refused additional property is reported twice; the other report names it.
+    // Ajv reports a refused additional property twice; the other report names it.
     if (error.keyword === 'boolean') return [];
     const at = `${where}${error.instancePath === '' ? '' : ` ${error.instancePath.slice(1)}`}`;
     if (error.keyword === 'additionalProperties') {

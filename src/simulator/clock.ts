@@ -1,4 +1,4 @@
-/** The simulated upstream's time: the real one, and as much more as it was moved forward. */
+/** The simulated upstream's time: the real time plus what it was moved forward. */
 export interface Clock {
   /** Wall clock, ms. */
   now(): number;

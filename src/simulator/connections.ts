@@ -15,7 +15,7 @@ export function newConnection(seed: ConnectionSeed, now: number, ids: Ids): Conn
   };
 }
 
-/** The one that a request means: the named, or the oldest ACTIVE, as Maton's older documentation says. */
+/** The connection that a request uses: the named one, or the oldest ACTIVE one, as Maton's older documentation says. */
 export function usableConnection(tenant: Tenant, named: string | undefined): Connection | undefined {
   const active = tenant.connections.filter((each) => each.status === 'ACTIVE' && each.app === 'wati');
   if (named !== undefined) return active.find((each) => each.id === named);
@@ -41,7 +41,7 @@ export function createConnection(_call: Call, tenant: Tenant): Answer {
   return ok({ connection: { ...toWire(connection, tenant), method: connection.method } });
 }
 
-/** No event ends PENDING here, so the polls do: the n-th one sees the end state. */
+/** No event ends PENDING here, so polls do: the n-th one gets the final state. */
 export function getConnection(call: Call, tenant: Tenant): Answer {
   const connection = find(call, tenant);
   if (!connection) return unknownConnection();
@@ -70,7 +70,7 @@ function unknownConnection(): Answer {
   return { status: 404, body: { error: 'Connection not found' }, acted: false };
 }
 
-/** Without `method`, as in the vendor's get sample; the list sample has it. */
+/** Without `method`, as in the vendor's sample for get; the sample for list has it. */
 function toWire(connection: Connection, { ids }: Tenant): Record<string, unknown> {
   return {
     connection_id: connection.id,

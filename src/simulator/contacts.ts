@@ -85,7 +85,7 @@ export function updateContactAttributes(call: Call, tenant: Tenant): Answer {
   return ok({ result: true });
 }
 
-/** A contact, with names and date formats as real accounts answer them: `created` in words, `lastUpdated` in ISO. */
+/** A contact with the names and date formats of real accounts: `created` in words, `lastUpdated` in ISO. */
 export function contactToWire(contact: Contact): Record<string, unknown> {
   return {
     id: contact.id,
@@ -112,7 +112,7 @@ export function contactToWire(contact: Contact): Record<string, unknown> {
   };
 }
 
-/** Derived from the name; without one it shows only the end of the number. */
+/** Derived from the name; without one, the end of the number. */
 export function usernameOf({ name }: Contact): string {
   return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replaceAll(/[^a-z0-9]/g, '.')}`;
 }
@@ -121,7 +121,7 @@ function setAttribute(contact: Contact, name: string, value: string): void {
   contact.attributes.set(name, value);
 }
 
-/** The automatic entries first; an own attribute of the same name wins, which is how a rename shows. */
+/** The automatic entries first. An own attribute of the same name wins, which is how a renamed contact appears. */
 function attributesOf(contact: Contact): Map<string, string> {
   return new Map([['name', contact.name], ['phone', contact.phone], ['language', 'en'], ...contact.attributes]);
 }

@@ -4,7 +4,7 @@ import { pageOf } from './paging.ts';
 import { ChatStatusBody } from './schemas/rest.ts';
 import type { Tenant } from './state.ts';
 
-/** Newest first, real messages and system events in one list. */
+/** Newest first, messages and system events in one list. */
 export function getMessages(call: Call, tenant: Tenant): Answer {
   const target = call.params.target ?? '';
   const contact = findContact(tenant, target);

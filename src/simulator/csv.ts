@@ -5,10 +5,7 @@ export interface CsvReceiver {
 
 const ownColumns = new Set(['name', 'countrycode', 'phone', 'allowbroadcast', 'allowsms']);
 
-/**
- * The columns that a real client sends: CountryCode and Phone make the number; each further column is a template variable of
- * that name.
- */
+/** The columns that a real client sends: CountryCode and Phone make the number; each further column is a template variable of that name. */
 export function readCsv(text: string): readonly CsvReceiver[] {
   const [header = [], ...rows] = cells(text.replace(/^\uFEFF/, ''));
   const lower = header.map((name) => name.trim().toLowerCase());
@@ -24,7 +21,7 @@ export function readCsv(text: string): readonly CsvReceiver[] {
     }));
 }
 
-/** RFC 4180, with whichever of comma and semicolon the header row has first. */
+/** RFC 4180, with a comma or a semicolon, whichever the header row contains first. */
 function cells(text: string): string[][] {
   const separator = /^[^,\n]*;/.test(text) ? ';' : ',';
   const rows: string[][] = [];

@@ -4,21 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './call.ts';
 
 export type Fault =
-  /** Closes without reading the body. */
+  /** Closes the connection without reading the body. */
   | 'refuse'
-  /** The whole request is read, nothing is done, RST. */
+  /** Reads the whole request, does nothing, sends RST. */
   | 'reset-before'
-  /** Done, then RST. */
+  /** Acts on the request, then sends RST. */
   | 'reset-after'
-  /** Done, then FIN without an answer. */
+  /** Acts on the request, then sends FIN without an answer. */
   | 'close-after'
-  /** Nothing is done, nothing is answered. */
+  /** Neither acts nor answers. */
   | 'hang'
-  /** Done, never answered. */
+  /** Acts on the request and never answers. */
   | 'hang-processed'
-  /** Done, answered after `lateMs`. */
+  /** Acts on the request and answers after `lateMs`. */
   | 'late'
-  /** The full content-length, half of the bytes, FIN. */
+  /** Sends the full content-length, half of the bytes, and FIN. */
   | 'truncate'
   /** One byte of the body per 300 ms. */
   | 'drip'
@@ -27,18 +27,18 @@ export type Fault =
   /** Answers before the request body is read. */
   | 'early';
 
-/** A stubbed answer. Without `status` and `body` it is the tenant's own, delivered through the fault. */
+/** A stubbed answer. Without `status` and `body` it is the tenant's own answer, delivered through the fault. */
 export interface Scripted {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** An object goes out as JSON, a string and a Buffer as they are. */
+  /** An object is sent as JSON, a string and a Buffer as they are. */
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Does the tenant act on the request? By default as the fault says, else with status 200. */
+  /** Whether the tenant acts on the request. By default as the fault says, else if the status is 200. */
   readonly process?: boolean;
   readonly fault?: Fault;
   readonly delayMs?: number;
-  /** Answers when that is over, in the place of a time. */
+  /** Answers when this resolves, instead of after a time. */
   readonly until?: Promise<unknown>;
   /** Reads the request body no faster than this. */
   readonly readBytesPerSecond?: number;
@@ -68,7 +68,7 @@ export interface Exchange {
   readonly lateMs: number;
 }
 
-/** Answers, or fails to, on the socket itself. Resolves with the status that went out, if one did. */
+/** Answers on the socket itself, or fails as the fault says. Resolves with the status that was sent, if there was one. */
 export async function perform(
   exchange: Exchange,
   answer: Answer,
@@ -102,7 +102,7 @@ export async function perform(
   return answer.status;
 }
 
-/** Waits, and ends early without a word when the server stops; does not keep the process alive. */
+/** Waits; ends early when the server stops, and does not keep the process alive. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }

@@ -22,7 +22,7 @@ export function authorizationOf(request: IncomingMessage, key: string): 'ok' | '
   return given === `Bearer ${key}` ? 'ok' : 'wrong';
 }
 
-/** Everything that can stop a request before WATI sees what it asks for, in the order in which it would be met. */
+/** All checks that can refuse a request before WATI evaluates it, in the order of the real servers. */
 export function gate(
   state: GateState,
   { host, request, operation }: { host: Host; request: IncomingMessage; operation: Operation | undefined },

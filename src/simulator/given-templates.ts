@@ -39,7 +39,7 @@ const templatesMax = 1_000;
 export const templatesForm =
   'one template {"name": ..., "body": "Hi {{name}}", ...}, a list of them, or {"data": [...]} as GET /v1/templates answers';
 
-/** Templates from JSON. A string is what is wrong with it. */
+/** Parses templates from JSON. A string says what is wrong with it. */
 export function readTemplates(json: unknown): GivenTemplate[] | string {
   const given = listIn(json);
   if (given.length === 0 || given.length > templatesMax) return `There must be 1 to ${templatesMax} templates`;
@@ -60,7 +60,7 @@ function listIn(json: unknown): readonly unknown[] {
   return isPage && Array.isArray(json.data) ? json.data : [json];
 }
 
-/** WATI has them from now on; one of the same name and language is replaced. */
+/** Adds templates to the tenant, and replaces those of the same name and language. */
 export function addTemplates(tenant: Tenant, given: readonly GivenTemplate[]): Template[] {
   return given.map((each) => {
     const template = toTemplate(each, tenant.ids);

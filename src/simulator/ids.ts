@@ -5,11 +5,14 @@ export interface Ids {
   uuid(kind: string): string;
   /** This many bytes, at most 32. */
   bytes(kind: string, count: number): Buffer;
-  /** From now on with this seed, from the first id on; without one, random. */
+  /** Restarts from the first id with this seed; without one, ids are random. */
   restart(seed?: string): void;
 }
 
-/** Random bytes, drawn from the system by the page: a fresh tenant has thousands of ids, and to ask for each takes longer. */
+/**
+ * Random bytes, taken from the system a page at a time: a fresh tenant has thousands of ids, and a system call for each would
+ * take longer.
+ */
 function createStock(): (count: number) => Buffer {
   let stock = Buffer.alloc(0);
   let used = 0;
@@ -24,8 +27,8 @@ function createStock(): (count: number) => Buffer {
 }
 
 /**
- * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that reads one
- * more contact does not change the ids of its messages.
+ * With a seed, the n-th id of a kind is always the same, regardless of ids of other kinds: a test that reads one more contact
+ * does not change the ids of its messages.
  */
 export function createIds(): Ids {
   let seed: string | undefined;

@@ -2,10 +2,10 @@ import { ending, isFaulty } from './magic.ts';
 
 export type Fact = 'sent' | 'delivered' | 'read' | 'replied' | 'failed';
 
-/** One thing that becomes of a message after WATI took it. */
+/** One thing that happens to a message after WATI accepted it. */
 export interface Step {
   readonly fact: Fact;
-  /** When it is so, ms after the message was taken. */
+  /** When it happens, ms after the message was accepted. */
   readonly afterMs: number;
   /** When its webhook is due, if not at once. */
   readonly postedMs?: number;
@@ -19,11 +19,11 @@ export interface Failure {
 
 export interface Journey {
   readonly steps: readonly Step[];
-  /** No webhook reports it; histories do. */
+  /** No webhook reports it; histories show it. */
   readonly silent?: true;
-  /** Each webhook this often, with its twins, whatever is set. */
+  /** How often each webhook, with its twins, is posted, regardless of the settings. */
   readonly times?: number;
-  /** The first webhook is answered before the send is. */
+  /** The first webhook is posted and answered before the send is answered. */
   readonly early?: true;
   /** The customer's action at `replied`: taps a button, or writes without a number. */
   readonly reply?: 'tap' | 'bsuid';
@@ -71,12 +71,12 @@ const journeys: Readonly<Record<string, Journey>> = {
   '0753': { steps: later(dayMs) },
   '0754': { steps: all, silent: true },
   '0755': { steps: all, early: true },
-  // By then its sender knows that the answer was lost.
+  // Later than the sender's time-out for the lost answer.
   '0756': { steps: later(stepMs) },
   '0757': { steps: [...all, replied], reply: 'bsuid' },
 };
 
-/** A message whose send ends in a fault stays in doubt until it is looked up, as the sandbox promises: no webhook. */
+/** A message whose send ends in a fault has no webhooks and stays in doubt until it is looked up, as the sandbox's documentation says. */
 export function journeyTo(recipient: string): Journey {
   const digits = ending(recipient);
   return journeys[digits] ?? (isFaulty(digits) ? { ...ordinary, silent: true } : ordinary);

@@ -1,12 +1,12 @@
-/** Runs jobs at the same time, but those of one lane one after another, in the order in which they came. */
+/** Runs jobs concurrently, but those of one lane one after another, in order of arrival. */
 export interface Lanes<Job> {
   add(lane: string, job: Job): void;
-  /** Resolves when nothing is under way, or the patience is over. */
+  /** Resolves when no job is in progress, or after the time-out. */
   idle(timeoutMs: number): Promise<void>;
 }
 
 export function createLanes<Job>(width: number, run: (job: Job) => Promise<void>): Lanes<Job> {
-  /** The lanes that are taken, and what waits in them. */
+  /** Lanes with a job in progress, and their waiting jobs. */
   const taken = new Map<string, Job[]>();
   const ready: { readonly lane: string; readonly job: Job }[] = [];
   const waiters = new Set<() => void>();

@@ -5,10 +5,10 @@ import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import { BulkBody } from './schemas/templates.ts';
 import type { Tenant } from './state.ts';
 
-/** The intended effect of one request on one recipient, in words that a test can compare. */
+/** The intended effect of a request on one recipient, in words that a test can compare. */
 export interface LedgerMessage {
   readonly to: string;
-  /** The tenant acted on it. A bulk call can carry some that it took, and some that it refused. */
+  /** The tenant acted on it. A bulk call may contain some recipients that it accepted, and some that it refused. */
   readonly processed: boolean;
   readonly text?: string;
   readonly template?: string;
@@ -30,7 +30,7 @@ export const ledgerParameters: Readonly<Record<(typeof names)[number], string>> 
   since: 'an ISO 8601 time: received then or later',
 };
 
-/** The entries that answer the query, oldest first; a string says what is wrong with it. */
+/** The entries that match the query, oldest first; a string says what is wrong with it. */
 export function ledgerView(entries: readonly LedgerEntry[], query: URLSearchParams, tenant: Tenant) {
   const asked = questionsOf(query);
   if (typeof asked === 'string') return asked;

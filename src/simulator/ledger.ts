@@ -7,14 +7,14 @@ export interface LedgerEntry {
   readonly at: number;
   readonly host: Host;
   readonly method: string;
-  /** After `/wati`, without the query; of the control API as it is. */
+  /** Without `/wati` and without the query; the control API's paths as they are. */
   readonly path: string;
   readonly query: Query;
-  /** As received, except that the key is never kept: `authorization` reads `ok`, `wrong` or `missing`. */
+  /** As received, but without the key: `authorization` is `ok`, `wrong` or `missing`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly operation: Operation | 'unknown';
   readonly connection?: string;
-  /** Parsed JSON, or the text where it is none. */
+  /** Parsed JSON, or the text if it is none. */
   body?: unknown;
   parts?: readonly Part[];
   recipients: readonly string[];
@@ -30,18 +30,18 @@ export interface Ledger {
   /** Oldest first. */
   readonly entries: readonly LedgerEntry[];
   of(operation: Operation | 'unknown'): readonly LedgerEntry[];
-  /** Every sending request that named this recipient, acted on or not. */
+  /** Every sending request that named this recipient, whether the tenant acted on it or not. */
   sendsTo(recipient: string): readonly LedgerEntry[];
   clear(): void;
 }
 
 export interface LedgerBook extends Ledger {
   open(entry: Omit<LedgerEntry, 'id'>): LedgerEntry;
-  /** Recipients of a bulk call are known only once its body was read. */
+  /** The recipients of a bulk call are known only after its body was read. */
   name(entry: LedgerEntry, recipients: readonly string[]): void;
 }
 
-/** A long benchmark would otherwise fill the memory; no test comes near. The oldest are dropped first. */
+/** Bounded, because a long benchmark would fill the memory; no test comes near. The oldest are dropped first. */
 const entriesMax = 200_000;
 
 const sending: ReadonlySet<string> = new Set(operations.filter((row) => row.sends).map((row) => row.operation));

@@ -1,10 +1,10 @@
 export interface SlidingWindow {
-  /** Takes one place at `at` (monotonic ms), or says no without taking one. */
+  /** Takes one place at `at` (monotonic ms). Returns false without taking one if the limit is reached. */
   take(at: number): boolean;
   clear(): void;
 }
 
-/** Strict: no stretch of `spanMs` ever holds more than `max`, unlike a bucket, which lets twice as many through at its edge. */
+/** No period of `spanMs` ever contains more than `max` calls; a token bucket would allow twice as many across its edge. */
 export function slidingWindow(max: number, spanMs: number): SlidingWindow {
   let taken: number[] = [];
   return {
@@ -25,7 +25,7 @@ export type Plan = 'none' | 'growth' | 'pro' | 'business';
 
 const templateRates: Readonly<Record<Exclude<Plan, 'none'>, number>> = { growth: 30, pro: 60, business: 100 };
 
-/** WATI's own limits per 10 s (docs/reference/upstream.md, "WATI's own limits"), each group of calls by itself. */
+/** WATI's own limits per 10 s (docs/reference/upstream.md, "WATI's own limits"), per group of calls. */
 export interface PlanWindows {
   take(plan: Plan, operation: string, at: number): boolean;
   clear(): void;

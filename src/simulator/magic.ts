@@ -1,17 +1,17 @@
 import type { Scripted } from './faults.ts';
 import { htmlPage } from './pages.ts';
 
-/** The outcome that a magic recipient stands for; the rest of a bulk call goes on. */
+/** The outcome of a magic recipient. The rest of a bulk call is not affected. */
 export type SimulatedOutcome = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
 
 const provedLater = '0756';
-/** These arrive; src/simulator/journeys.ts has the rest of their way. */
+/** These messages arrive; src/simulator/journeys.ts has their later states. */
 const tracked = /^07(0[1-4]|26|4[79]|5[0-7])$/;
 
 /** By the last four digits of the recipient. */
 const transport: Readonly<Record<string, Scripted>> = {
   '0101': { fault: 'refuse' },
-  // Turned away before it is looked at, however often: the proof that nothing was sent.
+  // Refused before it is processed, however often: a proof that nothing was sent.
   '0103': { status: 421, body: { message: 'Misdirected request' } },
   '0201': { fault: 'reset-before' },
   '0202': { fault: 'reset-after' },
@@ -32,7 +32,7 @@ const outcomes: Readonly<Record<string, SimulatedOutcome>> = {
 };
 const onceTooMany = '0429';
 
-/** The last four digits, empty where it is no phone number. */
+/** The last four digits; empty if it is no phone number. */
 export function ending(recipient: string): string {
   return /^[1-9][0-9]{6,14}$/.test(recipient) ? recipient.slice(-4) : '';
 }
@@ -41,12 +41,12 @@ export function simulatedOutcome(recipient: string): SimulatedOutcome | undefine
   return outcomes[ending(recipient)];
 }
 
-/** Whether a send to it ends without an answer that says what became of it. */
+/** Whether a send to it ends without an answer that tells the outcome. */
 export function isFaulty(digits: string): boolean {
   return transport[digits] !== undefined && digits !== provedLater;
 }
 
-/** Every magic number but the refusing ones is a customer with an open window, so that its send can arrive. */
+/** Every magic number except the refusing ones is a customer with an open window, so that a message to it can arrive. */
 export function isMagicCustomer(recipient: string): boolean {
   const digits = ending(recipient);
   return digits === '0000' || digits === onceTooMany || tracked.test(digits) || transport[digits] !== undefined;

@@ -20,7 +20,7 @@ const windowMs = 24 * 3_600_000;
 export function sendSessionMessage(call: Call, tenant: Tenant): Answer {
   const form = tenant.settings.lenientForm ? call.form?.messageText : undefined;
   const text = one(call.query, 'messageText') ?? form ?? '';
-  // Also what a JSON body gets: WATI does not read it.
+  // Also the answer to a JSON body, which WATI does not read here.
   if (text === '') return refusal({ info: 'message text can not be empty' });
   return deliver(call, tenant, { target: call.params.target ?? '', type: 'text', text });
 }
@@ -55,7 +55,7 @@ export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
 
 function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: string; mimeType: string }): Answer {
   const target = call.params.target ?? '';
-  // A plan without media by API refuses every file, while text works.
+  // A plan without media by API refuses every file and accepts texts.
   if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
   if (tenant.settings.mediaAsText) return deliver(call, tenant, { target, type: 'text', text: name });
   const caption = one(call.query, 'caption') ?? null;
@@ -94,7 +94,7 @@ function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & {
   });
 }
 
-/** A magic number becomes a customer with a new message, as does a recipient whose success a test has stubbed. */
+/** A magic number becomes a customer with a new message, as does a recipient for whom a test has stubbed a success. */
 function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined {
   const wanted = call.forced || (tenant.settings.magic && isMagicCustomer(target));
   if (!wanted || !/^[1-9][0-9]{6,14}$/.test(target)) return undefined;
@@ -114,7 +114,7 @@ function refuse(outcome: SimulatedOutcome): Answer {
   });
 }
 
-/** The 24 h rule: counted from the customer's last message. */
+/** The 24 h window, counted from the customer's last message. */
 function windowIsOpen(tenant: Tenant, contact: Contact, now: number): boolean {
   const rows = tenant.history.get(contact.phone) ?? [];
   const last = rows.findLast((row) => row.owner === false && row.eventType === 'message');
@@ -165,7 +165,7 @@ export function inboundRow(ids: Ids, contact: Contact, { text, at }: { text: str
   };
 }
 
-/** Fields of every row; ids are derived from the contact, so that one chat is one conversation. */
+/** Fields of every row. Ids are derived from the contact, so that one chat is one conversation. */
 export function rowBase(ids: Ids, contact: Contact, at: number) {
   return {
     id: ids.bytes('row', 12).toString('hex'),

@@ -3,10 +3,10 @@ import type { Part } from './call.ts';
 
 export interface MultipartResult {
   readonly parts: readonly Part[];
-  /** The final boundary was on the wire: without it the body is cut, whatever the HTTP framing says. */
+  /** The final boundary was received. Without it the body is incomplete, whatever the HTTP framing says. */
   readonly finished: boolean;
   readonly malformed?: string;
-  /** The first part's content, where keeping was asked for and it fitted. */
+  /** The first part's content, if it was to be kept and was short enough. */
   readonly kept: Buffer | undefined;
 }
 
@@ -26,7 +26,7 @@ export function boundaryOf(contentType: string): string | undefined {
 }
 
 /**
- * Parses the bytes as they were on the wire, so that a test sees what was really sent; a library would show its own reading. Holds
+ * Parses the bytes as received, so that a test sees what was really sent; a library would show its own interpretation. Keeps
  * one chunk and one delimiter, and up to `keepMax` bytes of the first part.
  */
 export class MultipartParser {
@@ -38,7 +38,7 @@ export class MultipartParser {
   #state: 'preamble' | 'delimited' | 'headers' | 'content' | 'finished' | 'broken' = 'preamble';
   #malformed: string | undefined;
   #open: OpenPart | undefined;
-  // The first delimiter has no line break of its own before it.
+  // The first delimiter has no line break before it.
   #pending: Buffer = Buffer.from('\r\n');
 
   constructor(boundary: string, keepMax: number) {
@@ -56,7 +56,7 @@ export class MultipartParser {
     if (this.#state === 'finished' && /[^\t\r\n ]/.test(this.#pending.toString('latin1'))) {
       this.#malformed = 'bytes other than line ends and blanks follow the final boundary';
     }
-    // A cut part is shown too: how far an interrupted upload came is worth asserting.
+    // A cut part is recorded too, because tests check how far an interrupted upload came.
     if (this.#open) this.#take(this.#pending);
     this.#close();
     const fits = this.#keptBytes <= this.#keepMax && this.#parts.length > 0;
@@ -68,7 +68,7 @@ export class MultipartParser {
     };
   }
 
-  /** One step of the grammar; false when more bytes are needed. */
+  /** One step of the grammar; false if more bytes are needed. */
   #step(): boolean {
     if (this.#state === 'preamble' || this.#state === 'content') return this.#untilDelimiter();
     if (this.#state === 'delimited') return this.#afterDelimiter();

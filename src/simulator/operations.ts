@@ -4,17 +4,17 @@ interface OperationShape {
   readonly operation: string;
   readonly host: Host;
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** As the vendor spells it, without the app segment `/wati`; `:name` stands for one path segment. */
+  /** The path as the vendor writes it, without the app segment `/wati`; `:name` stands for one path segment. */
   readonly path: string;
   readonly body: 'none' | 'json' | 'file';
-  /** Whether the call puts a message before a recipient. */
+  /** Whether the call sends a message to a recipient. */
   readonly sends: boolean;
 }
 
 const v1 = '/api/v1';
 const v2 = '/api/v2';
 
-/** Everything the simulator understands (docs/reference/upstream.md); any other path is a 404, as on a wrong tenant base. */
+/** All operations that the simulator knows (docs/reference/upstream.md). Any other path is a 404, as with a wrong tenant base. */
 export const operations = [
   { operation: 'getContacts', host: 'gateway', method: 'GET', path: `${v1}/getContacts`, body: 'none', sends: false },
   {
@@ -204,7 +204,7 @@ export interface Match {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Case matters: WATI's router forgives it, but a client of ours must use the documented spelling. */
+/** Case matters here. WATI's router ignores it, but our client must use the documented spelling. */
 export function findOperation(host: Host, method: string, path: string): Match | undefined {
   const given = path.split('/');
   for (const route of operations) {

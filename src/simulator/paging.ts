@@ -8,7 +8,7 @@ export interface Page<T> {
 /** GUESS: no source gives v1's own default. */
 const sizeDefault = 50;
 
-/** The `link` object as the template list shows it. A page beyond the end is empty, page 0 is the first. */
+/** The `link` object as the template list has it. A page beyond the end is empty, page 0 is the first. */
 export function pageOf<T>(all: readonly T[], query: Query, { base, path }: { base: 0 | 1; path: string }): Page<T> {
   const size = Number(one(query, 'pageSize') ?? sizeDefault);
   const number = Math.max(base, Number(one(query, 'pageNumber') ?? base));

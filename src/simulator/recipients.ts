@@ -2,7 +2,7 @@ import { readCsv } from './csv.ts';
 import type { Operation } from './operations.ts';
 import { BulkBody } from './schemas/templates.ts';
 
-/** The recipients that a body names, as far as it can be read. */
+/** The recipients that a body names, as far as it can be parsed. */
 export function recipientsIn(
   operation: Operation | 'unknown',
   json: unknown,

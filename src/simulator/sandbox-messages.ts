@@ -7,7 +7,7 @@ import { exact } from './schemas/common.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 import { tapOf } from './tracking.ts';
 
-/** Files that the tenant has, so that what arrives can be read. */
+/** Files that the tenant has, so that incoming files can be read. */
 const files = {
   image: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png',
   document: 'data/documents/5f0c6a3e-0002-4000-8000-000000000002.txt',
@@ -73,7 +73,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   return { id, ...(phone === undefined ? { bsuid } : { from: phone }), text, at, whatsappMessageId };
 }
 
-/** Taps and shown objects have fields of their own; the text of a file is its caption, of a document its name. */
+/** Taps and shown objects have fields of their own; a file's text is its caption, a document's its name. */
 function contentOf({ text, button, media }: Incoming, choices: Choices | undefined) {
   if (button !== undefined) return { text: text ?? button, ...tapOf(button, choices?.field ?? 'buttonReply') };
   if (media === undefined) return { text: text ?? null };

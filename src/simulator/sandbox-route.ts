@@ -5,7 +5,7 @@ import type { Tenant } from './state.ts';
 import type { Tracking } from './tracking.ts';
 import type { Webhooks } from './webhooks.ts';
 
-/** The parts that the routes control. */
+/** The parts that these routes control. */
 export interface Steering {
   readonly ledger: Ledger;
   readonly tenant: Tenant;
@@ -13,7 +13,7 @@ export interface Steering {
   readonly agenda: Agenda;
   readonly tracking: Tracking;
   readonly webhooks: Webhooks;
-  /** Everything as at the start; without a seed, with the one of the start. */
+  /** Resets everything to its initial state; without a seed, with the first one. */
   reset(seed?: string): Promise<void>;
   /** Moves the time forward. */
   advance(ms: number): Promise<void>;
@@ -24,8 +24,8 @@ export interface SandboxRoute {
   readonly does: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** More than other bodies may have. */
+  /** Larger than other bodies may be. */
   readonly bytesMax?: number;
-  /** A string is what is wrong with the request. */
+  /** A string says what is wrong with the request. */
   run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
 }

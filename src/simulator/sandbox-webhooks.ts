@@ -32,7 +32,7 @@ export const webhookRoutes: readonly SandboxRoute[] = [
   },
 ];
 
-/** Without the path, which holds the token. */
+/** Without the path, which contains the token. */
 function told({ url, status, failuresInARow, settings, waiting, dropped }: Webhooks) {
   const endpoint = url === undefined ? null : new URL(url).origin;
   return { endpoint, status, failuresInARow, waiting, dropped, settings };

@@ -83,7 +83,7 @@ const routes: readonly SandboxRoute[] = [
   },
 ];
 
-/** The simulator's own routes, without a key: they are no part of what is simulated. Answers whether it was one. */
+/** The simulator's own routes, without a key. They are not part of what is simulated. Returns whether the request was for one of them. */
 export function sandboxRoute(request: IncomingMessage, response: ServerResponse, steering: Steering): boolean {
   const { url = '' } = request;
   if (!/^\/_sandbox(?=[/?]|$)/.test(url)) return false;
@@ -118,7 +118,7 @@ async function serve(
 
 const wrong = (status: number, error: string) => ({ status, body: { error } });
 
-/** undefined: more than is taken. What comes then is read all the same, so that the answer gets through. */
+/** undefined: the body is longer than allowed. The rest is read all the same, so that the client gets the answer. */
 async function bodyOf(request: IncomingMessage, bytesMax = 65_536): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;

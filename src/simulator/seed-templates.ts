@@ -2,7 +2,7 @@ import type { Template } from './state.ts';
 
 export interface TemplateSeed {
   readonly name: string;
-  /** As written; the positional form is derived. */
+  /** As written; the positional form is derived from it. */
   readonly body: string;
   readonly status?: string;
   readonly category?: string;
@@ -90,7 +90,7 @@ const seeds: readonly TemplateSeed[] = [
 export const seedTemplates = (): Template[] =>
   seeds.map((seed, index) => templateFrom(seed, `66a1b2c3${index.toString(16).padStart(16, '0')}`));
 
-/** As WATI lists it. */
+/** The template as WATI lists it. */
 export function templateFrom(seed: TemplateSeed, id: string): Template {
   return {
     id,
@@ -118,7 +118,7 @@ export function templateFrom(seed: TemplateSeed, id: string): Template {
   };
 }
 
-/** Backwards and with a name that no body uses, as a real account has it: their order says nothing. */
+/** Reversed and with a name that no body uses, as in a real account: the order has no meaning. */
 function customParams(body: string): Template['customParams'] {
   const used = names(body);
   if (used.length === 0) return [];

@@ -5,12 +5,12 @@ import type { Contact, Tenant } from './state.ts';
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const contactCount = 120;
-/** 14155551000 to 14155551099: no number of it is a magic one. */
+/** 14155551000 to 14155551099: none of them is a magic number. */
 const firstPhone = 14_155_551_000;
-/** The last twenty are numbers that are reserved for fiction; what the docs page and the guides write to. */
+/** The last twenty numbers are reserved for fiction; the docs page and the guides use them. */
 const firstFictional = 100;
 
-/** The first tenant state, the same after every reset but for the times, which are relative to now. */
+/** The initial state of a tenant. It is the same after every reset, except that times are relative to now. */
 export function seed(tenant: Tenant, now: number): void {
   tenant.addConnection({ id: '21fd90f9-5935-43cd-b6c8-bde9d915ca80', createdAt: now - 90 * day });
   // An account whose authorization failed: the example of a connection that can be deleted.
@@ -48,7 +48,7 @@ function phoneOf(index: number): string {
   return `1415555${String(last).padStart(4, '0')}`;
 }
 
-/** 0..9, 20, 21, 100 and 110..119 have an open window, 10..19 and 101..109 a closed one, all others never wrote. */
+/** 0..9, 20, 21, 100 and 110..119 have an open window, 10..19 and 101..109 a closed one; all others never wrote. */
 function seedHistory(tenant: Tenant, contact: Contact, { index, now }: { index: number; now: number }): void {
   if (index === 0) seedLongChat(tenant, contact, now);
   const open = index < 10 || index === 20 || index === 21 || index === firstFictional || index >= 110;
@@ -56,7 +56,7 @@ function seedHistory(tenant: Tenant, contact: Contact, { index, now }: { index: 
   else if (index < 20 || index > firstFictional) tenant.receive(contact.phone, 'Thank you', now - 3 * day);
 }
 
-/** All that a history mixes: messages, ticket events, broadcasts, media, a failure. */
+/** Everything that a history may contain: messages, ticket events, broadcasts, media, a failure. */
 function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   const start = now - 5 * day;
   const at = (step: number) => start + step * 30 * minute;
@@ -100,7 +100,7 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
     addRow(tenant, contact, { ...inboundRow(tenant.ids, contact, { text: '', at: at(step) }), text: null, ...more });
   written(30, { type: 'interactive', interactiveButtonReply: { id: '1', title: 'Yes please' } });
   written(30.5, { type: 'location', location: { latitude: 12.9716, longitude: 77.5946, name: 'Cubbon Park' } });
-  // In rows of some tenants, as in webhooks, the whole address stands in the place of the path.
+  // Some tenants' rows, like webhooks, have the whole address instead of the path.
   written(31, {
     type: 'document',
     text: 'Terms and conditions.txt',
@@ -122,7 +122,7 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   ticket(36, 'The chat has been closed by Asha');
 }
 
-/** Read only: one for all tenants. */
+/** Read-only, so all tenants share it. */
 const film = Buffer.alloc(5 * 1_048_576, 0x5a);
 
 function seedFiles(tenant: Tenant): void {

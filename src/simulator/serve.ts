@@ -27,7 +27,7 @@ export interface World extends GateState {
   rule: Rule | undefined;
 }
 
-/** An answer in the place of the tenant's own, by the text of the body; `undefined`: the tenant's own. */
+/** An answer that replaces the tenant's own, by the text of the body; `undefined`: the tenant's own. */
 export type Rule = (request: { readonly operation: Operation; readonly text: string }) => Scripted | undefined;
 
 interface Request {
@@ -38,7 +38,7 @@ interface Request {
   readonly entry: LedgerEntry;
 }
 
-/** One request from its head to its answer. */
+/** Handles one request from its head to its answer. */
 export async function serve(
   world: World,
   host: Host,
@@ -55,14 +55,14 @@ export async function serve(
     lateMs: world.lateMs,
   };
 
-  // Judged on the head, answered after the body: so a refused request is in the ledger with all it said.
+  // The head decides, and the answer follows after the body, so that the ledger also contains the body of a refused request.
   const stopped = gate(world, { host, request: raw, operation: match?.route.operation });
   let scripted = stopped ? undefined : (take(world, match) ?? transportMagic(world, request, entry.recipients));
   if (scripted?.fault === 'refuse') {
     await perform(exchange, none, scripted);
     return;
   }
-  // Reading starts before an early answer: Node discards the unread body of an answered request.
+  // Reading starts before an early answer, because Node discards the unread body of an answered request.
   const reading = receive(raw, match?.route, {
     signal,
     bytesPerSecond: scripted?.readBytesPerSecond,
@@ -92,7 +92,7 @@ export async function serve(
   setStatus(entry, await perform(exchange, answer, scripted ?? {}));
 }
 
-/** For which a webhook that goes before the answer holds it up. */
+/** How long a webhook that is posted before the answer may delay it. */
 const earlyMaxMs = 2_000;
 
 const none: Answer = { status: 200, acted: false };
@@ -109,7 +109,7 @@ function answerOf(world: World, { match, query }: Request, { body, json, wrong, 
   if (!match) return { status: 404, acted: false };
   const own = isOwnAnswer(scripted);
   const act = processes(scripted);
-  // A session send without its text has an answer of its own, with status 200.
+  // WATI has a special answer with status 200 for a session message without its text.
   const lacksText = match.route.operation === 'sendSessionMessage' && !query.messageText;
   if (own && wrong.length > 0 && !lacksText) return badRequest(wrong);
   if (!act) return scriptedAnswer(scripted, none);
@@ -170,7 +170,7 @@ function open(world: World, host: Host, raw: IncomingMessage): Request {
   return { raw, host, match, query, entry };
 }
 
-/** Puts the body into the entry and answers it as JSON, undefined where it is none. */
+/** Records the body and answers with it as JSON; undefined if it is no JSON. */
 function record(entry: LedgerEntry, body: ReceivedBody): unknown {
   entry.complete = body.complete;
   if (body.parts) entry.parts = body.parts;

@@ -11,14 +11,14 @@ export interface Listener {
 export type Handler = (request: IncomingMessage, response: ServerResponse, signal: AbortSignal) => Promise<void>;
 
 /**
- * Plain node:http and not Fastify: a fault is often one of the socket itself, a refused request must still be recorded with its
+ * Plain node:http instead of Fastify: faults often concern the socket itself, a refused request must still be recorded with its
  * raw bytes, and a framework's own 4xx would hide it from the ledger.
  */
 export async function listen(host: string, port: number, handler: Handler): Promise<Listener> {
   const sockets = new Set<Socket>();
   const stopping = new AbortController();
   const server = createServer(
-    // 4,096 characters outside ASCII make a URL of 50 KB; uploads may be slow on purpose.
+    // 4,096 non-ASCII characters make a URL of 50 KB; uploads may be slow on purpose.
     { maxHeaderSize: 65_536, requestTimeout: 0, keepAliveTimeout: 60_000 },
     (request, response) => {
       handler(request, response, stopping.signal).catch((error: unknown) => {
@@ -50,7 +50,7 @@ export async function listen(host: string, port: number, handler: Handler): Prom
   };
 }
 
-/** All interfaces are no address to call; loopback is one of them. */
+/** A wildcard address cannot be called, so loopback is used. */
 function callable(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;

@@ -25,7 +25,7 @@ export interface SimulatorOptions {
   readonly gatewayHost?: string | undefined;
   readonly gatewayPort?: number;
   readonly controlPort?: number;
-  /** The Maton key that it accepts; by default a random one. */
+  /** The Maton key that it accepts; random by default. */
   readonly key?: string;
   /** Requests in any 1,000 ms over gateway and control; Infinity for no limit. */
   readonly perSecond?: number;
@@ -35,7 +35,7 @@ export interface SimulatorOptions {
   readonly seed?: string | undefined;
   /** Delay of a late answer. */
   readonly lateMs?: number;
-  /** Wall clock; the rate limit runs on the monotonic one. */
+  /** Wall clock; the rate limit uses the monotonic clock. */
   readonly now?: () => number;
   /** Target of its webhooks, and their faults. */
   readonly webhooks?: WebhooksOptions;
@@ -49,33 +49,33 @@ export interface Simulator {
   readonly controlUrl: string;
   readonly key: string;
   readonly ledger: Ledger;
-  /** Every way in which a request broke the documented form of its operation, in words. */
+  /** All violations of documented forms by requests so far, in words. */
   readonly violations: readonly string[];
   readonly tenant: Tenant;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly webhooks: Webhooks;
-  /** Moves its time forward; what is due on the way happens in order, and webhooks that are due are posted and answered. */
+  /** Moves its time forward. Due events happen in order, and due webhooks are posted and answered. */
   advance(ms: number): Promise<void>;
-  /** The next requests of that operation which pass the gateway get these, one each, in order. */
+  /** The next requests of that operation that pass the gateway get these answers, one each, in order. */
   script(operation: Operation, ...answers: Scripted[]): void;
-  /** From now on every request that passes the gateway is asked about; without a rule none is. */
+  /** A rule that is asked about every request that passes the gateway; without a rule none is. */
   rule(rule?: Rule): void;
-  /** From now on connections to the gateway are refused; those that exist are destroyed. */
+  /** Refuses connections to the gateway from now on, and destroys existing ones. */
   stopGateway(): Promise<void>;
   startGateway(): Promise<void>;
-  /** Everything as at the start, the ids as well; without a seed, with the one of the start. */
+  /** Resets everything, ids included; without a seed, with the first one. */
   reset(seed?: string): void;
-  /** Serves `/_sandbox` wherever its owner listens; answers whether the request was for it. */
+  /** Serves `/_sandbox` for the owner of a listener; returns whether the request was for it. */
   serveSandbox(request: IncomingMessage, response: ServerResponse): boolean;
   close(): Promise<void>;
 }
 
-/** A moved clock stops so often on the way, and waits so long in all for webhooks to be answered. */
+/** A moved clock stops this often on the way, and waits this long in all for webhooks to be answered. */
 const hopsMax = 500;
 const settleTimeoutMs = 10_000;
 
-/** In the order in which things are due on the way. Ends where a reset has set the clock right. */
+/** In the order in which events are due. Ends if a reset has set the clock back. */
 async function advanceInHops({ clock, agenda, webhooks }: Timed, ms: number, goesOn: () => boolean): Promise<void> {
   const deadline = performance.now() + settleTimeoutMs;
   const settled = () => webhooks.settled(Math.max(0, deadline - performance.now()));
@@ -96,7 +96,7 @@ interface Timed {
   readonly webhooks: Webhooks;
 }
 
-/** All that a request changes or reads, and the clock of it. */
+/** Everything that a request changes or reads, and its clock. */
 function createState(options: SimulatorOptions) {
   const clock = createClock(options.now ?? (() => Date.now()), () => agenda.catchUp());
   const agenda = createAgenda(clock);
@@ -146,7 +146,7 @@ function restart({ world, clock, agenda, webhooks, ids, tracking }: State, seed:
 type State = ReturnType<typeof createState>;
 type SandboxRoute = Simulator['serveSandbox'];
 
-/** The two hosts of Maton; the gateway can be stopped, and started again on its port. */
+/** Maton's two hosts. The gateway can be stopped, and started again on the same port. */
 async function listenHosts(world: World, options: SimulatorOptions, serveSandbox: SandboxRoute) {
   const { host = '127.0.0.1' } = options;
   const listenGateway = (port: number): Promise<Listener> =>

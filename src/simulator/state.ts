@@ -10,7 +10,7 @@ export interface Connection {
   method: string;
   createdAt: number;
   updatedAt: number;
-  /** The stored WATI authorization has expired: the gateway answers 500 for it. */
+  /** The stored WATI authorization has expired: the gateway answers 500. */
   expired: boolean;
   /** Reads of a PENDING connection so far. */
   polls: number;
@@ -30,7 +30,7 @@ export interface Contact {
   name: string;
   createdAt: number;
   updatedAt: number;
-  /** Own attributes; the automatic entries name, phone and language come with the rendering. */
+  /** Own attributes; the answer adds the automatic entries name, phone and language. */
   readonly attributes: Map<string, string>;
   optedIn: boolean;
   /** false: the customer opted out of broadcasts. */
@@ -39,7 +39,7 @@ export interface Contact {
   status: 'VALID' | 'INVALID';
   bsuid?: string;
   ticketStatus: 'OPEN' | 'PENDING' | 'SOLVED' | 'BLOCK';
-  /** undefined: the bot has it. */
+  /** undefined: the bot has the chat. */
   operator?: string;
 }
 
@@ -53,13 +53,13 @@ export interface ContactSeed {
   readonly bsuid?: string;
 }
 
-/** One row of getMessages as it goes out; the fields that tests change are named. */
+/** A row of getMessages as it is answered; fields that tests change are named. */
 export interface HistoryRow {
   readonly id: string;
   /** ISO. */
   created: string;
   eventType: string;
-  /** true: ours, false: the customer's, null: a system event. */
+  /** true: the company's, false: the customer's, null: a system event. */
   owner: boolean | null;
   text: string | null;
   type: string | number | null;
@@ -79,7 +79,7 @@ export interface Template {
   category: string;
   /** In any case. Only an approved one can be sent. */
   status: string;
-  /** Not in body order, and with names that no text uses. */
+  /** Not in the order of the body, and with names that no text uses. */
   readonly customParams: readonly { readonly paramName: string; readonly paramValue: string }[];
   readonly language: { readonly key: string; readonly value: string; readonly text: string };
   readonly lastModified: string;
@@ -110,20 +110,20 @@ export interface WebhookEndpoint {
   readonly failedIterationCount: number;
 }
 
-/** A message that the tenant took. */
+/** A message that the tenant accepted. */
 export interface SentMessage {
   readonly row: HistoryRow;
   readonly contact: Contact;
   /** Set for a template send. */
   readonly template?: Template;
   readonly choices: Choices;
-  /** The number of the account that it goes through. */
+  /** The company number that it is sent through. */
   readonly channel: string | undefined;
 }
 
-/** Behaviour that no source settles, or that differs between tenants: each defaults to a reading that is CONFIRMED or SEEN. */
+/** Behaviour that no source settles, or that differs between tenants. Each default is a reading that is CONFIRMED or SEEN. */
 export interface Settings {
-  /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine. */
+  /** `revoked`: WATI answers 401 with an empty body although the Maton key is valid. */
   watiToken: 'ok' | 'revoked';
   /** `revoked`: Maton refuses the key on both hosts. */
   matonKey: 'ok' | 'revoked';
@@ -136,10 +136,10 @@ export interface Settings {
   /** Session text in a form body, as the first skill page shows it. */
   lenientForm: boolean;
   mediaByApi: boolean;
-  /** Some tenants send a file as a text message and call that success. */
+  /** Some tenants send a file as a text message and report success. */
   mediaAsText: boolean;
   missingMedia: 404 | 200;
-  /** Success of a send as `{"result":true}` and nothing else, as one tenant answers. */
+  /** A success of a send is `{"result":true}` and nothing else, as from one tenant. */
   bareResults: boolean;
   /** Status of the "typos or blank text" refusal: 200 on most tenants, 400 on one. */
   templateRefusalStatus: 200 | 400;
@@ -147,14 +147,14 @@ export interface Settings {
   channelNumberRequired: boolean;
   /** The number of the first page. */
   pageBase: 0 | 1;
-  /** Whether the gateway reaches WATI's newer API; where its address has the tenant in it, everything there is a 404. */
+  /** Whether the gateway reaches WATI's newer API; if its address contains the tenant, all its paths are a 404. */
   v3: boolean;
-  /** The n-th look at a PENDING connection sees its end state. */
+  /** The n-th read of a PENDING connection gets the final state. */
   pollsUntilSettled: number;
   connectionOutcome: 'ACTIVE' | 'FAILED';
-  /** WATI's own limits per 10 s; off by default, so that a test of something else is not slowed. */
+  /** WATI's own limits per 10 s; off by default, so that tests of other things are not slowed down. */
   plan: Plan;
-  /** Recipients whose last four digits make the sandbox misbehave (docs/sandbox.md). */
+  /** Recipients whose last four digits make the sandbox fail (docs/sandbox.md). */
   magic: boolean;
 }
 
@@ -166,7 +166,7 @@ export interface StoredFile {
 export interface Tenant {
   /** By phone number, digits only, in the order of creation. */
   readonly contacts: Map<string, Contact>;
-  /** By phone number, oldest first: what getMessages shows, the other way round. */
+  /** By phone number, oldest first; getMessages returns the reverse. */
   readonly history: Map<string, HistoryRow[]>;
   readonly byLocalId: Map<string, HistoryRow>;
   readonly templates: Template[];
@@ -176,13 +176,13 @@ export interface Tenant {
   readonly operators: Set<string>;
   readonly settings: Settings;
   readonly ids: Ids;
-  /** Called with each message that the tenant takes. */
+  /** Called with each message that the tenant accepts. */
   onSent: (message: SentMessage) => void;
-  /** As WATI lists them; set by the part that posts to them. */
+  /** Endpoints as WATI lists them; set by the part that posts webhooks. */
   webhookEndpoints: () => readonly WebhookEndpoint[];
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;
-  /** The customer writes: opens the 24 h window as of `at`. */
+  /** The customer writes, which opens the 24 h window at `at`. */
   receive(phone: string, text: string, at?: number): HistoryRow;
   reset(): void;
 }

@@ -21,7 +21,7 @@ interface Receipt {
   readonly error?: string;
 }
 
-/** The one sentence for all that is wrong with parameters. */
+/** The one sentence for all faults of parameters. */
 const badParameters = 'Check your template, it cannot have typos or blank text';
 
 export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
@@ -86,7 +86,7 @@ export function sendTemplateMessagesV2(call: Call, tenant: Tenant): Answer {
   return acceptedV2(tenant, sent, { templateName: template_name });
 }
 
-/** Its answer is not documented; as of its family. The result of a single row is not visible in it. */
+/** The answer is not documented; it is assumed to be like those of similar calls. It does not show the results of single rows. */
 export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
   const part = call.parts[0];
   if (call.parts.length !== 1 || part?.name !== 'whatsapp_numbers_csv')
@@ -98,7 +98,7 @@ export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
   return typeof sent === 'string' ? refused(tenant, sent, { info: sent }) : ok({ result: true });
 }
 
-/** All or nothing in what concerns the template and its values, one by one in what concerns the receivers. */
+/** Faults of the template and its values refuse the whole call; faults of a receiver refuse that receiver. */
 function send(
   call: Call,
   tenant: Tenant,
@@ -114,7 +114,7 @@ function send(
     const good = names.every((name) => faultOfValue(values.get(name) ?? '') === undefined);
     return { receiver, values, good };
   });
-  // A value that no variable takes is dropped in silence, unless it is ill-formed: one such value fails the whole call.
+  // A value that no variable takes is dropped silently, unless it is malformed: then the whole call fails.
   const spoilt = receivers.some(({ values }) => values.some(({ value }) => faultOfValue(value) !== undefined));
   if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
   const channel = channelIn(call);
@@ -171,7 +171,7 @@ function receiverOf(call: Call, values: Receiver['values']): Receiver {
   return { phone: one(call.query, 'whatsappNumber') ?? '', values };
 }
 
-/** By one name in a body, by another in a query. */
+/** The name that a body uses, and the one that a query uses. */
 function channelIn({ json, query }: Call): string | undefined {
   const body = SingleBody.Check(json) || BulkBody.Check(json) ? json : undefined;
   return body?.channel_number ?? one(query, 'channelNumber');

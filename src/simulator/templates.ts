@@ -10,7 +10,7 @@ export function getMessageTemplates(call: Call, tenant: Tenant): Answer {
   return ok({ result: 'success', messageTemplates: page.items, link: page.link });
 }
 
-/** Required parameters: the body's in its order, then those of headers, buttons, cards and the rest by name. */
+/** Required parameters: the body's in its order, then those of headers, buttons, cards and other parts by name. */
 export function parameterNames(template: Template): readonly string[] {
   const { body: _, hsm: __, hsmOriginal: ___, customParams: ____, bodyOriginal, ...rest } = template;
   const elsewhere = JSON.stringify(rest);
@@ -26,7 +26,7 @@ export function renderTemplate(template: Template, values: ReadonlyMap<string, s
   return template.bodyOriginal.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (whole, name: string) => values.get(name) ?? whole);
 }
 
-/** The labels of its buttons that answer with themselves. */
+/** The labels of quick-reply buttons. */
 export function quickReplies({ buttons }: Template): readonly string[] {
   return buttons.flatMap(({ type, parameter, text }) => {
     if (!/^quick_?reply$/i.test(String(type))) return [];

@@ -26,7 +26,7 @@ const defaults: Settings = {
   magic: true,
 };
 
-/** One object for the life of the simulator: `reset` empties and seeds it in place, so that a test may hold on to it. */
+/** A single object for the life of the simulator: `reset` empties and seeds it in place, so that tests may keep a reference. */
 export function createTenant(now: () => number, ids: Ids, given: Partial<Settings> = {}): Tenant {
   const first: Settings = { ...defaults, ...given };
   const tenant: Tenant = {

@@ -20,12 +20,12 @@ interface TrackingOptions {
   readonly webhooks: Webhooks;
 }
 
-/** Follows messages after the tenant took them: in its histories, and by webhooks. */
+/** Follows messages after the tenant accepted them: in its histories, and by webhooks. */
 export class Tracking {
   readonly #agenda: Agenda;
   readonly #tenant: Tenant;
   readonly #webhooks: Webhooks;
-  /** Messages by their rows, for replies that come later. */
+  /** Messages by their rows, for later replies. */
   readonly #messages = new WeakMap<HistoryRow, SentMessage>();
   #early: Promise<void>[] = [];
 
@@ -35,7 +35,7 @@ export class Tracking {
     this.#webhooks = webhooks;
   }
 
-  /** From now on the message is on its way. */
+  /** The message is sent from now on. */
   sent(message: SentMessage): void {
     const { row, contact } = message;
     this.#messages.set(row, message);
@@ -45,7 +45,7 @@ export class Tracking {
     for (const step of journey.steps) this.#follow(message, journey, { step, number });
   }
 
-  /** A customer wrote; the row is in the history by now. */
+  /** A customer wrote; the row is in the history already. */
   received({ row, contact, first, hidden }: Received): void {
     const { settings } = this.#webhooks;
     if (settings.bsuid) contact.bsuid ??= bsuidOf(contact);
@@ -74,12 +74,12 @@ export class Tracking {
     });
   }
 
-  /** Buttons that the customer can tap there, if the tenant sent it. */
+  /** Buttons that the customer can tap in that row, if the tenant sent it. */
   choicesOf(row: HistoryRow): Choices | undefined {
     return this.#messages.get(row)?.choices;
   }
 
-  /** Webhooks that are posted and answered before the sends of the current call are; may be empty. */
+  /** Webhooks that are posted and answered before the current call is answered; may be empty. */
   takeEarly(): readonly Promise<void>[] {
     return this.#early.splice(0);
   }
@@ -135,12 +135,12 @@ function apply(row: HistoryRow, { fact, failure }: Step): void {
   row.failedDetail = failure?.detail ?? null;
 }
 
-/** A tap on a template's button carries its payload, one on a session message's choice its title. */
+/** A tap on a template's button contains its payload; a choice in a session message contains its title. */
 export function tapOf(label: string, field: Choices['field']) {
   return field === 'buttonReply'
     ? { type: 'button', buttonReply: { payload: label, text: label } }
     : { type: 'interactive', [field]: { id: '0', title: label } };
 }
 
-/** One that is always the same for the contact. */
+/** An id that is always the same for the contact. */
 const bsuidOf = ({ id }: Contact) => `US.${BigInt(`0x${id}`)}`;

@@ -4,14 +4,14 @@ import { pause } from './faults.ts';
 import { boundaryOf, MultipartParser, type MultipartResult } from './multipart.ts';
 import type { Route } from './operations.ts';
 
-/** Faults of an upload that arrived completely. */
+/** Faults in an upload that arrived completely. */
 export type UploadFault = string;
 
 export interface ReceivedBody {
   /** The whole HTTP body arrived. */
   readonly complete: boolean;
   readonly bytes: number;
-  /** Text of a body that is no upload. */
+  /** The text of a body that is no upload. */
   readonly raw: Buffer;
   readonly parts: readonly Part[] | undefined;
   readonly fault: UploadFault | undefined;
@@ -25,11 +25,11 @@ export interface ReadOptions {
   readonly firstChunkOnly: boolean;
 }
 
-/** Sends of a CSV are real in the tenant's state, so its rows are kept; a longer one is refused. */
+/** CSV sends change the tenant's state, so the rows are kept; a longer CSV is refused. */
 const csvMax = 8 * 1_048_576;
 const jsonMax = 16 * 1_048_576;
 
-/** Reads to the end of the body, or of the connection: an interrupted upload is a result, no error. */
+/** Reads to the end of the body or of the connection. An interrupted upload is a result, not an error. */
 export async function receive(
   request: IncomingMessage,
   route: Route | undefined,
@@ -41,7 +41,7 @@ export async function receive(
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    // Leaving the loop must not close the socket: a reset is then still to come.
+    // Leaving the loop must not close the socket, because a reset is still to be sent.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       if (!Buffer.isBuffer(chunk)) continue;
       bytes += chunk.length;
@@ -51,7 +51,7 @@ export async function receive(
       if (options.bytesPerSecond) await pause((chunk.length / options.bytesPerSecond) * 1_000, options.signal);
     }
   } catch {
-    // The client went away: what came is recorded below as incomplete.
+    // The client disconnected: what arrived is recorded as incomplete.
   }
   const result = parser?.end();
   return {

@@ -2,25 +2,25 @@ import { usernameOf } from './contacts.ts';
 import type { Failure } from './journeys.ts';
 import type { Contact, HistoryRow, SentMessage } from './state.ts';
 
-/** Bodies that WATI posts; the fields are those of docs/reference/upstream.md. */
+/** The bodies of WATI's webhooks, with the fields in docs/reference/upstream.md. */
 export type WebhookBody = Readonly<Record<string, unknown>> & { readonly eventType: string };
 
-/** One fact about one message, in the order in which WATI posts them. */
+/** One fact about one message, with its webhooks in WATI's order. */
 export interface Telling {
-  /** The same in each run with the same sends: what is drawn depends on it and on the seed. */
+  /** The same in each run with the same sends, because random draws depend on it and on the seed. */
   readonly name: string;
-  /** Posts of one lane are never under way at the same time, so they arrive in the order of their times. */
+  /** Posts of one lane are never in progress at the same time, so they arrive in the order of their times. */
   readonly lane: string;
   readonly recipient: string;
-  /** When it is so, in the simulated time, ms. */
+  /** When it happens, in simulated time, ms. */
   readonly at: number;
   readonly bodies: readonly WebhookBody[];
-  /** In the place of what is set: so often, and neither late nor lost. */
+  /** Replaces the settings: posted this often, and neither late nor lost. */
   readonly times?: number;
   readonly prompt?: boolean;
 }
 
-/** One fact has several forms: only `_v2` carries `localMessageId`, only `_bsuid` always names the customer. */
+/** One fact has several forms: only `_v2` contains `localMessageId`, and only `_bsuid` always names the customer. */
 export interface Form {
   readonly v2: boolean;
   readonly bsuid: boolean;
@@ -34,7 +34,7 @@ const channelFields = (channel: string | undefined) => ({
   channelPhoneNumber: channel ?? ownChannel,
 });
 
-/** The customer; a number that is hidden behind a username is null. */
+/** The customer. A number that is hidden behind a username is null. */
 function whoIs(contact: Contact, hidden = false) {
   return {
     waId: hidden ? null : contact.phone,
@@ -44,7 +44,7 @@ function whoIs(contact: Contact, hidden = false) {
   };
 }
 
-/** Fields of every event of a message, and of its history row. */
+/** The fields of every event of a message, and of its history row. */
 function idsOf(row: HistoryRow, withLocalId: boolean) {
   return {
     id: row.id,
@@ -114,7 +114,7 @@ export function statusBody(message: SentMessage, fact: keyof typeof statusWords,
   };
 }
 
-/** There is one name of it, and it carries `localMessageId`. */
+/** This event has a single name, and contains `localMessageId`. */
 export function failedBody({ row, template }: SentMessage, { code, detail }: Failure): WebhookBody {
   return {
     eventType: template ? 'templateMessageFailed' : 'sessionMessageFailed',
@@ -177,8 +177,8 @@ export function newContactBody(row: HistoryRow, contact: Contact, bsuid: boolean
   };
 }
 
-/** In webhooks the whole address stands in the place of the path. */
+/** Webhooks have the whole address instead of the path. */
 const fileAddress = (path: string) => `https://live-mt-server.wati.io/2552/api/file/showFile?fileName=${path}`;
 
-/** As .NET writes it. */
+/** In .NET's format. */
 const sevenDecimals = (iso: string) => iso.replace(/Z$/, '0000Z');

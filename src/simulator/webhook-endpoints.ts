@@ -5,7 +5,7 @@ import type { Webhooks } from './webhooks.ts';
 
 const statuses = { disabled: 0, enabled: 1, defective: 2 } as const;
 
-/** The one endpoint that there is, once it is known where it leads. */
+/** The only endpoint, once its address is known. */
 export function endpointsOf({ url, status, settings, failuresInARow }: Webhooks): readonly WebhookEndpoint[] {
   if (url === undefined) return [];
   const eventTypes = tickedEvents(settings);

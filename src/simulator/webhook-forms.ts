@@ -11,15 +11,15 @@ import {
 } from './webhook-bodies.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
 
-/** Which events are ticked in WATI. */
+/** The events that are ticked at WATI. */
 type Ticked = Pick<WebhookSettings, 'twins' | 'bsuid'>;
 
-/** WATI's events of one fact about a message that was sent, plain ones first. */
+/** WATI's events of one fact about an outgoing message, plain ones first. */
 export function tellOfSent(message: SentMessage, { fact, failure }: Step, ticked: Ticked): readonly WebhookBody[] {
   if (failure) return [failedBody(message, failure)];
   if (fact === 'failed') return [];
   const forms = formsOf(ticked);
-  // A status names no customer, so there is no `_bsuid` twin of it.
+  // A status names no customer, so it has no `_bsuid` twin.
   if (fact !== 'sent') return forms.filter(({ bsuid }) => !bsuid).map((form) => statusBody(message, fact, form));
   const exists = ({ v2, bsuid }: Form) => v2 || !bsuid || message.template === undefined;
   return forms.filter(exists).map((form) => sentBody(message, form));
@@ -38,7 +38,7 @@ export function tellOfNewContact(row: HistoryRow, contact: Contact, { bsuid }: T
   return twins(bsuid).map((withBsuid) => newContactBody(row, contact, withBsuid));
 }
 
-/** The names of all that is ticked, as WATI lists them. */
+/** The names of all ticked events, as WATI lists them. */
 export function tickedEvents(ticked: Ticked): readonly string[] {
   const suffixes = formsOf(ticked).map(({ v2, bsuid }) => `${v2 ? '_v2' : ''}${bsuid ? '_bsuid' : ''}`);
   const names = ['templateMessageSent', 'sessionMessageSent'].flatMap((name) => suffixes.map((each) => name + each));

@@ -1,14 +1,14 @@
 import type { WebhookBody } from './webhook-bodies.ts';
 
-/** One webhook, and how it was answered. */
+/** A webhook, and its answer. */
 export interface WebhookPost {
   readonly id: string;
-  /** In the simulated time, ms: when it was to be posted first. */
+  /** Simulated time at which it was first due, ms. */
   readonly due: number;
   readonly body: WebhookBody;
   /** The recipient of the message, or the customer who wrote. */
   readonly recipient: string;
-  /** `lost`: drawn not to be posted. `skipped`: the endpoint was off or defective. `abandoned`: every try failed. */
+  /** `lost`: the random draw said not to post it. `skipped`: the endpoint was disabled or defective. `abandoned`: every try failed. */
   state: 'waiting' | 'acknowledged' | 'lost' | 'skipped' | 'abandoned';
   readonly attempts: WebhookAttempt[];
 }
@@ -19,7 +19,7 @@ export interface WebhookAttempt {
   readonly error?: string;
 }
 
-/** Everything that WATI posted, or would have, oldest first; the oldest are dropped when there are too many. */
+/** All webhooks that WATI posted, or would have posted, oldest first. The oldest are dropped when there are too many. */
 export interface WebhookLedger {
   readonly posts: readonly WebhookPost[];
   open(post: Pick<WebhookPost, 'due' | 'body' | 'recipient' | 'state'>): WebhookPost;
@@ -49,7 +49,7 @@ export const webhookParameters: Readonly<Record<(typeof names)[number], string>>
   limit: 'the newest so many, 1 to 1000; 100 without it',
 };
 
-/** The newest posts that answer the query, oldest first; a string says what is wrong with it. */
+/** The newest posts that match the query, oldest first; a string says what is wrong with it. */
 export function webhookView(posts: readonly WebhookPost[], query: URLSearchParams) {
   const stray = [...query.keys()].find((name) => !names.some((each) => each === name));
   if (stray !== undefined) return `There is no query parameter ${stray}; there are ${names.join(', ')}`;

@@ -1,9 +1,9 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-/** Posts JSON to one address and nowhere else: no proxy, no redirect. */
+/** Posts JSON to one address only: no proxy, no redirects. */
 export interface Poster {
-  /** Resolves with the status of the answer; rejects where none came. */
+  /** Resolves with the status of the answer; rejects if there is none. */
   post(url: URL, body: string): Promise<number>;
   /** Aborts requests in flight. */
   abort(): void;
@@ -18,7 +18,7 @@ export interface PosterOptions {
 const answerMax = 65_536;
 
 export function createPoster({ timeoutMs, connections }: PosterOptions): Poster {
-  // Receivers close connections that are idle for some seconds; they are left before that.
+  // Shorter than the time after which receivers close idle connections.
   const kept = { keepAlive: true, maxSockets: connections, timeout: 2_000 };
   const agents = { http: new HttpAgent(kept), https: new HttpsAgent(kept) };
   const open = new Set<ClientRequest>();
@@ -37,7 +37,7 @@ export function createPoster({ timeoutMs, connections }: PosterOptions): Poster 
         bytes += chunk.length;
         if (bytes > answerMax) response.destroy();
       });
-      // The status is the answer, whatever becomes of the rest.
+      // The status is the answer, whatever happens to the rest.
       response.on('error', () => undefined);
       response.on('close', () => answer.resolve(response.statusCode ?? 0));
     });
@@ -57,7 +57,7 @@ export function createPoster({ timeoutMs, connections }: PosterOptions): Poster 
       try {
         return await once(url, body);
       } catch (error) {
-        // A connection that the receiver closed while it was idle says nothing about the receiver.
+        // The receiver closed the idle connection, which says nothing about this post.
         if (error instanceof Stale && error.isReset) return once(url, body);
         throw error;
       }
@@ -69,7 +69,7 @@ export function createPoster({ timeoutMs, connections }: PosterOptions): Poster 
   };
 }
 
-/** The failure of a connection that had been used before. */
+/** The failure of a connection that was used before. */
 class Stale extends Error {
   readonly isReset: boolean;
 

@@ -23,16 +23,16 @@ export const webhookChange = Compile(Change);
 
 export interface WebhookSettings {
   readonly enabled: boolean;
-  /** Which events are ticked in WATI: `_v2` alone, those and their plain twins, or the plain ones alone. */
+  /** The events that are ticked at WATI: `_v2` alone, those and their plain twins, or the plain ones alone. */
   readonly twins: boolean | 'plain';
   /** The `_bsuid` twins as well. */
   readonly bsuid: boolean;
-  /** Repeats of each webhook, although it was answered. */
+  /** How often each webhook is repeated although it was answered. */
   readonly duplicates: number;
-  /** Each is late by a random time up to this. */
+  /** Each webhook is late by a random time up to this. */
   readonly disorderMs: number;
   readonly lateMs: number;
-  /** The share that is never posted. */
+  /** The share of webhooks that is never posted. */
   readonly lossRatio: number;
   readonly retrySeconds: number;
   /** Seed of loss and disorder. */
@@ -69,7 +69,7 @@ export const webhookForm = {
   url: 'another path at the intake that is configured, to try a wrong token',
 } as const;
 
-/** From 0 to below 1: always the same for the same seed and name, whatever was drawn before. */
+/** From 0 to below 1. Always the same for the same seed and name, whatever was drawn before. */
 export function draw(seed: string, name: string): number {
   return (
     createHash('sha256')
@@ -80,7 +80,7 @@ export function draw(seed: string, name: string): number {
   );
 }
 
-/** The target is limited, so that a client of the sandbox cannot have it post anywhere. */
+/** The target is restricted, so that a client of the sandbox cannot make it post anywhere. */
 export function faultOfUrl(url: string, configured: string | undefined): string | undefined {
   if (configured === undefined) return 'No intake is configured, so there is nowhere to post to';
   const { origin } = new URL(configured);

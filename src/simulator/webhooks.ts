@@ -11,16 +11,16 @@ export interface WebhooksOptions extends Partial<WebhookSettings> {
   readonly waitingMax?: number;
   /** Maximum of listed webhooks; the oldest are dropped first. */
   readonly keptMax?: number;
-  /** More failures in a row than this, and WATI takes the endpoint for defective. */
+  /** After more failures in a row than this, WATI considers the endpoint defective. */
   readonly failuresMax?: number;
 }
 
 const retriesMax = 144;
 const connections = 32;
-/** WATI's own is not published. */
+/** WATI's own time-out is not published. */
 const timeoutMs = 15_000;
 
-/** One of the copies that are posted of a body. */
+/** One copy of a webhook's body that is posted. */
 interface Copy {
   readonly body: WebhookBody;
   readonly name: string;
@@ -38,7 +38,7 @@ interface Clockwork {
   readonly now: () => number;
 }
 
-/** All that a reset forgets. */
+/** Everything that a reset discards. */
 interface Life {
   settings: WebhookSettings;
   url: string | undefined;
@@ -79,7 +79,7 @@ export class Webhooks {
     return this.#life.settings;
   }
 
-  /** Their target; absent: none is posted. */
+  /** The target; absent: nothing is posted. */
   get url(): string | undefined {
     return this.#life.url;
   }
@@ -94,7 +94,7 @@ export class Webhooks {
     return this.#life.failures;
   }
 
-  /** Everything that was posted or would have been, oldest first, with how it was answered. */
+  /** Everything that was posted or would have been, oldest first, with the answers. */
   get posts(): readonly WebhookPost[] {
     return this.#life.ledger.posts;
   }
@@ -108,13 +108,13 @@ export class Webhooks {
     return this.#life.waiting;
   }
 
-  /** The owner of the simulator alone says where they go. */
+  /** Only the owner of the simulator sets the target. */
   pointTo(url: string | undefined): void {
     this.#configured = url;
     this.#life.url = url;
   }
 
-  /** A string is what is wrong with it. */
+  /** A string says what is wrong with it. */
   change({ url, seed, ...change }: WebhookChange): string | undefined {
     const life = this.#life;
     const wrong = url === undefined ? undefined : faultOfUrl(url, this.#configured);
@@ -125,19 +125,19 @@ export class Webhooks {
     return undefined;
   }
 
-  /** A defective endpoint is posted to again; what was skipped stays so. */
+  /** Posts to a defective endpoint again; skipped webhooks stay skipped. */
   enable(): void {
     const life = this.#life;
     Object.assign(life, { defective: false, failures: 0, settings: { ...life.settings, enabled: true } });
   }
 
-  /** Number of the next message, from which ids in its webhooks derive. */
+  /** The number of the next message, from which the ids in its webhooks are derived. */
   number(): number {
     this.#life.messages += 1;
     return this.#life.messages;
   }
 
-  /** Resolves when all of it was answered once. */
+  /** Resolves when each of them was answered once. */
   async tell(telling: Telling): Promise<void> {
     if (this.status !== 'enabled') return;
     const times = telling.times ?? 1 + this.settings.duplicates;
@@ -152,12 +152,12 @@ export class Webhooks {
     await Promise.all(answers);
   }
 
-  /** Resolves when nothing that is due is under way, or the patience is over. */
+  /** Resolves when nothing that is due is in progress, or after the time-out. */
   settled(timeoutMs: number): Promise<void> {
     return this.#life.lanes.idle(timeoutMs);
   }
 
-  /** As at the start, with nothing under way; what is drawn comes from the seed, unless another was set at the start. */
+  /** Resets to the initial state. Random draws use the seed, unless another was set at the start. */
   reset(seed?: string): void {
     this.#life = this.#begin(seed);
     this.#poster.abort();
@@ -195,7 +195,7 @@ export class Webhooks {
     }
   }
 
-  /** One attempt. One of a former life changes nothing in this one. */
+  /** One attempt. An attempt from before a reset changes nothing after it. */
   async #run(job: Job): Promise<void> {
     const life = this.#life;
     const { url } = life;
@@ -216,7 +216,7 @@ export class Webhooks {
     }
   }
 
-  /** 200 and nothing else is an acknowledgement. */
+  /** Only a 200 is an acknowledgement. */
   #judge(job: Job, attempt: WebhookAttempt): void {
     const life = this.#life;
     job.post.attempts.push(attempt);

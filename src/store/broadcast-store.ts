@@ -6,8 +6,8 @@ import type { QuotaLimits } from './quota-store.ts';
 export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
 
 /**
- * `service`: it was refused as a whole. A temporary hold by the service (a removed caller, an open circuit) leaves the broadcast
- * `running`.
+ * `service`: the upstream refused it as a whole. A temporary hold by the service (a removed caller, an open circuit) leaves the
+ * broadcast `running`.
  */
 export type PausedBy = 'caller' | 'operator' | 'service';
 
@@ -27,7 +27,7 @@ export interface NewBroadcast {
   template: string;
   name: string;
   connectionId: string;
-  /** The company's number that all of it goes through, if known. */
+  /** The company's number that all of its messages go through, if known. */
   channel?: string;
   idempotency: { route: string; key: string };
 }
@@ -44,12 +44,12 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   /** Only while it is `paused`. */
   pausedBy?: PausedBy;
   pauseReason?: string;
-  /** The number of recipients; `counts` adds up to it, also after their records are deleted by age. */
+  /** The number of recipients. `counts` adds up to it, also after their records are deleted by age. */
   total: number;
   /** What is still `queued` of a cancelled broadcast counts as `cancelled`. */
   counts: Record<MessageStatus, number>;
   createdAt: string;
-  /** When its own status last changed; changes of `counts` do not move it. */
+  /** When its own status last changed; changes of `counts` do not matter. */
   updatedAt: string;
   finishedAt?: string;
 }
@@ -83,7 +83,7 @@ export interface BroadcastRecording {
   /** Deletes a broadcast that is recording. Releases its key at once; `sweepBroadcasts` deletes its rows in batches. */
   discardBroadcast(id: string): Promise<void>;
 
-  /** What this caller and route created under this key, also while it is recording. */
+  /** The broadcast that this caller and route created under this key, also while it is recording. */
   findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
 }
 
@@ -98,13 +98,13 @@ export interface BroadcastReads {
   /** Newest first. Throws RangeError for a cursor that this list did not return to this caller. */
   listBroadcasts(caller: string, page: ListPage): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
-  /** How many are paused by the service. Reads only broadcasts that have not ended. */
+  /** How many broadcasts the service has paused. Reads only broadcasts that have not ended. */
   countPausedByService(): Promise<number>;
 
   /** The queues with running broadcasts. One index lookup per queue. */
   listRunningQueues(): Promise<QueueKey[]>;
 
-  /** Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap: each replica asks every second. */
+  /** Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap, because each replica calls it every second. */
   listRunningBroadcasts(
     limit: number,
     queue?: QueueKey,

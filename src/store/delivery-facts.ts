@@ -1,9 +1,9 @@
 /** What became of a message after it was accepted. Times are wall clock, ms. */
 
-/** none, sent, failed, delivered, read. It never falls. */
+/** none, sent, failed, delivered, read. It never decreases. */
 export type DeliveryRank = 0 | 1 | 2 | 3 | 4;
 
-/** What is known of one message. The join of two of these is one again: the highest rank, the earliest of each time. */
+/** What is known of the delivery of one message. Two of these join to a third: the highest rank, the earliest of each time. */
 export interface DeliveryFacts {
   rank: DeliveryRank;
   sentAt?: number;
@@ -11,19 +11,19 @@ export interface DeliveryFacts {
   deliveredAt?: number;
   readAt?: number;
   repliedAt?: number;
-  /** Kept while the rank is that of a failure; of several, the earliest. */
+  /** Kept while the rank is that of a failure. Of several failures the earliest counts. */
   failure?: { code: string; detail: string };
-  /** Ids that came with it; the first that is known of a message stays. */
+  /** Ids that the events contained. The first one that is known of a message is kept. */
   watiId?: string;
   whatsappMessageId?: string;
   source: 'webhook' | 'poll';
 }
 
-/** The same as it is kept. */
+/** The same facts as they are stored. */
 export interface StoredDelivery extends DeliveryFacts {
-  /** When something of it last changed. */
+  /** When one of them last changed. */
   updatedAt: number;
 }
 
-/** What a list of messages can ask for. */
+/** Delivery states by which messages can be listed. */
 export type DeliveryFilter = 'none' | 'sent' | 'delivered' | 'read' | 'failed' | 'replied';

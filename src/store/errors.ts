@@ -1,7 +1,7 @@
-/** The store cannot do its work now; `cause` says why. */
+/** The store failed; `cause` is the reason. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
-  /** Proven that nothing was written. False: a commit whose acknowledgement was lost may exist. */
+  /** It is proven that nothing was written. False: a commit whose acknowledgement was lost may exist. */
   readonly notCommitted: boolean;
 
   constructor(message: string, { notCommitted = false, ...options }: ErrorOptions & { notCommitted?: boolean } = {}) {

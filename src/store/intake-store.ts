@@ -1,11 +1,11 @@
 /**
- * Where webhooks of WATI are kept until they are applied. Types only, like message-store.ts, and held to by the same conformance suite:
- * each operation is atomic and durable when its promise resolves.
+ * Where webhooks of WATI are kept until they are applied. Types only, like message-store.ts, and tested by the same conformance
+ * suite: each operation is atomic, and durable when its promise resolves.
  */
 
 /** One member of a webhook's body. */
 export interface IntakeRow {
-  /** What makes it the same webhook: two rows with one key are one. */
+  /** Identifies the webhook: rows with the same key are repeats of it. */
   key: string;
   connectionId: string;
   /** Wall clock, ms. */
@@ -16,13 +16,13 @@ export interface IntakeRow {
 
 export interface IntakeEntry extends IntakeRow {
   seq: number;
-  /** How often it was postponed. */
+  /** How often the entry was postponed. */
   tries: number;
-  /** Since its receipt, by the clock that the store ages by. */
+  /** Time since its receipt, by the store's ageing clock. */
   ageMs: number;
 }
 
-/** When an entry is to be tried again: so long after its receipt. */
+/** When an entry is to be tried again: this long after its receipt. */
 export interface Postponement {
   seq: number;
   inMs: number;
@@ -31,44 +31,45 @@ export interface Postponement {
 export interface IntakeState {
   /** Entries that are due and not applied; counts no further than 10,000. */
   waiting: number;
-  /** How long the one that has waited longest has been due. */
+  /** For how long the oldest due entry has been due. */
   oldestMs: number;
   /** Entries that were set aside. */
   failed: number;
 }
 
-/** How long nobody listened for the webhooks of a connection before this note. */
+/** The time before this note in which no process listened for the webhooks of a connection. */
 export interface ListeningNote {
   connectionId: string;
-  /** By the clock that messages age by. */
+  /** By the store's ageing clock. */
   agoMs: number;
-  /** By the wall clock, which goes on while nothing runs. */
+  /** By the wall clock, which continues while no process runs. */
   wallAgoMs: number;
 }
 
 export interface IntakeStore {
   /**
-   * Inserts rows. Those whose key stands already are left as they are and counted as duplicates. What is asked while another
-   * commit is under way, or some ms after it, shares the next one. All rows of one call stand, or none. A failure may hide
-   * a commit: the same rows are duplicates then, and are applied.
+   * Inserts rows. A row whose key exists already is skipped and counted as a duplicate. Calls made while another commit is in
+   * progress, or some ms after it, share the next one. Either all rows of a call are inserted, or none. A call that failed may have
+   * been committed; then the same rows are duplicates the next time, and are applied all the same.
    */
   recordIntake(rows: readonly IntakeRow[]): Promise<{ received: number; duplicates: number }>;
   /**
-   * Entries of this process that are due, in the order of their receipt; where fewer are, those of dead owners are adopted, which
-   * are looked for once a second. It answers the same ones until they are applied, postponed or failed: one reader a process.
+   * Due entries of this process, in the order of receipt; if there are fewer than `limit`, it adopts those of dead owners, which
+   * are looked for once a second. Returns the same entries until they are applied, postponed or failed, so a process must have
+   * one reader only.
    */
   dueIntake(limit: number): Promise<IntakeEntry[]>;
-  /** Each is due again so long after its receipt; tries + 1. What is done or failed stays so. */
+  /** Makes each entry due again this long after its receipt, and increments `tries`. Skips entries that are done or failed. */
   postponeIntake(entries: readonly Postponement[]): Promise<void>;
-  /** Set aside with its body, for `failedKeptMs`. */
+  /** Sets an entry aside with its body, for `failedKeptMs`. */
   failIntake(seqs: readonly number[]): Promise<void>;
-  /** What was set aside is due again, with no try behind it. Answers how many. */
+  /** Makes the entries that were set aside due again, with no tries. Returns how many. */
   retryFailedIntake(): Promise<number>;
   intakeState(): Promise<IntakeState>;
 
   /**
-   * Notes that webhooks of these connections are listened for, and whether any came since the last note. Answers how long ago
-   * the last note was, of any process; a connection without one is left out.
+   * Notes that webhooks of these connections are listened for, and whether any came since the last note. Returns how long ago
+   * the last note of any process was; connections without an earlier note are left out.
    */
   noteListening(notes: readonly { connectionId: string; received: boolean }[]): Promise<ListeningNote[]>;
 }

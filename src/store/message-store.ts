@@ -20,7 +20,7 @@ export interface NewMessage {
   to?: string;
   connectionId: string;
   template?: string;
-  /** Of a file or a CSV, as WATI gets it. */
+  /** The file name of a file or a CSV, as WATI gets it. */
   fileName?: string;
   /** The company's number that the message goes through, if known. */
   channel?: string;
@@ -51,11 +51,11 @@ export interface StoredMessage extends Omit<NewMessage, 'quota' | 'fingerprint' 
   attempts: number;
   whatsappMessageId?: string;
   failure?: { code: string; detail: string };
-  /** The outcome in the form of src/delivery; a replay is answered from it. */
+  /** The outcome in the form of src/delivery. A repeated request is answered from it. */
   outcome?: Json;
   /** When the last attempt was claimed. Reconciliation searches the history around it. */
   sentAt?: string;
-  /** What is known of it since. Present in what `find`, `findByKey` and the lists return. */
+  /** What is known of its delivery. Present in the results of `find`, `findByKey` and the lists. */
   delivery?: StoredDelivery;
   createdAt: string;
   updatedAt: string;
@@ -68,11 +68,11 @@ export interface Completion {
   whatsappMessageId?: string;
   failure?: { code: string; detail: string };
   outcome: Json;
-  /** Of a file, whose digest is known only at its end. */
+  /** For a file, whose digest is known only at its end. */
   fingerprint?: string;
   /** For an unknown message that shared its call with others: the id of that call, and its index in it from 0. */
   lostCall?: { id: string; place: number };
-  /** The time that the caller is told (ISO 8601), so that a replay is identical. The store's own time if absent. */
+  /** The time that the caller is told (ISO 8601), so that a replay is identical. By default the store's own time. */
   at?: string;
 }
 
@@ -86,7 +86,7 @@ export interface MessageFilter {
   to?: string;
   status?: MessageStatus;
   broadcastId?: string;
-  /** ISO 8601; created at or after. */
+  /** ISO 8601; created at or after this time. */
   since?: string;
   /** `none`: accepted, and nothing more is known. */
   delivery?: DeliveryFilter;
@@ -94,11 +94,11 @@ export interface MessageFilter {
 
 export interface ListPage {
   limit: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   cursor?: string;
 }
 
-/** The queue of one caller for one connection: what is in it goes out, or is held, together. */
+/** The queue of one caller for one connection. All of its messages can be sent, or all are held. */
 export interface QueueKey {
   caller: string;
   connectionId: string;
@@ -111,13 +111,13 @@ export interface OwnedQueue extends QueueKey {
   ownership: 'own' | 'orphaned' | 'other';
 }
 
-/** Queued messages of all processes, and what dead processes left. Recipients of broadcasts are not part of it. */
+/** Queued messages of all processes, including those of dead processes. Recipients of broadcasts are not part of it. */
 export interface QueueStore {
   /**
-   * Completes the messages of dead owners that cannot be adopted (SQLite: every earlier process; PostgreSQL: those whose
-   * lease has expired). `sending` becomes `unknown` with failure {code: 'owner-died'}; a stream that was `queued` becomes
-   * `not_sent` with {code: 'stream-lost'}. Other queued messages wait for `adoptOrphans`. The cost depends on the number of
-   * messages completed, not on the length of the queues.
+   * What happens after a crash while sending: completes the messages of dead owners that cannot be adopted (SQLite: every
+   * earlier process; PostgreSQL: those whose lease has expired). `sending` becomes `unknown` with failure {code: 'owner-died'},
+   * because a byte may have been sent; a stream that was `queued` becomes `not_sent` with {code: 'stream-lost'}. Other queued
+   * messages wait for `adoptOrphans`. The cost depends on the number of messages completed, not on the length of the queues.
    */
   recoverOrphans(): Promise<{ unknown: number; lostStreams: number }>;
 
@@ -179,8 +179,9 @@ export interface MessageStore extends QueueStore, PinStore {
   completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>>;
 
   /**
-   * Undoes an insert for a stream that turned out to be an invalid request, so that its key stays usable. Deletes only what
-   * is not completed, no recipient of a broadcast, and nothing that was proved to be sent meanwhile; false: nothing was deleted.
+   * Undoes an insert for a stream that turned out to be an invalid request, so that its key can be used again. Deletes only a
+   * message that is not completed, is no recipient of a broadcast, and was not proved to be sent meanwhile. Returns false if
+   * nothing was deleted.
    */
   deleteUnsent(id: string): Promise<boolean>;
 
@@ -230,13 +231,13 @@ export interface MessageStore extends QueueStore, PinStore {
   /** Renews the lease of this process (PostgreSQL). Throws if it could not. */
   heartbeat(): Promise<void>;
   /**
-   * Deletes the rows of inserts in doubt, or prevents them from being committed later: their callers were told that nothing
-   * is sent. Throws if it could not; the next call goes on.
+   * Deletes the rows of inserts in doubt, or prevents them from being committed later, because their callers were told that
+   * nothing is sent. Throws if the store fails; the next call continues.
    */
   resolveInDoubt(): Promise<void>;
   /** Whether the lease is valid by this machine's monotonic clock. Checked right before the first byte goes out. */
   holdsLease(): boolean;
-  /** Changes when this process has lost what it owned: messages claimed in an earlier epoch are not its own any more. */
+  /** Changes when this process has lost its messages: those claimed in an earlier epoch are not its own any more. */
   epoch(): number;
 
   close(): Promise<void>;

@@ -33,7 +33,7 @@ export type Store = MessageStore &
   ReservationStore &
   CallerTokenStore;
 
-/** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only by those who use it. */
+/** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only if it is used. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
@@ -61,7 +61,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
 export function sqlitePath(url: string): string {
   if (url === 'memory:') return ':memory:';
   const path = url.startsWith('file:///') ? fileURLToPath(url) : url.startsWith('file:') ? url.slice(5) : '';
-  // The address may hold a password: it is not repeated.
+  // The address may contain a password, so it is not repeated.
   if (path === '') throw new StoreError('the store address must be memory:, file:<path> or postgres://...');
   return path;
 }

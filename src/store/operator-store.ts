@@ -1,7 +1,7 @@
 import type { BroadcastStatus, StoredBroadcast } from './broadcast-store.ts';
 import type { ListPage, MessageFilter, StoredMessage } from './message-store.ts';
 
-/** What operators see and change over all callers. Like message-store.ts: types only. */
+/** What operators see and change across all callers. Types only, like message-store.ts. */
 
 /** With `all`, the lists are kept and have no effect. */
 export interface Stopped {
@@ -42,9 +42,9 @@ export interface AllBroadcastsFilter {
 }
 
 export interface OperatorStore {
-  /** The stop in effect, if any operator ever set one. Cheap: each replica asks every second. */
+  /** The stop in effect, if an operator ever set one. Cheap, because each replica calls it every second. */
   findSendingStop(): Promise<SendingStop | undefined>;
-  /** Replaces the stop as a whole, also if two are set at once. Returns the one in effect. */
+  /** Replaces the whole stop, also if two are set at the same time. Returns the one in effect. */
   stopSending(stop: Omit<SendingStop, 'changedAt'>): Promise<SendingStop>;
 
   /** Ids of all callers that have records. One index lookup per caller. */
@@ -53,9 +53,7 @@ export interface OperatorStore {
   summarizeWork(callers: readonly string[]): Promise<CallerWork[]>;
   countOpenBroadcasts(): Promise<OpenBroadcasts[]>;
 
-  /**
-   * Like `list`, for several callers; reads at most a page of each. With a `broadcastId`, only its caller's.
-   */
+  /** Like `list`, for several callers; reads at most a page of each. With a `broadcastId`, only that of its caller. */
   listMessagesOf(
     callers: readonly string[],
     filter: MessageFilter,

@@ -2,7 +2,7 @@ export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;
   recordRetentionMs: number;
-  /** How long a webhook is known again when it is repeated; three days by default. */
+  /** How long a webhook's key is kept to recognize repeats; three days by default. */
   intakeDedupeMs?: number;
   /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;

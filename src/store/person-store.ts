@@ -1,8 +1,8 @@
 import type { MessageStatus } from './message-store.ts';
 
 /**
- * What is stored about one person, by the number or id that messages went to. Like message-store.ts: types only. Each operation
- * concerns one caller, so that an index can be used; `listCallers` names all of them.
+ * What is stored about one person, by the number or id that messages went to. Types only, like message-store.ts. Each operation
+ * concerns one caller, so that an index can be used; `listCallers` returns all of them.
  */
 
 /** `recording`: the broadcast is not published yet. */
@@ -17,9 +17,7 @@ export interface PersonCount {
 export interface PersonStore {
   /** Records of this caller for this recipient, by status. Recipients of discarded broadcasts count as `cancelled`. */
   countPerson(caller: string, to: string): Promise<PersonCount[]>;
-  /**
-   * `queued` -> `cancelled` for at most `limit` records of any owner, recipients of broadcasts included. Returns how many.
-   */
+  /** `queued` -> `cancelled` for at most `limit` records of any owner, recipients of broadcasts included. Returns how many. */
   cancelPerson(caller: string, to: string, limit: number): Promise<number>;
   /**
    * Deletes at most `limit` completed records; the counts of their broadcasts stay. Returns how many. Their keys are deleted

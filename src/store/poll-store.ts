@@ -1,12 +1,12 @@
 /**
- * Whose history is to be read because no webhook tells of their messages, and what calls cost. Types only, like message-store.ts, and
- * held to by the same conformance suite.
+ * Recipients whose history is to be read because no webhook reports on their messages, and the counts of calls. Types only,
+ * like message-store.ts, and tested by the same conformance suite.
  */
 
-/** A connection over which messages went out in the last day. */
+/** A connection over which messages were sent in the last day. */
 export interface SendingConnection {
   connectionId: string;
-  /** When the listener for its webhooks last noted that it is up; absent: there is none. */
+  /** When the listener for its webhooks last noted that it is running; absent: there is none. */
   listenedMsAgo?: number;
   /** When its last webhook came, or since when it is listened for. */
   eventMsAgo?: number;
@@ -14,7 +14,7 @@ export interface SendingConnection {
   silentSends: number;
 }
 
-/** Somebody with a message that is neither read nor failed, as far as is known. */
+/** A recipient of a message that is neither read nor failed, as far as is known. */
 export interface OpenRecipient {
   recipient: string;
   /** When the last of these messages ended. */
@@ -24,7 +24,7 @@ export interface OpenRecipient {
 }
 
 export interface OpenSend {
-  /** The company's own number that it went through, where it was named. */
+  /** The company's own number that the message went through, if it was named. */
   channel?: string;
   endedMsAgo: number;
 }
@@ -35,39 +35,45 @@ export interface DuePoll {
   recipient: string;
   /** Reads so far. */
   looks: number;
-  /** What `pollDone` needs to know that nothing was scheduled meanwhile. */
+  /** Shows `pollDone` whether the recipient was scheduled again meanwhile. */
   lease: number;
 }
 
 export interface PollStore {
-  /** Of the newest 5,000 messages that ended in the last day. */
+  /** Based on the newest 5,000 messages that ended in the last day. */
   sendingConnections(): Promise<SendingConnection[]>;
   /**
-   * Recipients of accepted and unknown messages that ended between so many ms ago and are not known to be read or failed, newest
-   * first, each once; it looks at no more than the newest 5,000 messages of that time.
+   * Recipients of accepted and unknown messages that ended between these two ages, ms, and are not known to be read or failed.
+   * Newest first, each once; considers only the newest 5,000 messages of that time.
    */
   openRecipients(
     connectionId: string,
     ago: { fromMs: number; untilMs: number },
     limit: number,
   ): Promise<OpenRecipient[]>;
-  /** Such messages to one recipient that ended in the last so many ms, newest first, at most a hundred. */
+  /** Such messages to one recipient that ended in the last `ms`, newest first, at most a hundred. */
   openSends(connectionId: string, recipient: string, fromMs: number): Promise<OpenSend[]>;
 
-  /** Each is due so long from now, with no read behind it. */
+  /** Makes each due this long from now, with no reads counted. */
   schedulePolls(polls: readonly { connectionId: string; recipient: string; inMs: number }[]): Promise<void>;
-  /** Of all connections but these. Each is handed out to one process; where `pollDone` never comes, again after five minutes. */
+  /**
+   * Recipients that are due, without those of the excluded connections. Each is returned to one process; if `pollDone` is not
+   * called, again after five minutes.
+   */
   duePolls(except: readonly string[], limit: number): Promise<DuePoll[]>;
-  /** looks + 1, and due again so long from now; without `inMs` it is over. What was scheduled meanwhile stays. */
+  /**
+   * Increments `looks`, and makes the recipient due again after `inMs`; without `inMs` it is removed. If it was scheduled
+   * meanwhile, that is kept.
+   */
   pollDone(poll: DuePoll, inMs?: number): Promise<void>;
 
-  /** Counts one read of this day (UTC); false: as many as `most` are counted already, by whichever process. */
+  /** Counts one read of this day (UTC). Returns false if all processes together have counted `most` already. */
   spendPoll(connectionId: string, most: number): Promise<boolean>;
   /** Reads of this day, and recipients that are scheduled. */
   pollLoad(connectionId: string): Promise<{ spent: number; scheduled: number }>;
 
-  /** Adds to the calls of these connections in the present month (UTC). */
+  /** Adds to the calls of these connections in the current month (UTC). */
   countCalls(calls: readonly { connectionId: string; n: number }[]): Promise<void>;
-  /** Calls of this month: of the hundred connections with most. */
+  /** Calls of this month, of the hundred connections with most. */
   monthCalls(): Promise<{ connectionId: string; n: number }[]>;
 }

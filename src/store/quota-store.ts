@@ -5,7 +5,7 @@ export interface QuotaLimits {
 }
 
 export interface QuotaLeft {
-  /** Messages that still fit in `window`, the one that has fewer left. */
+  /** Messages that still fit into `window`, the one of the two with fewer left. */
   readonly left: number;
   readonly window: 'hour' | 'day';
   readonly limit: number;
@@ -32,6 +32,6 @@ export class QuotaExceededError extends Error {
  */
 export interface QuotaStore {
   quotaLeft(caller: string, limits: QuotaLimits): Promise<QuotaLeft>;
-  /** Charges without a record, for the rows of a CSV that has one record. Throws QuotaExceededError. */
+  /** Charges messages without a record, for the rows of a CSV that has one record. Throws QuotaExceededError. */
   spendQuota(caller: string, n: number, limits: QuotaLimits): Promise<void>;
 }

@@ -16,7 +16,7 @@ export interface LostCall {
   sentAt: string;
   /** Recipients whose outcome was unknown then. */
   recipients: number;
-  /** Found to have arrived since. One is proof that the call was processed. */
+  /** How many of them were found since. One is proof that the call was processed. */
   found: number;
   /** Still unknown after at least one lookup. */
   looked: number;
@@ -31,18 +31,18 @@ export interface LookupProgress {
 
 export interface ReconcileStore {
   /**
-   * Takes unknown messages whose lookup is due: 1, 5, 15 and 60 minutes after the end. Each due time is handed out once.
-   * Order: one message of each lost call, then those that have waited longest.
+   * Returns unknown messages whose lookup is due: 1, 5, 15 and 60 minutes after the end. Each lookup is returned once, to one
+   * process. Order: one message of each lost call, then those that have waited longest.
    */
   takeDueLookups(limit: number): Promise<DueMessage[]>;
   /** The same for one recipient on one connection: a single read of the history serves them all. */
   takeDueOfRecipient(message: Pick<StoredMessage, 'to' | 'connectionId'>, limit: number): Promise<DueMessage[]>;
-  /** `failed`: the history could not be read; due again in half a minute, up to two hours after the end. */
+  /** `failed`: the history could not be read. It is due again in half a minute, up to two hours after the end. */
   recordLookups(ids: readonly string[], how: 'done' | 'failed'): Promise<void>;
 
   /**
-   * Starts a round: every unknown message of this broadcast becomes due, whatever was looked up before. During a round it
-   * only makes due now what is left of it.
+   * Starts a round: every unknown message of this broadcast becomes due, whatever was looked up before. If a round is in
+   * progress, only the rest of it becomes due now.
    */
   requestReconciliation(broadcastId: string): Promise<void>;
   reconcileProgress(broadcastId: string): Promise<LookupProgress>;

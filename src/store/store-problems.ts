@@ -3,7 +3,8 @@ import { StoreError } from './errors.ts';
 import { QuotaExceededError, type QuotaLeft } from './quota-store.ts';
 
 /*
- * Store errors as Problems: what could not be recorded was not sent. For use in `catch`; other errors pass unchanged.
+ * Converts store errors to Problems: what could not be recorded was not sent. For use in `catch`; other errors are rethrown
+ * unchanged.
  */
 
 export function throwStoreUnreadable(cause: unknown): never {
@@ -11,13 +12,16 @@ export function throwStoreUnreadable(cause: unknown): never {
   throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
 }
 
-/** For the insert of a message. If the commit is in doubt it may be sent all the same, so neither "recorded" nor "not sent" is certain. */
+/**
+ * For the insert of a message. If the commit is in doubt the message may be sent all the same, so neither "recorded" nor "not
+ * sent" is certain.
+ */
 export function throwInsertFailed(cause: unknown): never {
   if (cause instanceof QuotaExceededError) throw quotaProblem(cause);
   if (!(cause instanceof StoreError) || cause.notCommitted) throw toInsertProblem(cause);
   const detail =
     'it is not known whether it was recorded, and will be sent; asked again with the same Idempotency-Key it is sent once at most';
-  // A repeat without an idempotency key could send the message twice, and whether there is one is not known here.
+  // A repeat without an idempotency key could send the message twice, and it is not known here whether the request had a key.
   throw new Problem('store-unavailable', detail, { cause, outcome: 'unknown', retryable: false });
 }
 
@@ -28,14 +32,14 @@ export function toInsertProblem(cause: unknown): unknown {
   return new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
 }
 
-/** The caller's quota of recorded messages is spent. */
+/** The caller's quota of recorded messages is used up. */
 function quotaProblem({ requested, state }: QuotaExceededError): Problem {
   const quota = `your quota of ${state.limit} messages ${per[state.window]}`;
   const detail =
     requested > 1 ? `${requested} messages are more than the ${state.left} left of ${quota}` : `${quota} is spent`;
   return new Problem('quota-spent', `${detail}; nothing was sent`, {
     outcome: 'not_sent',
-    // What is more than a whole window never fits.
+    // A request for more messages than a whole window allows never fits.
     retryable: requested <= state.limit,
     retryAfterS: Math.max(1, Math.ceil(state.endsInMs / 1000)),
   });

@@ -4,11 +4,11 @@ import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
 
 /**
- * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
- * by the same conformance suite. Times are wall clock, ms.
+ * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and
+ * tested by the same conformance suite. Times are wall clock, ms.
  */
 
-/** By which an event names a message. */
+/** The ids by which an event names a message. */
 export interface EventIds {
   localMessageId?: string;
   whatsappMessageId?: string;
@@ -34,20 +34,20 @@ export interface TrackedSend {
   delivery?: StoredDelivery;
 }
 
-/** What is to be told of one message; each `seq` once in a batch. */
+/** What is to be written about one message; each `seq` once in a batch. */
 export interface TrackedFacts {
   seq: number;
   facts: DeliveryFacts;
   /**
-   * `id`: WATI named it, which proves that it was sent whatever is recorded. `content`: it is believed to be the one, which only
-   * corrects what is unknown.
+   * How the message was found. `id`: WATI named it, which proves that it was sent whatever is recorded. `content`: it probably
+   * is the message, which only corrects `unknown`.
    */
   proof: 'id' | 'content';
-  /** How it ended, if this is what proves it. */
+  /** The outcome to record if this proves that the message was sent. */
   outcome: Json;
 }
 
-/** What names a person. Each may be known or not; whoever shares one of phone, bsuid and contact id is the same. */
+/** The ids and names of a person, as far as known. Two entries that share one of phone, bsuid and contact id are the same person. */
 export interface ContactIdentity {
   phone?: string;
   bsuid?: string;
@@ -58,21 +58,21 @@ export interface ContactIdentity {
   watiConversationId?: string;
 }
 
-/** What is to be told of one conversation; the latest of each time stays. */
+/** What is to be written about one conversation; of each time the latest counts. */
 export interface ConversationFacts {
   connectionId: string;
-  /** With a phone, bsuid or contact id; without any it is passed over. */
+  /** Needs a phone, bsuid or contact id; without any the note is skipped. */
   contact: ContactIdentity;
   /** The customer wrote. */
   inAt?: number;
   inSource?: 'webhook' | 'history';
-  /** WATI refused a message because the window is closed. */
+  /** WATI refused a message because the window was closed. */
   closedAt?: number;
-  /** Somebody else wrote to the customer. */
+  /** A sender other than this service wrote to the customer. */
   foreignOutAt?: number;
-  /** The same as far as known: this entry may yet turn out to be a message of ours. */
+  /** The same, provisionally: the entry may yet turn out to be a message of this service. */
   provisionalOut?: { at: number; entry: number };
-  /** It did. Without `foreignOutAt` nothing else is kept of these facts. */
+  /** It turned out so. Unless `foreignOutAt` is set, nothing else of these facts is kept. */
   withdrawn?: { entry: number };
 }
 
@@ -85,24 +85,27 @@ export interface Conversation extends ContactIdentity {
   lastForeignOutAt?: number;
 }
 
-/** At most 64 entries of the intake, and what they say. */
+/** At most 64 entries of the intake, and the facts in them. */
 export interface TrackingBatch {
   messages: readonly TrackedFacts[];
   conversations: readonly ConversationFacts[];
-  /** Entries that are applied with this: their bodies go. */
+  /** Entries that this batch applies. Their bodies are deleted. */
   done: readonly number[];
   /** Entries that are to be tried again. */
   postponed: readonly Postponement[];
 }
 
-/** What a batch did to one message. */
+/** The effect of a batch on one message. */
 export interface TrackingChange {
   seq: number;
-  /** Absent: nothing was known before. */
+  /** Absent: nothing was known of its delivery before. */
   before?: StoredDelivery;
-  /** Absent: it is `queued` or `cancelled` without ever having been sent, and nothing is written of it. */
+  /** Absent: the message is `queued` or was `cancelled` without ever having been sent; nothing is written. */
   after?: StoredDelivery;
-  /** The outcome that a proof replaced by `accepted`. One that is `sending` still is not resolved, but will be. */
+  /**
+   * The outcome that a proof replaced by `accepted`. Absent for a message that is still `sending`, which becomes `accepted`
+   * when its attempt ends.
+   */
   resolved?: MessageStatus;
 }
 
@@ -114,7 +117,7 @@ export interface LastSend {
   sentAt: number;
 }
 
-/** The five counts of a broadcast's recipients that are in each of the states now; `replied` counts beside the others. */
+/** The number of a broadcast's recipients in each of five states; `replied` is counted in addition to them. */
 export interface DeliveryCounts {
   sent: number;
   failed: number;
@@ -123,7 +126,7 @@ export interface DeliveryCounts {
   replied: number;
 }
 
-/** What is kept of one person beside messages. */
+/** What is stored about a person in addition to messages. */
 export interface PersonTracking {
   conversations: readonly Conversation[];
   webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
@@ -131,13 +134,13 @@ export interface PersonTracking {
 
 export interface TrackingStore extends PollStore {
   /**
-   * The message of this connection that each of these names, in their order: by our id, else WhatsApp's, else WATI's. Nothing
-   * that never was sent is found.
+   * The message of this connection that each of these ids names, in their order: by our id, else WhatsApp's, else WATI's.
+   * Messages that were never sent are not found.
    */
   findTracked(connectionId: string, ids: readonly EventIds[]): Promise<(TrackedSend | undefined)[]>;
   /**
-   * The messages that an event without a known id may be about: with this template, to this recipient, claimed between the two
-   * times, without an id of WhatsApp. At most ten; of several, nothing tells which one is meant.
+   * Candidates for an event that names no known id: messages with this template, to this recipient, claimed between the two
+   * times, and without a WhatsApp id. At most ten. If there are several, the event cannot be assigned to one of them.
    */
   findByContent(
     connectionId: string,
@@ -146,20 +149,21 @@ export interface TrackingStore extends PollStore {
   ): Promise<TrackedSend[]>;
 
   /**
-   * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
-   * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`). Of
-   * one that is matched by content, and is neither `accepted` nor `unknown`, nothing is written.
-   * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
+   * Writes a batch in one transaction. Facts are joined into what is known of their messages; a state never moves back,
+   * whatever the order of batches and whichever process writes them. A proof by id makes `unknown`, `not_sent` and `rejected`
+   * messages accepted, and queued ones that had an attempt. For a message that is `sending` the proof is stored, and makes it
+   * `accepted` when its attempt ends in any other way (see `complete`). A match by content writes nothing to a message that is
+   * neither `accepted` nor `unknown`. Returns the effect on each message, in their order, without messages that were deleted.
+   * Safe to repeat.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 
-  /** Of a broadcast, also when its recipients are deleted by age. Whose it is, `findBroadcast` has said. */
+  /** Counts of a broadcast, also when its recipients are deleted by age. The caller is not checked: call `findBroadcast` first. */
   deliveryCounts(broadcastId: string): Promise<DeliveryCounts>;
 
-  /** What is known of a conversation without any entry of the intake: a refusal, or a history that was read. */
+  /** Writes what is known of a conversation from other sources than the intake: a refusal, or a history. */
   noteConversations(facts: readonly ConversationFacts[]): Promise<void>;
-  /** All that is known of one person, by any of phone, bsuid and contact id, joined. */
+  /** All that is known of one person, found by any of phone, bsuid and contact id, and joined. */
   conversation(
     connectionId: string,
     contact: Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>,
@@ -172,12 +176,12 @@ export interface TrackingStore extends PollStore {
   ): Promise<LastSend | undefined>;
 
   /**
-   * How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections, by
-   * any id that its conversations know.
+   * How many conversations, and how many entries of the intake that are not applied yet, concern this person over all
+   * connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
-  /** The same itself: each connection's conversation joined, and the webhooks as they came. */
+  /** The same data: the conversation on each connection, and the webhooks as they were received. */
   listPersonTracking(to: string): Promise<PersonTracking>;
-  /** Deletes the same, and polls of any of these ids. Answers how many rows. */
+  /** Deletes these, and polls of any of the ids. Returns how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

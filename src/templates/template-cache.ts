@@ -4,41 +4,47 @@ import { type CallContext, withDeadline } from '../upstream/client.ts';
 import { type CacheEntry, isUsable, queueKey } from '../upstream/permits.ts';
 import type { Templates, WatiTemplate } from '../upstream/templates.ts';
 
-/** The templates of each connection, trusted for a short time. */
+/** The templates of each connection, cached for a short time. */
 export interface TemplateCache {
-  /** How long a list is trusted. */
+  /** How long a list is used. */
   readonly ttlMs: number;
   all(context: CallContext): Promise<{ templates: WatiTemplate[]; ageMs: number }>;
-  /** By name. Asks WATI again before it says that there is none, that it is not approved, or that it does not fit. */
+  /**
+   * Finds a template by name. Reads the list from WATI again before it reports that the template is missing, not approved, or
+   * does not fit.
+   */
   find(context: CallContext, name: string, wanted?: Wanted): Promise<TemplateMatches>;
-  /** WATI refused the parameters, so the cached list may be outdated. */
+  /** Call when WATI refused a template or its parameters: the cached list may be outdated. */
   invalidate(connection: string): void;
 }
 
 export interface Wanted {
-  /** Its key, e.g. `en`, without case. */
+  /** The language, e.g. `en`, without case. */
   language?: string | undefined;
-  /** Whether an approved template is what the caller expects; if not, it may have changed in WATI. */
+  /** Whether an approved template is what the caller expects. If not, it may have changed at WATI. */
   fits?: (template: WatiTemplate) => boolean;
-  /** Reads as new a list as the rate limit allows, for questions that cannot be repeated later. */
+  /** Reads the list as fresh as the rate limit allows, for questions that cannot be asked again later. */
   fresh?: true;
 }
 
 export interface TemplateMatches {
-  /** In every language it has, the approved ones first; deleted ones only where there is no other. */
+  /** All its languages, approved ones first; deleted ones only if there is no other. */
   versions: readonly WatiTemplate[];
-  /** Where there is none: the name of an approved one that differs in a few letters. */
+  /** If there is none: the name of an approved template that differs in a few letters. */
   near: string | undefined;
-  /** All languages that it has, whichever was requested. */
+  /** All languages of the template, whichever was requested. */
   languages: readonly string[];
   /** The age of the list. */
   ageMs: number;
 }
 
-/** Connections whose templates are kept at once. */
+/** The most connections whose templates are cached. */
 const connectionsMax = 32;
 
-/** `negativeCacheTtlMs`: a caller that keeps naming unknown templates must not use up the rate limit of the others. */
+/**
+ * `negativeCacheTtlMs`: how long "unknown" is trusted, so that a caller that keeps naming unknown templates does not use up the
+ * rate limit of the others.
+ */
 export function createTemplateCache(
   upstream: Templates,
   ttlMs: number,
@@ -58,7 +64,7 @@ export function createTemplateCache(
     const onDispatched = () => {
       fresh.isDispatched = true;
     };
-    // All concurrent requests share one load, so it has no deadline of one of them and does not end when one disconnects.
+    // All concurrent requests share one load, so it has none of their deadlines, and does not end when one of them disconnects.
     const list = upstream.all({
       connection,
       onDispatched,

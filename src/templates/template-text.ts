@@ -3,7 +3,7 @@ import { fill, type TemplatePart, type WatiTemplate } from '../upstream/template
 
 type Values = Readonly<Record<string, string>>;
 
-/** A template, or a card of its carousel, as the customer reads it. */
+/** A template, or a card of its carousel, as the customer sees it. */
 export function renderPart({ header, bodyOriginal, buttons }: TemplatePart, values: Values): TemplatePart {
   const filled = (text: string | undefined) => (text === undefined ? undefined : fill(text, values));
   return {
@@ -13,10 +13,10 @@ export function renderPart({ header, bodyOriginal, buttons }: TemplatePart, valu
   };
 }
 
-/** Counted once the variables are filled in. WhatsApp refuses what is longer, after WATI has taken it. */
+/** Limits of texts with the variables filled in. WATI accepts longer texts, and WhatsApp then refuses them. */
 const lengthMax = { header: 60, body: 1_024, footer: 60, buttonText: 25, buttonUrl: 2_000 } as const;
 
-/** What gets too long by these values, in characters. A text without variables was measured at its review. */
+/** The texts that these values make too long, in characters. A text without variables was checked when the template was approved. */
 export function lengthFaults(template: WatiTemplate, values: Values): FieldError[] {
   const places: [string, string | undefined, number][] = [
     ...placesOf(template, 'the '),
@@ -25,7 +25,7 @@ export function lengthFaults(template: WatiTemplate, values: Values): FieldError
   ];
   return places.flatMap(([place, text, max]) => {
     if (text === undefined || !text.includes('{{')) return [];
-    // What no value fills is WATI's to fill: it counts as nothing here.
+    // WATI fills in variables without a value, so they count as empty here.
     const length = [...fill(blankWhereUnknown(text, values), values)].length;
     if (length <= max) return [];
     return [{ pointer: '/parameters', detail: `${place} is ${length} characters long with these, at most ${max}` }];

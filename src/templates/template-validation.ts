@@ -3,14 +3,22 @@ import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
-import type { TemplateMatches } from './template-cache.ts';
+import type { TemplateMatches, Wanted } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
 import { valueFault } from './template-value.ts';
 
-/** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
+/** A template that may be sent, in all languages in which it may: WATI takes only the name, and chooses the language. */
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
 
-/** There is such a template, and WATI may send it. */
+/** Throws the Problem of a message whose template is not approved, or whose parameters do not fit it. */
+export async function checkTemplateMessage(
+  { template, parameters = {} }: { template: string; parameters?: Parameters },
+  find: (name: string, wanted: Wanted) => Promise<TemplateMatches>,
+): Promise<void> {
+  checkParameters(checkTemplate(await find(template, { fits: takes(parameters) }), template), parameters);
+}
+
+/** The approved versions of a template. Throws `template-unknown` if there is none. */
 export function checkTemplate({ versions, near }: TemplateMatches, name: string): Sendable {
   const [first, ...others] = versions.filter(({ status }) => status === 'approved');
   if (first) return [first, ...others];
@@ -21,7 +29,7 @@ export function checkTemplate({ versions, near }: TemplateMatches, name: string)
 
 export const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
-/** Whether these are names of the template's; where they are not, it may have changed since it was read. */
+/** Whether these are names of the template's parameters. If not, the template may have changed since it was read. */
 export const takes =
   (parameters: Parameters) =>
   (template: Takes): boolean =>
@@ -30,7 +38,7 @@ export const takes =
 type Parameters = Readonly<Record<string, string>>;
 type Takes = Pick<WatiTemplate, 'names' | 'others' | 'open'>;
 
-/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out. */
+/** Throws the faults that WATI would refuse, or send wrongly without an error. */
 export function checkParameters(versions: Sendable, parameters: Parameters): void {
   const [first] = versions;
   if (versions.some((each) => parameterFaults(each, parameters).length === 0)) return;
@@ -41,14 +49,14 @@ export function checkParameters(versions: Sendable, parameters: Parameters): voi
 
 const faultCount = (count: number) => `${counted(count, 'parameter is', 'parameters are')} at fault`;
 
-/** Which of several languages is spoken of. */
+/** Adds which of several languages the faults refer to. */
 export function languagesOf([{ language = 'unknown' }, ...others]: Sendable): string {
   if (others.length === 0) return '';
   const more = others.map((each) => each.language ?? 'unknown').join(', ');
   return `. It is approved in several languages, of which WATI chooses; this is said of ${language}, and it fits ${more} as little`;
 }
 
-/** Every fault of the parameters, in the order of the template, superfluous ones last; then what gets too long by them. */
+/** All faults of the parameters in the order of the template, superfluous ones last; if there is none, texts that become too long. */
 export function parameterFaults(template: WatiTemplate, parameters: Parameters): FieldError[] {
   const faults = [...valueFaults(template, parameters), ...nameFaults(template, parameters)];
   faults.sort((one, other) => placeIn(template, one) - placeIn(template, other));
@@ -63,7 +71,7 @@ interface Fault {
 
 const placeIn = ({ names }: Takes, { name }: Fault) => (names.includes(name) ? names.indexOf(name) : names.length);
 
-/** Values that WhatsApp refuses. One that no variable takes fails the whole call all the same. */
+/** Values that WhatsApp refuses. A value makes the call fail even if no variable uses it. */
 function valueFaults({ names, others, open }: Takes, parameters: Parameters): Fault[] {
   const taken = open ? Object.keys(parameters) : [...names, ...others];
   return taken.flatMap((name) => {
@@ -75,7 +83,7 @@ function valueFaults({ names, others, open }: Takes, parameters: Parameters): Fa
 
 function nameFaults({ names, others, open }: Takes, parameters: Parameters): Fault[] {
   const missing = names.filter((name) => !Object.hasOwn(parameters, name));
-  // WATI drops these silently and sends without them: the caller must hear of the misspelling.
+  // WATI drops unknown names silently and sends without them, so the caller has to be told of a misspelling.
   const superfluous = open
     ? []
     : Object.keys(parameters).filter((name) => !names.includes(name) && !others.includes(name));
@@ -93,7 +101,7 @@ const listed = (names: readonly string[]) => (names.length === 0 ? 'none' : name
 /** RFC 6901: `~` and `/` in a name are escaped. */
 const pointerTo = (name: string) => `/parameters${pointerPart(name)}`;
 
-/** The columns of a file of recipients: what every version demands, and what some of them take. */
+/** The columns of a file of recipients: those that every version requires, and those that some accept. */
 export function columnsOf(versions: Sendable) {
   const [{ names }] = versions;
   const required = names.filter((name) => versions.every((each) => each.names.includes(name)));
@@ -101,7 +109,7 @@ export function columnsOf(versions: Sendable) {
   return {
     requiredColumns: required,
     optionalColumns: [...new Set(all)].filter((name) => !required.includes(name)),
-    /** What none of them takes as a whole. */
+    /** Parameters as a whole that no version accepts. */
     rowFault: (values: Parameters): string | undefined => {
       const faults = versions.map((each) => parameterFaults(each, values)[0]);
       const [fault] = faults;

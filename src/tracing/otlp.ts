@@ -24,7 +24,7 @@ import { withTimeout } from '../lib/with-timeout.ts';
 import type { CallReport } from '../upstream/types.ts';
 import type { Tracing } from './types.ts';
 
-/** The longest that an end waits for the collector: the process has more to close. */
+/** How long the shutdown waits for the collector at most. */
 const closeMs = 2_000;
 
 /** The values of OTEL_TRACES_SAMPLER. */
@@ -37,7 +37,7 @@ export const samplers = new Map<string, (ratio: number) => Sampler>([
   ['parentbased_traceidratio', (ratio) => new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) })],
 ]);
 
-/** Offers the propagator `traceparent` alone: `tracestate` is text of the caller's, and would be exported. */
+/** Passes only `traceparent` to the propagator: `tracestate` is text of the caller's, and would be exported. */
 const traceparentOnly: TextMapGetter<string | undefined> = {
   keys: () => ['traceparent'],
   get: (traceparent, name) => (name === 'traceparent' ? traceparent : undefined),
@@ -49,7 +49,7 @@ interface TracingOptions {
   onFault: (error: unknown) => void;
 }
 
-/** Loaded by openTracing alone. Nothing global is set, so no library is changed by it, and nothing goes upstream. */
+/** Loaded by openTracing alone. Sets nothing global, so it changes no library, and nothing is sent to the upstream. */
 export function createTracing({ sampler, version, onFault }: TracingOptions): Tracing {
   const provider = new TracerProvider({
     resource: defaultResource()
@@ -60,7 +60,7 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
   });
   const propagator = new W3CTraceContextPropagator();
   const tracer = provider.getTracer('wati-bff', version);
-  /** Each call has one span, however many requests it was made for. */
+  /** Each call has one span, however many requests share it. */
   const spanByReport = new WeakMap<CallReport, SpanContext>();
 
   const addCallSpan = (report: CallReport, parent: Context) => {
@@ -123,7 +123,7 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
   };
 }
 
-/** Reports failed exports, which the exporter itself keeps quiet about. */
+/** Logs failed exports, which the exporter itself does not report. */
 function withErrorReporting(exporter: OTLPTraceExporter, onFault: (error: unknown) => void): OTLPTraceExporter {
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>

@@ -2,8 +2,8 @@ import { ConfigError } from '../config.ts';
 import type { Tracing } from './types.ts';
 
 /**
- * Tracing as the standard OTEL_* variables want it: none unless they name an exporter or an endpoint, and then nothing of
- * OpenTelemetry is loaded. The exporter reads its own variables (endpoint, headers, time-out). Throws ConfigError.
+ * Opens tracing as the standard OTEL_* variables configure it. Without an exporter or an endpoint there is none, and
+ * OpenTelemetry is not loaded. The exporter reads its own variables (endpoint, headers, time-out). Throws ConfigError.
  */
 export async function openTracing(
   environment: Readonly<Record<string, string | undefined>>,

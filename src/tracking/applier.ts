@@ -21,19 +21,19 @@ import type { DeliverySource, TrackedEvent } from './types.ts';
 /** Applies what webhooks report to messages and conversations, in the order of receipt, one batch after another. */
 export interface Applier {
   start(): void;
-  /** Entries were recorded. */
+  /** Call when entries were recorded. */
   wake(): void;
-  /** Resolves when the batch in progress has ended. What is left is applied by the next process, or by another replica. */
+  /** Resolves when the batch in progress has ended. The next process or another replica applies what is left. */
   stop(): Promise<void>;
 }
 
-/** Counters. */
+/** Metrics. */
 export interface TrackingMetrics {
   applied(outcome: AppliedOutcome): void;
   reached(state: Reached): void;
-  /** A proof took the place of another outcome. */
+  /** A webhook proved that a message was sent, and replaced another outcome. */
   resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
-  /** Something that was recorded as not sent was sent after all: a rule of ours is wrong. */
+  /** A message that was recorded as `not_sent` was sent after all: the classification of some answer is wrong. */
   contradiction(): void;
 }
 
@@ -49,23 +49,23 @@ export interface ApplierServices {
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
-  /** A pass failed, and will be repeated. */
+  /** A pass failed; it will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
   intakeEveryMs?: number;
-  /** So that tests need not wait. */
+  /** The source of time, an argument so that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const batchMax = 64;
-/** A longer body, in characters, is parsed in a turn of the event loop of its own: 64 of 1 MiB take seconds. */
+/** A body with more characters than this is parsed in its own turn of the event loop: parsing 64 bodies of 1 MiB takes seconds. */
 const longBody = 64 * 1024;
 /**
- * Pause after a pass that found less than a whole batch: under load the next one has more to fold and fewer commits are made beside
- * those of sends, and what comes to a resting applier is applied at once.
+ * Pause after a pass that read less than a whole batch. Under load the next pass then joins more facts in fewer commits. An
+ * entry that arrives while the applier is idle is applied at once.
  */
 const gatherMs = 15;
-/** Pause after a pass that failed. */
+/** Pause after a failed pass. */
 const faultRestMs = 1_000;
 
 export function createApplier(services: ApplierServices): Applier {
@@ -75,7 +75,7 @@ export function createApplier(services: ApplierServices): Applier {
   let resting = new AbortController();
   let isAwaited = false;
 
-  /** A wake-up during a batch ends the rest at once: its entries may have been recorded after the batch was read. */
+  /** A wake-up during a batch skips the next pause: its entries may have been recorded after the batch was read. */
   const rest = async () => {
     if (!isAwaited) await wait(intakeEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
     resting = new AbortController();
@@ -93,7 +93,7 @@ export function createApplier(services: ApplierServices): Applier {
         }
       } catch (error) {
         onFault(error);
-        // Not ended by wake-ups: failing passes would follow each other without a pause.
+        // Wake-ups do not shorten this pause, or failing passes would follow each other without any.
         await wait(faultRestMs, stopping.signal);
       }
     }
@@ -114,7 +114,7 @@ export function createApplier(services: ApplierServices): Applier {
   };
 }
 
-/** A batch that fails is applied entry by entry, so that one holds up no other. */
+/** Applies the entries of a failed batch one by one, so that a single bad entry does not block the others. */
 async function applyAll(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
   try {
     return await applyBatch(entries, services);
@@ -126,7 +126,7 @@ async function applyAll(entries: readonly IntakeEntry[], services: ApplierServic
   }
 }
 
-/** Postpones an entry that cannot be applied; after its last try it is kept with its body. Throws if the store is away. */
+/** Postpones an entry that cannot be applied. After its last try it is set aside with its body. Throws if the store fails. */
 async function setAside(entry: IntakeEntry, error: unknown, services: ApplierServices): Promise<void> {
   const { store, metrics, logger, onFault } = services;
   const { seq, connectionId } = entry;
@@ -162,7 +162,7 @@ interface AppliedBatch {
 
 export type Reporters = Pick<ApplierServices, 'metrics' | 'logger'>;
 
-/** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
+/** Counts and logs what a batch changed. The log has names of events, connections, our own ids, and the last digits of numbers. */
 function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporters) {
   const { metrics, logger } = services;
   const outcomes = new Map<EventEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
@@ -190,7 +190,7 @@ function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporter
   }
 }
 
-/** Whom an event names, by the last characters. */
+/** The last characters of the number or id that an event names. */
 function personIn(event: TrackedEvent): { to?: string } {
   const who = contactOf(event);
   const name = who?.phone ?? who?.bsuid;
@@ -203,7 +203,7 @@ function contactOf(event: TrackedEvent): ContactIdentity | undefined {
   return event.kind === 'status' || event.kind === 'outgoing' ? event.recipient : undefined;
 }
 
-/** Each state is counted. A failure gets a log line of its own, because operators look for it. */
+/** Counts each state. A failure gets its own log line, because operators search for it. */
 function reportTransitions(
   { send, events }: MatchedMessage,
   { reached }: Transitions,

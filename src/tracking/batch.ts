@@ -15,24 +15,24 @@ import { type EventEntry, isOutgoing, needsQuoted, type ParsedEvent, type Parsed
 import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
-/** When an event without a message is tried again, ms after its receipt; after the last try it is foreign. */
+/** When an event without a matching message is tried again, ms after its receipt. After the last try it counts as foreign. */
 const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
 /** Minimum pause between two tries. */
 const restMs = 1_000;
 
-/** When an entry is due again; undefined: there is no further try. */
+/** When an entry is due again; undefined: it is not tried again. */
 function nextTry({ tries, ageMs }: EventEntry): number | undefined {
   const due = triesMs[tries];
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
 
-/** The same for an entry that could not be applied. The pause counts from now, because a fault may last a while. */
+/** The same for an entry that could not be applied. Counted from now and not from its receipt, because the cause may last a while. */
 export const nextTryAfterFault = ({ tries, ageMs }: EventEntry): number | undefined => {
   const pause = triesMs[tries];
   return pause === undefined ? undefined : ageMs + pause;
 };
 
-/** The facts of one message, as they came in. */
+/** The facts about one message, in the order of receipt. */
 export interface MatchedMessage {
   send: TrackedSend;
   events: { entry: EventEntry; facts: DeliveryFacts }[];
@@ -41,18 +41,18 @@ export interface MatchedMessage {
 export interface BatchPlan {
   batch: TrackingBatch;
   messages: MatchedMessage[];
-  /** Events of messages that are not ours. */
+  /** Events of messages that this service did not send. */
   foreign: EventEntry[];
 }
 
-/** The store's knowledge about the events of a batch. */
+/** What the store knows about the events of a batch. */
 export interface BatchMatches {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
   /** The recipient of the message that an answer quotes. */
   quoted: ReadonlyMap<ParsedEvent, string>;
 }
 
-/** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
+/** Everything that one pass writes. Messages are sorted by sequence number, so that two replicas lock rows in the same order. */
 export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: BatchMatches): BatchPlan {
   const messages = new Map<number, MatchedMessage>();
   const conversations: ConversationFacts[] = [];
@@ -81,10 +81,10 @@ export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: B
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
-/** An `outgoing` event tells the ids of a message, and nothing of its state. */
+/** An `outgoing` event contains the ids of a message and nothing about its state. */
 function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
-  // A history has only the time of the message; a webhook arrives when the state changes.
+  // A history row has only the time of the message; a webhook arrives when the state changes.
   const at = source === 'poll' ? receivedTime(event.at, entry.receivedAtMs) : entry.receivedAtMs;
   const facts: DeliveryFacts = event.kind === 'status' ? factsOf(event, at, source) : { rank: 0, source };
   return {
@@ -103,7 +103,7 @@ function joined({ send, events }: MatchedMessage): TrackedFacts {
   return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', outcome: { ...(isSure ? byId : byContent) } };
 }
 
-/** The effect on a conversation of an event that is not about a message of the company. */
+/** The effect of an event on the conversation, if the event is not about a message of the company. */
 function conversationFactsOf({ entry, event, source }: ParsedEvent, quoted: string | undefined): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
@@ -114,8 +114,8 @@ function conversationFactsOf({ entry, event, source }: ParsedEvent, quoted: stri
 }
 
 /**
- * Notes a foreign message to a customer at once, so that an answer a minute later is not taken for one to us; undone when the
- * message turns out to be ours.
+ * Records a foreign message to a customer at once, so that a reply a minute later is not taken for a reply to us. It is
+ * withdrawn if the message turns out to be ours.
  */
 function outgoingFactsOf(
   parsed: ParsedOutgoing,
@@ -128,7 +128,7 @@ function outgoingFactsOf(
   const about: ConversationFacts[] = [];
   const contact = contactOf(event);
   if (send) {
-    // At the first try as well: an entry that was set aside and is asked for again begins anew.
+    // Also at the first try: an entry that was set aside and is requested again starts anew.
     if (contact) about.push({ connectionId, contact, withdrawn: { entry: seq } });
     about.push(...closedWindowFactsOf(parsed, send));
   } else if (contact) {
@@ -139,21 +139,21 @@ function outgoingFactsOf(
   return about;
 }
 
-/** A row with an id that is not ours is of somebody else; one without any may be ours and not be known by its content. */
+/** A row with an id that is not ours belongs to another sender. A row without any id may be ours even if its content matches no message. */
 function historyFactsOf({ entry, event }: ParsedOutgoing): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.ids.localMessageId === undefined || event.recipient === undefined) return [];
   return [{ connectionId, contact: event.recipient, foreignOutAt: receivedTime(event.at, receivedAtMs) }];
 }
 
-/** The contact to whom a message went out. */
+/** The recipient of an outgoing message. */
 function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefined {
   const contact = event.kind === 'outgoing' || event.fact === 'sent' ? event.recipient : undefined;
   const isNamed = (contact?.phone ?? contact?.bsuid ?? contact?.contactId) !== undefined;
   return isNamed ? contact : undefined;
 }
 
-/** A failure because of a closed window proves that it was closed when the message was sent. */
+/** A message that failed because of a closed window proves that the window was closed when the message was sent. */
 function closedWindowFactsOf(
   { entry, event }: Pick<ParsedOutgoing, 'entry' | 'event'>,
   send: TrackedSend,

@@ -6,11 +6,11 @@ import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
 /** The conversation with one person, as far as it is known. */
 export interface ConversationView {
   known?: Conversation;
-  /** Known, or what was asked for. */
+  /** The ids that are known, or the one that was requested. */
   phone?: string;
   window: ConversationWindow;
   lastSend?: LastSend;
-  /** The message that an answer would follow; another caller's name is not shown. */
+  /** The message that a reply would be assigned to. Another caller's name is not shown. */
   repliesTo: 'you' | 'other' | 'nobody';
 }
 
@@ -24,7 +24,7 @@ export interface ConversationAsk {
   now: number;
 }
 
-/** For this long after its message, a caller counts as the one an answer is for. */
+/** For this long after its last message, a caller is the one that a reply is assigned to. */
 const routingMs = 168 * 3_600_000;
 
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {
@@ -45,7 +45,7 @@ export async function viewConversation(store: ConversationStore, ask: Conversati
   };
 }
 
-/** The customer wrote at these times, by the history. */
+/** Adds times at which the customer wrote, from a history. */
 export async function noteHistory(
   store: ConversationStore,
   { connectionId, recipient, now }: ConversationAsk,

@@ -5,17 +5,18 @@ import { idsOf } from './event-fields.ts';
 import { eventName, eventTypeOf, isEvent, meaningOf } from './event-names.ts';
 
 interface Member {
-  /** The token's, never one that the body names. */
+  /** The connection of the token. A connection that the body names does not count. */
   connectionId: string;
-  /** Parsed. */
+  /** The member, parsed. */
   member: unknown;
-  /** Its JSON text. */
+  /** The JSON text of the member. */
   body: string;
 }
 
 /**
- * Equal for repeats of one delivery. WATI numbers no deliveries: a status event is known by its ids, its name and its state,
- * any other by its whole text. The ids are those that it is matched by, so a placeholder is none. The twins of one fact (`_v2`) differ, because only one of them has our id.
+ * A key that is equal for repeats of one webhook. WATI gives webhooks no number: a status event is identified by its ids, its
+ * name and its state, any other event by its whole text. Only ids that matching uses count, so placeholders do not. Twins of
+ * one fact (`_v2`) have different keys, because only one of them contains our id.
  */
 export function dedupeKey({ connectionId, member, body }: Member): string {
   const parts = isEvent(member) ? statusParts(member) : undefined;
@@ -33,6 +34,6 @@ function statusParts(member: JsonObject): (string | null)[] | undefined {
   return [eventType?.trim().toLowerCase() ?? null, ...ids, ...states];
 }
 
-/** Lists and objects say no state, and may be nested deeper than can be written down. */
+/** A list or an object is no state; it may also be nested too deeply for JSON.stringify. */
 const scalar = (value: unknown): string | null =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;

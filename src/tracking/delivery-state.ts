@@ -2,13 +2,13 @@ import type { DeliveryFacts, DeliveryRank } from '../store/delivery-facts.ts';
 import type { DeliveryFailure, DeliverySource, StatusFact } from './types.ts';
 
 /**
- * The delivery state of a message, as the join of all facts: commutative, associative and idempotent, so the order, number and
- * lateness of webhooks make no difference, and a state only moves forward.
+ * The delivery state of a message is the join of all facts about it. The join is commutative, associative and idempotent, so
+ * the order, number and lateness of webhooks make no difference, and a state only moves forward.
  */
 
 const rankOf: Readonly<Record<StatusFact, DeliveryRank>> = { sent: 1, failed: 2, delivered: 3, read: 4, replied: 3 };
 
-/** Read and replied imply delivered: WhatsApp then leaves `delivered` out on purpose. */
+/** A message that was read or answered was delivered, too: WhatsApp then does not report `delivered`. */
 export function factsOf(
   { fact, failure }: { fact: StatusFact; failure?: DeliveryFailure },
   at: number,
@@ -32,7 +32,7 @@ const timeNames = {
   replied: 'repliedAt',
 } as const satisfies Record<StatusFact, keyof DeliveryFacts>;
 
-/** Highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change both. */
+/** Joins two states: highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change both. */
 export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFacts {
   const [low, high] = one.rank <= other.rank ? [one, other] : [other, one];
   const joined: DeliveryFacts = { rank: high.rank, source: sourceOf(low, high) };
@@ -54,11 +54,11 @@ function least<Value extends number | string>(one: Value | undefined, other: Val
   return one <= other ? one : other;
 }
 
-/** The source of the rank; a webhook wins over a poll that says the same. */
+/** What reported the rank. If a webhook and a poll report the same one, the webhook counts. */
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/** The first failure that was reported. At the same moment the order of the words decides, so that all replicas agree. */
+/** The earliest failure that was reported. Of two at the same moment the one whose words sort first counts, so that all replicas agree. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]
@@ -72,5 +72,5 @@ export type DeliveryStatus = 'sent' | 'failed' | 'delivered' | 'read';
 
 const statuses: readonly (DeliveryStatus | undefined)[] = [undefined, 'sent', 'failed', 'delivered', 'read'];
 
-/** Undefined: no event changed its state yet. */
+/** Undefined: no event has changed the state of the message yet. */
 export const deliveryStatus = (rank: DeliveryRank): DeliveryStatus | undefined => statuses[rank];

@@ -6,27 +6,27 @@ import { isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { isEvent } from './event-names.ts';
 import type { DeliveryFailure } from './types.ts';
 
-/** Reads fields of a webhook tolerantly: anyone with the address can send one. No reader throws. */
+/** Reads fields of a webhook tolerantly, because anyone who knows the address can post one. No function throws. */
 
-/** Ids have no blanks, no controls and nothing beyond ASCII; a longer one would not fit an index. */
+/** An id has no blanks, no control characters, and only ASCII. A longer one would not fit into an index. */
 const id = /^[\x21-\x7e]{1,256}$/;
 /** Placeholders of an absent id. */
 const noId = /^(?:[0-]+|null|undefined|none|string)$/i;
 
-/** The first that is one: a placeholder under one name hides no id under another. */
+/** The first field that contains an id. A placeholder in one field does not hide an id in the next. */
 const idIn = (member: JsonObject, ...names: string[]): string | undefined =>
   names
     .flatMap((name) => valuesOf(member, name).map(asText))
     .find((value) => value !== undefined && id.test(value) && !noId.test(value));
 
-/** One line for people, cut at `length`. */
+/** The text in one line, cut at `length`. */
 function labelIn(member: JsonObject, length: number, ...names: string[]): string | undefined {
   const value = asText(firstOf(member, ...names))?.slice(0, length);
   const isFit = value !== undefined && !isBlank(value) && textFault(value.toWellFormed(), 'line') === undefined;
   return isFit ? value : undefined;
 }
 
-/** Leaves out what is undefined. */
+/** A copy without undefined properties. */
 const present = <Name extends string>(values: Record<Name, string | undefined>) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [Key in Name]?: string };
 
@@ -37,7 +37,7 @@ export const idsOf = (member: JsonObject): EventIds =>
     watiId: idIn(member, 'id', '_id'),
   });
 
-/** `""` where nothing is quoted. */
+/** Undefined if the message quotes no other: WATI then has `""`. */
 export const quotedIn = (member: JsonObject): string | undefined => idIn(member, 'replyContextId');
 
 const bsuid = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/;
@@ -57,18 +57,18 @@ export const identityOf = (member: JsonObject): ContactIdentity =>
 const matching = (pattern: RegExp, value: string | undefined): string | undefined =>
   value !== undefined && pattern.test(value) ? value : undefined;
 
-/** WhatsApp's own form is digits; some put a `+` or blanks in front. */
+/** A phone number in WhatsApp's form, digits only. Some events put a `+` or blanks before it. */
 const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.exec(asText(value) ?? '')?.[1];
 
-/** Names of templates, as Meta allows them. */
+/** The name of a template, at most as long as Meta allows. */
 export const templateNameOf = (member: JsonObject): string | undefined =>
   labelIn(member, 512, 'templateName', 'template_name');
 
-/** WhatsApp exists since 2009: an earlier time is that of an unset clock. */
+/** WhatsApp exists since 2009. An earlier time comes from a clock that was not set. */
 const earliest = Date.UTC(2009, 0);
 const latest = Date.UTC(2100, 0);
 
-/** `created` in ISO with up to seven decimals, with or without a zone; `timestamp` in seconds or milliseconds, or ISO as well. */
+/** Parses `created` (ISO with up to seven decimals, with or without a zone) and `timestamp` (seconds, milliseconds or ISO). */
 export function timeOf(member: JsonObject, ...names: readonly string[]): number | undefined {
   for (const name of names) {
     const at = timeIn(firstOf(member, name));
@@ -85,7 +85,7 @@ function timeIn(value: unknown): number | undefined {
   return at >= earliest && at < latest ? at : undefined;
 }
 
-/** Why a message failed. WATI and Meta put it under many names, in the event or in an object or list below it. */
+/** Why a message failed. WATI and Meta use many names for it, in the event itself or in an object or list inside it. */
 export function failureOf(member: JsonObject): DeliveryFailure | undefined {
   const places = [member, ...placesBelow(member)];
   const code = firstIn(places, (place) => codeIn(firstOf(place, ...codeNames)));
@@ -102,7 +102,7 @@ const detailNames = [
 const holders = ['failure', 'error', 'errors', 'failed', 'error_data', 'errorData'];
 const entriesMax = 8;
 
-/** Two levels down: Meta has `errors: [{code, error_data: {details}}]`. */
+/** Looks two levels deep: Meta has `errors: [{code, error_data: {details}}]`. */
 function placesBelow(member: JsonObject): JsonObject[] {
   const inner = (place: JsonObject) =>
     holders.flatMap((name) => {
@@ -125,7 +125,7 @@ function firstIn<Found>(places: readonly JsonObject[], read: (place: JsonObject)
   return undefined;
 }
 
-/** A number of Meta's, or a word of WATI's; 0 stands for none. */
+/** A code: a number of Meta's or a word of WATI's. 0 means that there is none. */
 function codeIn(value: unknown): string | undefined {
   const words = asText(value)?.slice(0, 64);
   if (words === undefined || /^(?:0|null|none)$/i.test(words)) return undefined;

@@ -2,14 +2,14 @@ import { firstOf } from '../upstream/answers/fields.ts';
 import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import type { StatusFact } from './types.ts';
 
-/** Meaning of an event of a known name. */
+/** What an event of a known name means. */
 export type EventMeaning =
   | { kind: 'status'; fact: StatusFact }
   | { kind: 'message' | 'identity' | 'clicked' | 'template' | 'account' };
 
 const status = (fact: StatusFact): EventMeaning => ({ kind: 'status', fact });
 
-/** Whole names: `markedUnread` holds "read", and is no receipt. */
+/** Names are compared as a whole: `markedUnread` contains "read" and is no receipt. */
 const meanings: ReadonlyMap<string, EventMeaning> = new Map(
   Object.entries({
     sessionmessagesent: status('sent'),
@@ -34,21 +34,24 @@ const meanings: ReadonlyMap<string, EventMeaning> = new Map(
   }),
 );
 
-/** An event has some thirty fields. Each reader scans all of them, which takes seconds with as many as fit in a body. */
+/**
+ * The most fields in an event. A real one has about thirty; each reader scans all of them, which takes seconds for as many as
+ * fit into a body.
+ */
 const fieldsMax = 500;
 
-/** An object that can be an event, or a part of one. */
+/** Whether a value can be an event or part of one: an object. */
 export const isEvent = (value: unknown): value is JsonObject =>
   isObject(value) && Object.keys(value).length <= fieldsMax;
 
-/** The name as the event spells it. */
+/** The event's name as it is written in the event. */
 export const eventTypeOf = (event: JsonObject): unknown => firstOf(event, 'eventType', 'event_type');
 
-/** The longest known name, with both of its suffixes, is half as long. */
+/** Longer names are not known: the longest known one, with both suffixes, is half as long. */
 const nameMax = 64;
 const twin = /(?:_v2|_bsuid)$/;
 
-/** The name without its case and the suffixes of its twins (`_v2`, `_bsuid`): one name for what is one fact. */
+/** The name in lower case without the suffixes `_v2` and `_bsuid`, so that the twins of one fact have one name. */
 export function eventName(eventType: unknown): string {
   if (typeof eventType !== 'string' || eventType.length > nameMax) return '';
   let name = eventType.trim().toLowerCase();

@@ -11,7 +11,7 @@ export const failureKinds = [
 ] as const;
 export type FailureKind = (typeof failureKinds)[number];
 
-/** Meta's codes. `held-back`: Meta limits marketing messages to a person; the same may arrive later. */
+/** Meta's error codes. `held-back`: Meta limits marketing messages per person; the same message may be delivered later. */
 const kinds: readonly (readonly [FailureKind, readonly number[]])[] = [
   ['recipient', [131021, 131026, 131030, 131051]],
   ['window', [131047]],
@@ -24,7 +24,7 @@ const kinds: readonly (readonly [FailureKind, readonly number[]])[] = [
 
 const kindOf = new Map(kinds.flatMap(([kind, codes]) => codes.map((code) => [String(code), kind] as const)));
 
-/** Whose fault it is that a message did not arrive, and so what may help. */
+/** Who can fix the cause of a failed delivery. */
 export function failureKind(code: string): FailureKind {
   const known = kindOf.get(code);
   if (known) return known;

@@ -10,7 +10,7 @@ export interface HistoryServices extends Reporters {
   store: MatchingStore & Pick<TrackingStore, 'applyTracking'>;
 }
 
-/** Joins the facts of a history into what is known, as the applier does with webhooks: the same rules, and nothing to be tried again. */
+/** Applies a page of a history as the applier applies webhooks, by the same rules. Rows without a matching message are not tried again. */
 export async function applyHistory(
   rows: readonly JsonObject[],
   of: HistoryOf,
@@ -18,13 +18,13 @@ export async function applyHistory(
 ): Promise<void> {
   const events = parseHistory(rows, of);
   const matches = await matchSends(services.store, events.filter(isOutgoing));
-  // Whose history it is, is known.
+  // The person is known, because this is their history.
   const { batch, messages } = planBatch(events, { matches, quoted: new Map() });
   if (messages.length === 0 && batch.conversations.length === 0) return;
   const changes = new Map((await services.store.applyTracking({ ...batch, done: [] })).map((each) => [each.seq, each]));
   for (const message of messages) {
     const change = changes.get(message.send.seq);
-    // Since when it is so, a history does not tell.
+    // A history shows that a state was reached, and not when.
     for (const { status, failureKind } of transitionsOf(message, change).reached) {
       services.metrics.reached({ status, ...(failureKind && { failureKind }) });
     }

@@ -5,7 +5,7 @@ import { failureOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
 import type { ParsedEvent } from './matching.ts';
 import type { OutgoingEvent, ReceivedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
-/** Whose history was read, when. */
+/** Whose history was read, and when. */
 export interface HistoryOf {
   connectionId: string;
   recipient: string;
@@ -13,7 +13,7 @@ export interface HistoryOf {
   readAtMs: number;
 }
 
-/** WATI's words for the state of a message; others, such as `PENDING`, say nothing of it. */
+/** WATI's names of message states. Others, such as `PENDING`, mean that no state is known. */
 const factOf: Readonly<Record<string, StatusFact | undefined>> = {
   sent: 'sent',
   delivered: 'delivered',
@@ -22,16 +22,16 @@ const factOf: Readonly<Record<string, StatusFact | undefined>> = {
   failed: 'failed',
 };
 
-/** The difference of WATI's clock and ours, and the delay of its report, at most: the sum of those in src/tracking/matching.ts. */
+/** The largest difference of WATI's clock and ours plus the largest delay of its report: the sum of those in src/tracking/matching.ts. */
 const apartMs = 16 * 60_000;
 
-/** What a page of a history says of our messages, and when the customer last wrote. Never throws. */
+/** Extracts from a page of a history what became of our messages, and when the customer last wrote. Never throws. */
 export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): ParsedEvent[] {
   const read = rows.map((row) => readRow(row, of.recipient)).filter((each) => each !== undefined);
   const events = read.map((each) => withCertainTemplate(each, read));
   const received = events.filter((event) => event.kind === 'received');
   const last = received.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, 1);
-  // Nothing is tried again: what is not found now is not ours.
+  // Not tried again: a row without a matching message is not ours.
   const entry = {
     seq: 0,
     connectionId: of.connectionId,
@@ -45,14 +45,14 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
 
 type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | OutgoingEvent);
 
-/** A row of a message; `template` is the name of the template, where the row says it. */
+/** A row about a message. `template` is the name of the template, if the row contains it. */
 interface MessageRow {
   event: RowEvent;
   isTemplate: boolean;
   template?: string | undefined;
 }
 
-/** Undefined: it is a row between the messages, or does not say who wrote. */
+/** Undefined: the row is not a message, or does not show who sent it. */
 function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
   const kind = asString(row.eventType)?.toLowerCase() ?? 'message';
   const isTemplate =
@@ -80,7 +80,7 @@ function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
 const sentenceStart = 'Broadcast message with using "';
 const sentenceEnd = '" template';
 
-/** WATI names a template only in the sentence of a broadcast event. */
+/** WATI names the template only in the sentence of a broadcast event. */
 function templateIn(row: JsonObject): string | undefined {
   const sentence = asString(row.eventDescription);
   if (sentence === undefined || !sentence.startsWith(sentenceStart)) return undefined;
@@ -88,7 +88,7 @@ function templateIn(row: JsonObject): string | undefined {
   return end > sentenceStart.length ? sentence.slice(sentenceStart.length, end) : undefined;
 }
 
-/** With a second row at that time that is or may be of this template, whatever its state, neither is known by its content. */
+/** Two rows at the same time that are or may be of this template, whatever their states, cannot be told apart by content. */
 function withCertainTemplate(row: MessageRow, all: readonly MessageRow[]): RowEvent {
   const { event, template } = row;
   const { at, ids } = event;

@@ -5,21 +5,24 @@ import { parseJson } from '../upstream/tolerant-reader.ts';
 import type { DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
-/** Which message an event is about. */
+/** Finds the message that an event is about. */
 export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
   Pick<MessageStore, 'countLookalikes'>;
 
-/** Where an event comes from: an entry of the intake, or a row of a history, which has no number and is not tried again. */
+/**
+ * Where an event comes from: an entry of the intake, or a row of a history. A history row has no sequence number and is not
+ * tried again.
+ */
 export type EventEntry = Pick<IntakeEntry, 'seq' | 'connectionId' | 'receivedAtMs' | 'tries' | 'ageMs'>;
 
-/** An event, and where it comes from. */
+/** An event and its source. */
 export interface ParsedEvent<Event extends TrackedEvent = TrackedEvent> {
   entry: EventEntry;
   event: Event;
   source: DeliverySource;
 }
 
-/** An event of an outgoing message, ours or foreign. */
+/** An event of an outgoing message of the company, sent by this service or by someone else. */
 export type ParsedOutgoing = ParsedEvent<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
 export const parseEntry = (entry: IntakeEntry): ParsedEvent => ({
@@ -31,13 +34,13 @@ export const parseEntry = (entry: IntakeEntry): ParsedEvent => ({
 export const isOutgoing = (parsed: ParsedEvent): parsed is ParsedOutgoing =>
   parsed.event.kind === 'status' || parsed.event.kind === 'outgoing';
 
-/** An answer from a username without its number: the recipient of the quoted message identifies the customer. */
+/** A reply from a customer whose number is hidden: the recipient of the quoted message identifies the customer. */
 export const needsQuoted = (
   parsed: ParsedEvent,
 ): parsed is ParsedEvent<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
   parsed.event.kind === 'received' && parsed.event.from.phone === undefined && parsed.event.replyTo !== undefined;
 
-/** The recipients of our messages that such answers quote. */
+/** The recipients of our messages that such replies quote. */
 export async function recipientsQuoted(
   store: Pick<MatchingStore, 'findTracked'>,
   events: readonly ParsedEvent[],
@@ -50,13 +53,16 @@ export async function recipientsQuoted(
   return recipients;
 }
 
-/** Largest difference of WATI's clock and ours, and delay of WATI's report of a message. */
+/** The largest difference of WATI's clock and ours plus the largest delay of WATI's report of a message. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
-/** By then the sure twin of an event, which has our id, would have come: 30 s after its receipt. */
+/**
+ * Matching by content waits this long after the receipt of an event. By then the event's twin with our own id, which is
+ * certain, would have arrived.
+ */
 const triesBeforeContent = 3;
 
-/** The message of each event; absent if none is found. Only messages of the token's connection are searched. */
+/** Finds the message of each event, among those of the token's connection; absent if there is none. */
 export async function matchSends(
   store: MatchingStore,
   events: readonly ParsedOutgoing[],
@@ -74,8 +80,8 @@ export async function matchSends(
 }
 
 /**
- * Matches a sent template by recipient and time alone, if there is one candidate and no other possible cause of the event. A
- * foreign id proves that it is not ours.
+ * Matches an event to a sent template by recipient and time alone. Only if there is exactly one candidate and no other possible
+ * cause of the event. An id that is not ours proves that the message is not ours.
  */
 async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgoing): Promise<TrackedSend | undefined> {
   if (entry.tries < triesBeforeContent || event.kind !== 'status') return undefined;
@@ -86,7 +92,8 @@ async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgo
   const like = { recipient: recipient.phone, template };
   const time = { from: at - afterMs, until: at + beforeMs };
   const [only, ...others] = await store.findByContent(connectionId, like, time);
-  // An attempt that goes on is asked for again when it has ended: only what is unknown then is corrected by this.
+  // If an attempt is in progress, the event is tried again when it has ended: a match by content corrects only `unknown`
+  // outcomes.
   if (only?.sentAt === undefined || only.status === 'sending' || others.length > 0) return undefined;
   const twins = await store.countLookalikes(
     { id: only.id, kind: only.kind, connectionId, to: recipient.phone, template },

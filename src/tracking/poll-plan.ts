@@ -1,27 +1,27 @@
 import type { OpenRecipient, SendingConnection } from '../store/poll-store.ts';
 
-/** Whose history is read, and when: no I/O. */
+/** Decides whose history is read, and when. No I/O. */
 
 export type PollMode = 'auto' | 'off' | 'always';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** When to look, from the end of the last message to a recipient. */
+/** When a recipient's history is read, counted from the end of the last message to it. */
 const looksMs = [2 * minuteMs, 15 * minuteMs, 2 * hourMs, 24 * hourMs];
 const firstLookMs = 2 * minuteMs;
-/** Up to this age of the message, a first look that was missed is made up for. */
+/** Up to this age of the message, a first read that was missed is made up for. */
 const firstUntilMs = 15 * minuteMs;
 
-/** No message is looked for any more after so long; the last look may wait for its turn a while. */
+/** Messages older than this are not polled any more. The last read may wait for its turn beyond that. */
 export const openMs = 25 * hourMs;
 
-/** A listener notes that it is up each minute. */
+/** A running listener writes a note each minute. */
 const listeningMs = 10 * minuteMs;
 const silentMs = 6 * hourMs;
 const silentSends = 5;
 
-/** Whether histories tell of the messages of a connection, because no webhook does. */
+/** Whether the histories of a connection are polled, because no webhooks report on its messages. */
 export function isPolled(
   mode: PollMode,
   { listenedMsAgo, eventMsAgo, silentSends: silent }: SendingConnection,
@@ -31,15 +31,15 @@ export function isPolled(
   return eventMsAgo !== undefined && eventMsAgo >= silentMs && silent >= silentSends;
 }
 
-/** How long until the next look, so long after the last message; undefined: there is none. */
+/** The time until the next read, given the age of the last message; undefined: there is no further read. */
 export function nextLook(endedMsAgo: number): number | undefined {
   const next = looksMs.find((ms) => ms > endedMsAgo);
   return next === undefined ? undefined : next - endedMsAgo;
 }
 
 /**
- * The looks to schedule: earlier ones for scheduled recipients who got another message since, and of the others as many as
- * there is room for, newest first.
+ * The reads to schedule: earlier ones for scheduled recipients that got another message since, then the newest of the others as
+ * far as there is room.
  */
 export function planLooks(open: readonly OpenRecipient[], room: number): { recipient: string; inMs: number }[] {
   let left = room;
@@ -53,12 +53,12 @@ export function planLooks(open: readonly OpenRecipient[], room: number): { recip
   });
 }
 
-/** Share of a month's calls at which polls stop: the rest is for callers. */
+/** The share of a month's calls at which polling stops; the rest is for callers. */
 const monthPart = 0.8;
 
-/** Reads per day: on the smaller plans about a fifth of a month's calls. */
+/** Reads per day. On the smaller plans this is about a fifth of a month's calls. */
 export const pollsPerDay = { growth: 60, pro: 600, business: 6_000, none: 6_000 } as const;
 
-/** Whether the calls of a month leave none for polls. */
+/** Whether the month's calls are used up as far as polling may use them. */
 export const isMonthSpent = (calls: number, quota: number | undefined): boolean =>
   quota !== undefined && calls >= quota * monthPart;

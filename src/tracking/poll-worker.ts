@@ -5,48 +5,54 @@ import type { ReadHistory } from '../upstream/history-reader.ts';
 import { applyHistory, type HistoryServices } from './history-applier.ts';
 import { isMonthSpent, isPolled, nextLook, openMs, type PollMode, planLooks } from './poll-plan.ts';
 
-/** Reads histories where no webhook tells what became of messages: never before anybody else, and no more than a day and a month allow. */
+/**
+ * Reads histories of recipients whose messages no webhook reports on. Polls have the lowest priority of all calls, and limits
+ * per day and month.
+ */
 export interface PollWorker {
   start(): void;
   /** Resolves when the read in progress has ended. */
   stop(): Promise<void>;
-  /** Webhooks of this connection may have been lost since so long ago: one look at each message that ended since. Never throws. */
+  /**
+   * Webhooks of this connection may have been lost: schedules one read for each recipient whose message ended in the last
+   * `fromMs`. Never throws.
+   */
   lookSince(connectionId: string, fromMs: number): Promise<void>;
 }
 
 export interface PollServices extends HistoryServices {
   store: HistoryServices['store'] & Omit<PollStore, 'countCalls' | 'monthCalls' | 'noteListening'>;
   mode: PollMode;
-  /** Reads of one connection in a day. */
+  /** Reads per day for one connection. */
   perDay: number;
   monthQuota: number | undefined;
   /** Calls of this month so far, of all kinds. */
   monthCalls: (connectionId: string) => Promise<number>;
   readHistory: ReadHistory;
-  /** The company's own number where a message names none. */
+  /** The company's own number for messages that name none. */
   channel?: string | undefined;
-  /** Nobody waits for a call, and no message of unknown outcome is to be looked for. */
+  /** Whether no call is waiting for a permit, and no unknown message is due for reconciliation. */
   isIdle: () => boolean;
-  /** Number of replicas; the pause between reads grows with it. */
+  /** Number of replicas. The pause between reads is multiplied by it. */
   replicas: () => number;
   /** Wall clock, ms. */
   now: () => number;
   onRead: () => void;
-  /** A pass failed, and will be repeated. */
+  /** A pass failed; it will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
   pollEveryMs?: number;
-  /** So that tests need not wait. */
+  /** The source of time, an argument so that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const betweenReadsMs = 1_000;
 const planEveryMs = 60_000;
 const dayMs = 24 * 60 * 60_000;
-/** How long a connection is left alone after a failed read, or when its calls are spent. */
+/** How long a connection is not polled after a failed read, or when its calls are used up. */
 const restMs = 10 * 60_000;
 const candidatesMax = 5_000;
-/** Channels whose histories with a recipient are read in one look. */
+/** The most company numbers whose histories with one recipient are read for one poll. */
 const channelsMax = 3;
 
 export function createPollWorker(services: PollServices): PollWorker {
@@ -85,19 +91,19 @@ export function createPollWorker(services: PollServices): PollWorker {
 class Poller {
   readonly #services: PollServices;
   #plannedAt = Number.NEGATIVE_INFINITY;
-  /** As of the last plan. */
+  /** Result of the last plan. */
   #polled: ReadonlySet<string> = new Set();
-  /** Until when, by the wall clock. */
+  /** Wall clock: when each pause ends. */
   readonly #resting = new Map<string, number>();
 
   constructor(services: PollServices) {
     this.#services = services;
   }
 
-  /** Returns whether a call was made. */
+  /** Returns whether it made a call. */
   async pass(): Promise<boolean> {
     const { store, now, isIdle } = this.#services;
-    // The clock may be set back.
+    // Bounded, because the wall clock may be set back.
     if (Math.abs(now() - this.#plannedAt) >= planEveryMs) await this.#plan();
     if (!isIdle()) return false;
     for (const [connectionId, until] of this.#resting) {
@@ -128,7 +134,7 @@ class Poller {
     this.#plannedAt = now();
   }
 
-  /** How many more recipients may be scheduled: no queue is longer than what a day has left. */
+  /** How many more recipients may be scheduled. The queue is never longer than the reads that are left for the day. */
   async #room(connectionId: string): Promise<number> {
     const { store, perDay } = this.#services;
     if (await this.#isMonthSpent(connectionId)) return 0;
@@ -141,7 +147,7 @@ class Poller {
     return monthQuota !== undefined && isMonthSpent(await monthCalls(connectionId), monthQuota);
   }
 
-  /** Reads the histories of a recipient. After a failed read it is due again when its lease ends. */
+  /** Reads the histories of a recipient. After a failed read the recipient is due again when its lease ends. */
   async #look(due: DuePoll): Promise<boolean> {
     const { store } = this.#services;
     const { connectionId, recipient } = due;

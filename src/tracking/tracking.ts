@@ -5,9 +5,9 @@ import { contactNamed } from './contact.ts';
 
 /** Follows messages after WATI took them: from recorded webhooks, and from the deliveries themselves. */
 export interface Tracking extends Applier {
-  /** A message has its outcome. A refusal because the window is closed says so of the conversation. */
+  /** A message got its outcome. If WATI refused it because the window was closed, that is recorded for the conversation. */
   ended(message: StoredMessage): void;
-  /** Webhooks had proved that it was sent before its attempt ended, with another outcome. */
+  /** A message's attempt ended with another outcome after webhooks had proved that it was sent. */
   proved(message: StoredMessage, status: StoredMessage['status']): void;
 }
 

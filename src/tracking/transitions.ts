@@ -4,7 +4,7 @@ import type { MatchedMessage } from './batch.ts';
 import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state.ts';
 import { type FailureKind, failureKind } from './failure-kind.ts';
 
-/** Outcome of an entry of the intake. */
+/** What became of an entry of the intake. */
 export const appliedOutcomes = ['moved', 'late', 'learnt', 'foreign', 'failed', 'received', 'ignored'] as const;
 export type AppliedOutcome = (typeof appliedOutcomes)[number];
 
@@ -12,7 +12,7 @@ export type AppliedOutcome = (typeof appliedOutcomes)[number];
 export interface Reached {
   status: DeliveryStatus | 'replied';
   failureKind?: FailureKind;
-  /** Since it was sent. */
+  /** Time since the message was sent. */
   seconds?: number;
 }
 
@@ -21,10 +21,10 @@ export interface Transitions {
   reached: Reached[];
 }
 
-/** The effect of each event on a message, applied one after another to what was known before. */
+/** The effect of each event on its message, applied one after another to what was known before. */
 export function transitionsOf({ send, events }: MatchedMessage, change: TrackingChange | undefined): Transitions {
   const transitions: Transitions = { outcomes: [], reached: [] };
-  // Gone, or never sent: nothing is written of it.
+  // The message was deleted, or never sent: nothing is written.
   if (!change?.after) return { ...transitions, outcomes: events.map(() => 'late') };
   const { whatsappMessageId, sentAt } = send;
   let known: DeliveryFacts = {
@@ -50,7 +50,7 @@ function reachedBy(before: DeliveryFacts, after: DeliveryFacts, sentAt: number |
   const statuses: Reached['status'][] = [];
   const status = deliveryStatus(after.rank);
   if (status !== undefined && after.rank > before.rank) {
-    // WhatsApp leaves `delivered` out where it says `read`.
+    // WhatsApp does not report `delivered` when it reports `read`.
     if (status === 'read' && before.rank < 3) statuses.push('delivered');
     statuses.push(status);
   }

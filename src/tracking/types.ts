@@ -10,16 +10,16 @@ export type StatusFact = 'sent' | 'failed' | 'delivered' | 'read' | 'replied';
 
 interface EventOfMessage {
   ids: EventIds;
-  /** WATI's time; undefined: it says none that can be read. Of a status event it may be that of the message. */
+  /** WATI's time; undefined: the event has no time that can be parsed. For a status event it may be the time of the message. */
   at?: number;
 }
 
 export interface StatusEvent extends EventOfMessage {
   kind: 'status';
   fact: StatusFact;
-  /** On events of sending only; the others name no contact. */
+  /** Only on events of sending; other events name no contact. */
   recipient?: ContactIdentity;
-  /** The name of the template, of a template that was sent. */
+  /** The template's name, if a template was sent. */
   template?: string;
   failure?: DeliveryFailure;
 }
@@ -28,23 +28,23 @@ export interface StatusEvent extends EventOfMessage {
 export interface ReceivedEvent extends EventOfMessage {
   kind: 'received';
   from: ContactIdentity;
-  /** WhatsApp's id of the message that is answered. */
+  /** WhatsApp's id of the message that this one quotes. */
   replyTo?: string;
 }
 
-/** A message went out as `message` with an owner: ours, or one of an operator or a bot. */
+/** The company sent a message with an owner: this service, an operator or a bot. */
 export interface OutgoingEvent extends EventOfMessage {
   kind: 'outgoing';
   recipient: ContactIdentity;
 }
 
-/** A contact, without a message. */
+/** A contact was created or changed; there is no message. */
 export interface IdentityEvent {
   kind: 'identity';
   identity: ContactIdentity;
 }
 
-/** Changes no state: a tapped link, a template, a number or an account that changed, and every unknown name. */
+/** Changes no state: a clicked link, a changed template, number or account, and every unknown name. */
 export interface OtherEvent {
   kind: 'clicked' | 'template' | 'account' | 'ignored';
 }

@@ -6,7 +6,8 @@ import { eventName, eventTypeOf, isEvent, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
- * Parses one member of a webhook body. An unknown one is `ignored`, with the label `other`: a repeat would not fix it. Never throws.
+ * Parses one member of a webhook body. A member that is not understood is `ignored` with the label `other`, because a repeat of
+ * the webhook would not change it. Never throws.
  */
 export function readWebhookEvent(member: unknown): TrackedEvent {
   if (!isEvent(member)) return { kind: 'ignored', label: 'other' };
@@ -44,7 +45,7 @@ function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind
   };
 }
 
-/** Only the owner shows who wrote: `statusString` is SENT for a customer's message as well. */
+/** Only `owner` shows who wrote the message: `statusString` is SENT for a customer's message as well. */
 function messageEvent(member: JsonObject) {
   const isOurs = ownerOf(member);
   const identity = identityOf(member);
@@ -62,7 +63,7 @@ function ownerOf(member: JsonObject): boolean | undefined {
   return owner === 1 || owner === '1' ? true : flagOf(owner);
 }
 
-/** `timestamp` of a message is WhatsApp's, `created` WATI's. */
+/** The time of a message: `timestamp` is WhatsApp's, `created` is WATI's. */
 function atOf(member: JsonObject): { at?: number } {
   const at = timeOf(member, 'timestamp', 'created');
   return at === undefined ? {} : { at };
@@ -70,6 +71,6 @@ function atOf(member: JsonObject): { at?: number } {
 
 const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
 
-/** Has an id, and not a name alone. */
+/** Whether an id of the person is known, and not only a name. */
 const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
   (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

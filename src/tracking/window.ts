@@ -1,17 +1,17 @@
-/** How long WhatsApp takes free text after the customer's last message. */
+/** How long after the customer's last message WhatsApp accepts messages other than templates. */
 const openMs = 24 * 3_600_000;
 
-/** The facts from which it follows whether a conversation is open. */
+/** The facts from which follows whether a conversation is open. */
 export interface WindowKnowledge {
   /** When the customer last wrote. */
   receivedAt?: number | undefined;
   receivedBy?: 'webhook' | 'history' | undefined;
-  /** When a message was last refused because the window was closed. */
+  /** When WATI last refused a message because the window was closed. */
   closedAt?: number | undefined;
 }
 
 export interface ConversationWindow {
-  /** Absent: not known, which is not closed. */
+  /** Absent: unknown, which does not mean closed. */
   open?: boolean;
   expiresAt?: number;
   source: 'webhook' | 'history' | 'refusal' | 'none';
@@ -20,8 +20,8 @@ export interface ConversationWindow {
 const second = (ms: number): number => Math.floor(ms / 1_000);
 
 /**
- * The newest knowledge wins. A refusal beats a message that is older or of the same second, because WATI may close a conversation
- * before WhatsApp does.
+ * The most recent fact decides. A refusal wins over a message that is older or of the same second, because WATI may close a
+ * conversation before WhatsApp does.
  */
 export function windowOf({ receivedAt, receivedBy, closedAt }: WindowKnowledge, now: number): ConversationWindow {
   if (closedAt !== undefined && (receivedAt === undefined || second(closedAt) >= second(receivedAt))) {
@@ -32,6 +32,6 @@ export function windowOf({ receivedAt, receivedBy, closedAt }: WindowKnowledge, 
   return { open: now < expiresAt, expiresAt, source: receivedBy ?? 'webhook' };
 }
 
-/** When a customer wrote: WATI's time, which cannot be later than its receipt; without one the receipt. */
+/** When a customer wrote: WATI's time, at the latest the time of receipt; the time of receipt if WATI gives none. */
 export const receivedTime = (at: number | undefined, receivedAtMs: number): number =>
   Math.min(at ?? receivedAtMs, receivedAtMs);

@@ -9,12 +9,12 @@ import { malformed, UploadError } from './upload-error.ts';
 /** Types that browsers declare for a CSV, some of them from Excel's registry entries. */
 const csvNames = new Set(['text/plain', 'application/vnd.ms-excel']);
 
-/** A type that is not in the list says nothing: programs know many names for a CSV. */
+/** A type that is not accepted is ignored, because programs use many names for a CSV. */
 const contradictsCsv = (declared: string): boolean => mediaTypes.has(declared) && !csvNames.has(declared);
 
 export interface CheckedFile {
   kind: FileKind;
-  /** One of the allow-list, without parameters. */
+  /** An accepted media type, without parameters. */
   mimeType: string;
   extensions: readonly [string, ...string[]];
   bytesMax: number;
@@ -25,16 +25,16 @@ export interface FileFacts {
   declared: string | undefined;
   /** The caller's file name; used where neither the declared type nor the bytes say which type it is. */
   name: string;
-  /** Up to `sampleEnd`, or the whole of a shorter file. */
+  /** Up to `sampleEnd` bytes, or the whole of a shorter file. */
   firstBytes: Buffer;
 }
 
 /**
- * Detects the type of a file. Its bytes decide; if they are ambiguous, the declared type, then the name. A declared type that is
- * not in the list is ignored.
+ * Detects the type of a file. Its bytes decide; if they are ambiguous, the declared type, then the name. A declared type that
+ * is not accepted is ignored.
  *
- * @throws UploadError `unsupported-type` for a type that is not allowed, or another than the one of the list that is
- * declared; `malformed` for a declared type that is no media type
+ * @throws UploadError `unsupported-type` for a type that is not accepted, or if another accepted type is declared; `malformed`
+ * for a declared type that is no media type
  */
 export async function checkFile(kinds: 'media' | 'csv', facts: FileFacts): Promise<CheckedFile> {
   const declared = essence(facts.declared);
@@ -77,7 +77,7 @@ function notAllowed(detail: string): UploadError {
   return new UploadError('unsupported-type', detail);
 }
 
-/** `type/subtype` in lower case; undefined when the caller names no type, or the one that says nothing. */
+/** `type/subtype` in lower case; undefined if the caller declares none, or application/octet-stream. */
 function essence(declared: string | undefined): string | undefined {
   const bare = (declared?.split(';', 1)[0] ?? '').trim().toLowerCase();
   if (bare === '' && (declared ?? '').trim() === '') return undefined;

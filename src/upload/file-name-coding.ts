@@ -2,9 +2,9 @@
 const ENCODED_WORD = /=\?([\w-]{1,40})(?:\*[\w-]{1,40})?\?([bq])\?([^?\s]*)\?=/gi;
 
 /**
- * The name of the file in the parameters of a Content-Disposition, decoded; undefined: there is none. `filename*` is
- * forbidden in forms (RFC 7578, 4.2), but .NET's HttpClient always sends it beside an encoded `filename`: taken when it is
- * well formed, and as little trusted as the other.
+ * The decoded name of the file in the parameters of a Content-Disposition; undefined: there is none. `filename*` is forbidden
+ * in forms (RFC 7578, 4.2), but .NET's HttpClient always sends it beside an encoded `filename`, so it is used if it is well
+ * formed, and trusted no more than the other.
  */
 export function fileNameOf(parameters: ReadonlyMap<string, string>): string | undefined {
   const plain = parameters.get('filename');
@@ -13,7 +13,7 @@ export function fileNameOf(parameters: ReadonlyMap<string, string>): string | un
   return decodedExtended(extended) ?? decoded(plain ?? '');
 }
 
-/** `filename*0*=utf-8''...; filename*1*=...` (RFC 2231), as `filename*` would have it. */
+/** `filename*0*=utf-8''...; filename*1*=...` (RFC 2231), joined to the form of `filename*`. */
 function continued(parameters: ReadonlyMap<string, string>): string | undefined {
   let whole: string | undefined;
   for (let at = 0; ; at += 1) {
@@ -25,7 +25,7 @@ function continued(parameters: ReadonlyMap<string, string>): string | undefined 
   }
 }
 
-/** `utf-8'en'a%20b.pdf` (RFC 5987); undefined: it cannot be read. */
+/** Decodes `utf-8'en'a%20b.pdf` (RFC 5987); undefined: it is malformed. */
 function decodedExtended(text: string): string | undefined {
   const [, charset, value] = /^([\w-]{1,40})'[\w-]*'(.*)$/s.exec(text) ?? [];
   if (charset === undefined || value === undefined || /%(?![0-9a-f]{2})/i.test(value)) return undefined;
@@ -36,7 +36,7 @@ function decoded(plain: string): string {
   return decodedWords(plain) ?? decodedPercents(plain);
 }
 
-/** Adjacent encoded words are one text, and may split a character; the blanks between them are dropped. */
+/** Adjacent encoded words are one text and may split a character; blanks between them are dropped. */
 function decodedWords(text: string): string | undefined {
   const words = [...text.matchAll(ENCODED_WORD)];
   if (words.length === 0) return undefined;
@@ -60,15 +60,15 @@ function decodedWords(text: string): string | undefined {
 }
 
 /**
- * Some programs percent-encode the whole name, so that no blank and no letter beyond ASCII is left; browsers encode only quotes
- * and line ends, and leave a percent sign as it is.
+ * Some programs percent-encode the whole name, blanks and non-ASCII letters included; browsers encode only quotes and line
+ * ends, and leave a percent sign as it is.
  */
 function decodedPercents(text: string): string {
   if (text.includes('%') && /^[\x21-\x7e]+$/.test(text)) {
     try {
       return decodeURIComponent(text);
     } catch {
-      // A percent sign that means itself.
+      // A percent sign that is no escape.
     }
   }
   return text.replace(/%(?:22|0d|0a)/gi, (escaped) => decodeURIComponent(escaped));

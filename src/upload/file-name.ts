@@ -1,27 +1,28 @@
-/** UTF-16 units, as WATI's .NET counts them. */
+/** In UTF-16 units, as WATI's .NET counts. */
 const NAME_CHARS_MAX = 200;
 
 /**
- * Characters that are removed from a name, which goes into a header and is read by the customer: controls, unpaired surrogates,
- * line separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible format character
- * (bidi controls among them) but the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
+ * Characters that are removed from a name, which is written into a header and read by the customer: controls, unpaired
+ * surrogates, line separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible
+ * format character (bidi controls included) except the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
  */
 const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\uFFFD";/\\]|(?![\u200C\u200D])\p{Cf}/u;
 
-/** Escapes that a later hop may decode into one of the above. */
+/** Escapes that a later server may decode into one of these characters. */
 const ESCAPED = /%(?:0[0ad]|22|2f|5c)/gi;
 
-/** No letter would be left to see, a hidden file, or an end that Windows drops. */
+/** Names that contain no visible letter, hidden files, and endings that Windows drops. */
 const awkwardFirst = /^[\s.\u200C\u200D]/u;
 const awkwardLast = /[\s.\u200C\u200D]$/u;
 
 /**
- * The file name that goes to WATI and on to the customer: the caller's, cleaned, or `file-<id>.<ext>` when nothing is left
- * of it. An extension that does not belong to the checked type gets the right one behind it (`bill.exe` becomes
- * `bill.exe.pdf`): WATI may derive the kind from it.
+ * The file name that WATI and the customer get: the caller's name, cleaned, or `file-<id>.<ext>` if nothing of it is left. If
+ * its extension does not belong to the detected type, the right one is appended (`bill.exe` becomes `bill.exe.pdf`), because
+ * WATI may derive the kind of file from it.
  *
- * @param name as the caller meant it, decoded; '' when there was none
- * @param extensions of the checked type, lower case without dot, the usual one first
+ * @param name the decoded name; '' if there was none
+ *
+ * @param extensions of the detected type, lower case without dot, the usual one first
  */
 export function safeFileName(name: string, fileId: string, extensions: readonly [string, ...string[]]): string {
   const clean = cleanFileName(name);
@@ -32,10 +33,10 @@ export function safeFileName(name: string, fileId: string, extensions: readonly 
   return /^[_', ]*$/.test(stem) ? `file-${fileId}${end.toLowerCase()}` : `${stem}${end}`;
 }
 
-/** The last segment of a path, in NFC, without what is harmful to show or to write into a header. */
+/** The last segment of a path, in NFC, without characters that are harmful to show or to write into a header. */
 export function cleanFileName(name: string): string {
   const whole = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
-  // A name that is far too long keeps what may be needed: its beginning and its extension.
+  // From a name that is far too long, the part that may be needed is kept: its beginning and its extension.
   const segment = (whole.length > 1000 ? whole.slice(0, 900) + whole.slice(-20) : whole).normalize('NFC');
   const clean = Array.from(segment.replaceAll('\r\n', ' '), harmless).join('');
   // A full-width percent sign or digit becomes a plain one in code-page conversions.
@@ -44,7 +45,10 @@ export function cleanFileName(name: string): string {
   return withoutAwkwardEnds(unescaped.normalize('NFC'));
 }
 
-/** One character, or what stands for it. NFKC too: a full-width quote or slash becomes a real one in code-page conversions. */
+/**
+ * A character, or its replacement. Checks its NFKC form too, because a full-width quote or slash becomes a plain one in
+ * code-page conversions.
+ */
 function harmless(character: string): string {
   const folded = character.normalize('NFKC');
   if (!FORBIDDEN.test(character) && !FORBIDDEN.test(folded)) return character;
@@ -68,13 +72,13 @@ function withoutAwkwardEnds(name: string): string {
   return isHidden && last - first <= 4 ? '' : characters.slice(first, last).join('');
 }
 
-/** No half of a character at the end. */
+/** Cut without splitting a surrogate pair. */
 function shortened(stem: string, charsMax: number): string {
   if (stem.length <= charsMax) return stem;
   return withoutAwkwardEnds(stem.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, ''));
 }
 
-/** `PDF` of `a.PDF` as `pdf`; '' when there is none. */
+/** `PDF` of `a.PDF` as `pdf`; '' if there is none. */
 export function extensionOf(name: string): string {
   return /[^.]\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
 }

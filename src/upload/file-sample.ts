@@ -1,19 +1,19 @@
 import { SNIFF_BYTES, sampleEnd } from './signature.ts';
 
-/** The first bytes of a file, held until they show what it is: copies, as chunks may be tiny, and then cost more than they hold. */
+/** The first bytes of a file, held until they show what it is. They are copies, because tiny chunks cost more memory than they hold. */
 export class FileSample {
   readonly #hasTags: boolean;
   #memory = Buffer.allocUnsafeSlow(2 * SNIFF_BYTES);
   #length = 0;
-  /** As far as is known: a tag in front of a sound is seen to be long only once it begins. */
+  /** The bytes that are needed, as far as is known: the length of a tag before audio is known only once it begins. */
   #needed = SNIFF_BYTES;
 
-  /** @param hasTags whether a sound may come, which is then looked for behind its tags */
+  /** @param hasTags whether the file may be audio, which may begin with tags */
   constructor(hasTags: boolean) {
     this.#hasTags = hasTags;
   }
 
-  /** All that was added. */
+  /** All bytes that were added. */
   get bytes(): Buffer {
     return this.#memory.subarray(0, this.#length);
   }

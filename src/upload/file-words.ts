@@ -17,7 +17,7 @@ const document = 'documents are taken as .pdf, .doc, .docx, .xls, .xlsx, .ppt, .
 
 const taken = `${image}; ${sound}; ${video}; ${document}`;
 
-/** Common names of the most frequent types; the others go by their media type. */
+/** Common names of the most frequent types. Others are called by their media type. */
 const names: Readonly<Record<string, string>> = {
   'image/jpeg': 'a JPEG image',
   'image/png': 'a PNG image',

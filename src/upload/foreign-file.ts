@@ -3,7 +3,7 @@ import { isUtf16 } from './signature.ts';
 const save = 'open it and save it as "CSV UTF-8 (Comma delimited)"';
 const utf16 = `UTF-16, such as the "Unicode Text" of Excel, not UTF-8: ${save}`;
 
-/** First bytes, as latin1, of what people take for a CSV, and what to do with it. */
+/** The first bytes (latin1) of files that people mistake for a CSV, and what to do with each. */
 const signatures: readonly (readonly [string, string])[] = [
   ['PK\x03\x04', `a workbook (Excel, LibreOffice) or another zip file, not a CSV: ${save}`],
   ['\xd0\xcf\x11\xe0', `a workbook of an old Excel (.xls), not a CSV: ${save}`],
@@ -20,7 +20,7 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/^[[{]\s*["{[]/, 'JSON, not a CSV: send JSON to /v1/broadcasts'],
 ];
 
-/** Names a file that is no CSV in UTF-8, and how to save it as one; undefined: it may be one. */
+/** Names a file that is no CSV in UTF-8, and says how to save it as one; undefined: it may be a CSV. */
 export function foreignFile(firstBytes: Buffer): string | undefined {
   const text = firstBytes.toString('latin1');
   const signed = signatures.find(([signature]) => text.startsWith(signature));

@@ -4,7 +4,7 @@ import { malformed, UploadError } from './upload-error.ts';
 const PREAMBLE_BYTES_MAX = 1024;
 const HEADER_BYTES_MAX = 16 * 1024;
 
-/** As much as can stand before the first byte of a file. */
+/** The most bytes before the first byte of a file. */
 export const HEAD_BYTES_MAX = PREAMBLE_BYTES_MAX + HEADER_BYTES_MAX + 1024;
 
 const CRLF = Buffer.from('\r\n');
@@ -12,7 +12,7 @@ const BLANK_LINE = Buffer.from('\r\n\r\n');
 
 export interface FormHead {
   headers: PartHeaders;
-  /** Offset of the first byte behind them in the whole body. */
+  /** Offset after them in the whole body. */
   offset: number;
 }
 
@@ -20,9 +20,9 @@ export interface FormHead {
 export class FormHeadReader {
   readonly #delimiter: Buffer;
   readonly #memory = Buffer.allocUnsafe(HEAD_BYTES_MAX);
-  /** The CRLF before a delimiter at the very start is understood. */
+  /** The CRLF before a delimiter may be missing at the very start. */
   #length = CRLF.copy(this.#memory);
-  /** Offset of the line end behind the first delimiter. */
+  /** Offset of the line end after the first delimiter. */
   #headersAt: number | undefined;
 
   constructor(boundary: string) {

@@ -1,6 +1,6 @@
 import { malformed } from './upload-error.ts';
 
-/** One `; name=value`. A backslash escapes only a quote and itself: browsers write paths with plain ones. */
+/** One `; name=value`. A backslash escapes only a quote and itself, because browsers write paths with plain backslashes. */
 const PARAMETER = /;[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\["\\]|\\(?!["\\]))*)"|([^\s";]+))[ \t]*/y;
 
 export interface HeaderValue {

@@ -6,28 +6,28 @@ import { parseHeaderValue } from './header-value.ts';
 import type { PartHeaders } from './part-headers.ts';
 import { malformed, tooLarge, UploadError } from './upload-error.ts';
 
-/** Line ends and blanks behind the closing delimiter. */
+/** Line ends and blanks after the closing delimiter. */
 export const EPILOGUE_BYTES_MAX = 1024;
 
-/** More than all framing around one file can take: nothing beyond this plus the file's limit need be read. */
+/** More than all framing around one file can take. No more than this plus the file's limit is read. */
 export const FRAMING_BYTES_MAX = HEAD_BYTES_MAX + EPILOGUE_BYTES_MAX;
 
-/** Yield to the event loop after this many chunks: a caller's may be of one byte each, and hundreds of thousands come in at once. */
+/** Yield to the event loop after this many chunks: a caller may send chunks of one byte, and hundreds of thousands arrive at once. */
 const TURN_CHUNKS = 256;
 
 const LINE_ENDS_AND_BLANKS = Buffer.from('\r\n\t ');
 
-/** A request on a route that has @fastify/multipart. */
+/** A request on a route that has registered @fastify/multipart. */
 export type FormRequest = Pick<FastifyRequest, 'raw' | 'parts'>;
 
 interface FormOptions {
-  /** Of the file. */
+  /** The size limit of the file. */
   bytesMax: number;
-  /** Sees the headers of the part before any of its bytes; refuses it by throwing. */
+  /** Called with the headers of the part before any of its bytes; throws to refuse it. */
   check(headers: PartHeaders): void;
-  /** Told how many bytes of the body came in, as they come. */
+  /** Called with the number of bytes of the body as they arrive. */
   onBytes?: ((count: number) => void) | undefined;
-  /** The body broke off, or is no such form. */
+  /** The body was cut off, or is no valid form. */
   onError(error: unknown): void;
 }
 
@@ -52,10 +52,10 @@ function boundaryOf(contentType: string): string {
 }
 
 /**
- * A form with one file, parsed by @fastify/multipart. The bytes of the body are watched as well, for facts that the library does
- * not report: the start of the file, from which its length follows; the headers as written; and whether the body holds anything
- * but file and framing. The library ignores everything behind the closing boundary, so a file that contains the boundary would
- * be cut and pass as whole.
+ * A form with one file, parsed by @fastify/multipart. The bytes of the body are observed as well, for facts that the library
+ * does not report: the offset of the file, from which its length follows; the headers as written; and whether the body contains
+ * anything but file and framing. The library ignores everything after the closing boundary, so without this check a file that
+ * contains the boundary would be cut and accepted.
  */
 export class IncomingForm {
   readonly closing: Buffer;
@@ -70,7 +70,7 @@ export class IncomingForm {
   #turn: NodeJS.Immediate | undefined;
   /** The last bytes: enough for the closing delimiter and what may follow it. */
   #tail: Buffer = Buffer.alloc(0);
-  /** End of the closing delimiter in the body, once the library has found it. */
+  /** Offset after the closing delimiter, once the library has found it. */
   #closedAt = Number.POSITIVE_INFINITY;
 
   constructor(request: FormRequest, options: FormOptions) {
@@ -79,14 +79,14 @@ export class IncomingForm {
     this.#request = request;
     this.#options = options;
     this.#headReader = new FormHeadReader(boundary);
-    // Every part counts, also a plain field, and one that the library skips because it cannot parse its headers. Its limit for
-    // files would end a file as if it were complete, so the reader of the file counts its bytes.
+    // Counts every part, also plain fields and parts that the library skips because it cannot parse their headers. The
+    // library's limit for files would end a file as if it were complete, so the reader of the file counts its bytes.
     const limits = { parts: 1, fileSize: Number.POSITIVE_INFINITY };
     this.#parts = request.parts({ limits, isPartAFile: () => true });
     this.#ended.promise.catch(() => {});
   }
 
-  /** Begins to read. */
+  /** Starts reading. */
   async open(): Promise<IncomingPart> {
     const { raw } = this.#request;
     raw.on('data', this.#watch);
@@ -102,7 +102,7 @@ export class IncomingForm {
     return { ...this.#head, file: part.file };
   }
 
-  /** Resolves when the body has ended behind its file: how many bytes followed the closing delimiter. */
+  /** Resolves when the body has ended, with the number of bytes after the closing delimiter. */
   async end({ offset }: IncomingPart, fileBytes: number): Promise<number> {
     if (!(await this.#next()).done) throw tooManyParts();
     this.#closedAt = offset + fileBytes + this.closing.length;
@@ -118,7 +118,7 @@ export class IncomingForm {
     return epilogueBytes;
   }
 
-  /** Reads no more. */
+  /** Stops reading. */
   close(): void {
     clearImmediate(this.#turn);
     this.#request.raw.off('data', this.#watch).unpipe();
@@ -137,7 +137,7 @@ export class IncomingForm {
     try {
       if (this.#headReader) this.#readHead(this.#headReader, chunk);
       if (this.#seen > this.#closedAt + EPILOGUE_BYTES_MAX) throw trailing();
-      // The library reads on past a part that it skips, and past the end of a file that waits to be sent.
+      // The library also reads on past a part that it skips, and past the end of a file that waits to be sent.
       if (this.#seen > this.#options.bytesMax + FRAMING_BYTES_MAX) throw tooLarge(this.#options.bytesMax);
     } catch (error) {
       this.#options.onError(error);

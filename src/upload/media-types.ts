@@ -4,7 +4,7 @@ export type FileKind = 'image' | 'audio' | 'video' | 'document' | 'csv';
 
 const MIB = 1024 * 1024;
 
-/** Meta's limits per kind; its MB are read as 1024 * 1024. A CSV has only the overall limit. */
+/** Meta's limits per kind of media; its MB are taken as 1024 * 1024 bytes. A CSV has only the overall limit. */
 export const kindBytesMax: Readonly<Record<FileKind, number>> = {
   image: 5 * MIB,
   audio: 16 * MIB,
@@ -15,9 +15,9 @@ export const kindBytesMax: Readonly<Record<FileKind, number>> = {
 
 export interface MediaType {
   kind: FileKind;
-  /** The usual one first. */
+  /** The usual extension first. */
   extensions: readonly [string, ...string[]];
-  /** Signatures that prove the type: no declaration and no name is needed. */
+  /** Signatures that prove the type, whatever type or name is declared. */
   proof: readonly string[];
   /** Signatures that other types have as well: the declared type or the name decides. */
   fits: readonly string[];
@@ -36,7 +36,7 @@ const media = (
 
 const OPENXML = 'application/vnd.openxmlformats-officedocument';
 
-/** The first bytes of an Office file may show no more than its container. */
+/** The first bytes of an Office file may only show that it is a zip file. */
 const openXml = (extension: string, mimeType: string): [string, MediaType] => [
   mimeType,
   media('document', [extension], { proof: [mimeType], fits: [zip] }),
@@ -67,9 +67,7 @@ export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaT
 
 export const csvType: MediaType = media('csv', ['csv'], { proof: [] });
 
-/**
- * Aliases of listed types. They decide where the bytes are ambiguous, and contradict nothing, because programs use them loosely.
- */
+/** Aliases of listed types. They decide if the bytes are ambiguous, and never contradict the bytes, because programs use them loosely. */
 export const synonyms: ReadonlyMap<string, string> = new Map([
   ['image/jpg', 'image/jpeg'],
   ['image/pjpeg', 'image/jpeg'],
@@ -97,10 +95,10 @@ export const synonyms: ReadonlyMap<string, string> = new Map([
   ['application/x-mspowerpoint', 'application/vnd.ms-powerpoint'],
 ]);
 
-/** Extensions of the containers that Office formats share with others. */
+/** Extensions of the containers that Office formats share with other files. */
 export const isOffice = ({ fits }: MediaType): boolean => fits.includes(zip) || fits.includes(compound);
 
-/** The allowed types that bytes with this signature may be, those that it proves first. */
+/** The accepted types with this signature; those that it proves first. */
 export function typesOf({ is, isText }: Signature): readonly (readonly [string, MediaType])[] {
   const proved = [...mediaTypes].filter(([, { proof }]) => proof.includes(is));
   const fitting = [...mediaTypes].filter(([, { fits }]) => fits.includes(is));

@@ -34,8 +34,8 @@ export function reframe(request: FormRequest, options: ReframeOptions): Reframed
 }
 
 /**
- * Yield to the event loop after this many bytes of one file. Node can read 2 MB from one socket without yielding, and eight such
- * uploads delayed all other requests by 40 ms. Checking CSV rows takes ten times as long.
+ * Yield to the event loop after this many bytes of one file. Node can read 2 MB from one socket without yielding, and eight
+ * such uploads delayed all other requests by 40 ms. Checking CSV rows takes ten times as long.
  */
 const TURN_BYTES = 256 * 1024;
 const CHECKED_TURN_BYTES = 64 * 1024;
@@ -55,7 +55,7 @@ class Reframer extends Transform {
   /** File bytes so far. */
   #bytes = 0;
   #limit: { bytes: number; what: string };
-  /** Until it decided what the file is. */
+  /** Holds the first bytes until they show what the file is. */
   #held: FileSample | undefined;
   #officeCheck: OfficeCheck | undefined;
   readonly #reader = Promise.withResolvers<void>();
@@ -77,7 +77,7 @@ class Reframer extends Transform {
     this.#options = options;
     this.#held = new FileSample(kinds === 'media');
     this.#limit = { bytes: bytesMax, what: 'the file' };
-    // The author of the file cannot guess it, so no data can end our part.
+    // Random, so that the author of the file cannot guess it and no data can end our part.
     this.#boundary = `wati-bff-${randomBytes(24).toString('hex')}`;
     this.#closing = `\r\n--${this.#boundary}--`;
     this.contentType = `multipart/form-data; boundary=${this.#boundary}`;
@@ -87,7 +87,7 @@ class Reframer extends Transform {
     this.on('newListener', (event) => {
       if (event === 'data' || event === 'readable') this.#reader.resolve();
     });
-    // Read to be compared only, under a key that was used before.
+    // The file is only read, to be compared with the one that was sent under the same key.
     this.once('resume', () => this.#reader.resolve());
   }
 
@@ -157,7 +157,7 @@ class Reframer extends Transform {
     this.push(bytes);
   }
 
-  /** The first bytes are there: decides what the file is, and only then lets anything out. */
+  /** Called when the first bytes have arrived: decides what the file is, and only then starts the output. */
   async #open(held: FileSample, isWhole = false): Promise<void> {
     if (this.#part === undefined || this.#bytes === 0) throw new UploadError('no-file', 'the file is empty');
     const { headers, offset } = this.#part;
@@ -184,8 +184,8 @@ class Reframer extends Transform {
   }
 
   /**
-   * The caller's length covers its framing. All of it is known by now but the number of line ends and blanks behind the closing
-   * boundary. The same number follows ours, so that they cancel out.
+   * The length of our body. The caller's Content-Length includes its framing, all of which is known by now but the number of
+   * line ends and blanks after the closing boundary. Our body ends with the same number, so that they cancel out.
    */
   #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
     const { bytesMax } = this.#options;
@@ -194,19 +194,19 @@ class Reframer extends Transform {
     if (this.#bytes > bytes) throw tooLarge(bytes, this.#limit.what);
     if (this.#bodyBytes === undefined) return undefined;
     const fileAndEnd = this.#bodyBytes - offset - this.#form.closing.length;
-    // These bytes may belong to the final delimiter, so they are judged only when more has arrived.
+    // These bytes may belong to the closing delimiter, so they are judged only when more have arrived.
     if (fileAndEnd - EPILOGUE_BYTES_MAX > bytes) throw tooLarge(bytes, this.#limit.what);
     return openingLength + fileAndEnd + this.#closing.length;
   }
 
-  /** The commit. */
+  /** Ends our body with the final boundary. From then on WATI may have the whole file. */
   async #close(): Promise<Buffer> {
     if (this.#held) await this.#open(this.#held, true);
     if (this.#part === undefined) throw malformed('the upload was broken off');
     const epilogueBytes = await this.#form.end(this.#part, this.#bytes);
     this.#officeCheck?.end();
     await this.#options.check?.end();
-    // To a body that is over before it is read, undici gives a Content-Length of its own.
+    // If a body ends before it is read, undici would compute a Content-Length of its own.
     await this.#reader.promise;
     if (this.destroyed) throw malformed('the upload was broken off');
     this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
@@ -214,5 +214,8 @@ class Reframer extends Transform {
   }
 }
 
-/** Line ends as programs write them behind a closing boundary; an odd one is a blank before them, as RFC 2046 has it. */
+/**
+ * Fills our body with line ends, as programs write them after a closing boundary; an odd byte is a blank before them, as RFC
+ * 2046 allows.
+ */
 const endOf = (bytes: number): string => ' '.repeat(bytes % 2) + '\r\n'.repeat(Math.floor(bytes / 2));

@@ -3,7 +3,7 @@ import { isOffice, type MediaType } from './media-types.ts';
 import { UploadError } from './upload-error.ts';
 import { folderOf, officeFolders } from './zip-folders.ts';
 
-/** Names of Office and OpenDocument files, of which one is opened as another only with a fault. */
+/** Names of Office and OpenDocument files. A program that expects another of these formats reports a fault. */
 const officeExtensions = new Set([
   ...['doc', 'docx', 'docm', 'dot', 'dotx', 'dotm', 'odt', 'ott', 'fodt'],
   ...['xls', 'xlsx', 'xlsm', 'xlsb', 'xlt', 'xltx', 'xltm', 'xla', 'xlam', 'ods', 'ots', 'fods'],
@@ -12,8 +12,8 @@ const officeExtensions = new Set([
 ]);
 
 /**
- * Refuses an Office file whose name claims another Office type than its bytes: the extension that is appended to the name would
- * keep its program from opening it.
+ * Refuses an Office file whose name has the extension of another Office type than its bytes: with the right extension appended,
+ * the program of the named type would not open it.
  */
 export function assertOfficeName(extension: string, type: MediaType): void {
   if (!isOffice(type) || !officeExtensions.has(extension) || type.extensions.includes(extension)) return;
@@ -23,7 +23,7 @@ export function assertOfficeName(extension: string, type: MediaType): void {
   );
 }
 
-/** Bytes kept from the end of a file: they hold the directory of a zip file, and often the parts that identify it. */
+/** Bytes kept from the end of a file. They contain the directory of a zip file, and often the parts that identify it. */
 const TAIL_BYTES = 128 * 1024;
 const CONTENTS_BYTES_MAX = 1024 * 1024;
 const LIST_ENTRY = Buffer.from('PK\x01\x02');
@@ -39,8 +39,8 @@ interface Part {
 }
 
 /**
- * Checks at its end that an Office file has the type it is sent as. Its first bytes do not always show it: many programs write the
- * identifying part last, and the directory of a zip file is at its end.
+ * Checks at its end whether an Office file has the type that it is sent as. Its first bytes do not always show it: many
+ * programs write the identifying part last, and the directory of a zip file is at its end.
  */
 export class OfficeCheck {
   readonly #mimeType: string;
@@ -56,7 +56,7 @@ export class OfficeCheck {
     return folderOf(mimeType) === undefined ? undefined : new OfficeCheck(mimeType);
   }
 
-  /** Copied: the chunk is not ours to keep, and may be of a byte. */
+  /** Copied, because the chunk belongs to the caller and may be tiny. */
   write(bytes: Buffer): void {
     this.#length += bytes.length;
     const last = bytes.subarray(-TAIL_BYTES);
@@ -96,7 +96,7 @@ export class OfficeCheck {
     return this.#memory.subarray(0, this.#used);
   }
 
-  /** In the list at the end, as far as it is kept. */
+  /** In the directory at the end, as far as it is kept. */
   #parts(): Part[] {
     const tail = this.#tail;
     const end = tail.lastIndexOf(LIST_END);
@@ -117,7 +117,7 @@ export class OfficeCheck {
     return parts;
   }
 
-  /** '' where it is not kept, or cannot be read. */
+  /** '' if it is not kept, or cannot be read. */
   #textOf({ offset, deflated, bytes }: Part): string {
     const tail = this.#tail;
     const at = offset - (this.#length - tail.length);

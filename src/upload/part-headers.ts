@@ -5,9 +5,9 @@ import { malformed } from './upload-error.ts';
 const LINES_MAX = 20;
 
 export interface PartHeaders {
-  /** The form field. */
+  /** The name of the form field. */
   field: string;
-  /** Decoded, '' for an empty one; undefined: the part is a plain field, no file. */
+  /** Decoded, '' if it is empty; undefined: the part is a plain field without a file. */
   fileName: string | undefined;
   /** As the caller wrote it. */
   contentType: string | undefined;
@@ -24,7 +24,7 @@ export function parsePartHeaders(block: Buffer): PartHeaders {
   if (lines.length > LINES_MAX) throw malformed(`the part has more than ${LINES_MAX} header lines`);
   const headers = new Map<string, string>();
   for (const line of lines) {
-    // A lone CR or LF, a NUL, a folded line (RFC 7230 ended them): each is read differently somewhere.
+    // A lone CR or LF, a NUL, a folded line (RFC 7230 abolished them): parsers read each of them differently.
     const match = /^([\w!#$%&'*+.^`|~-]+):([^\p{Cc}]*(?:\t[^\p{Cc}]*)*)$/u.exec(line);
     const name = match?.[1]?.toLowerCase();
     if (name === undefined) throw malformed('the headers of the part cannot be read');

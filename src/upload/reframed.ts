@@ -2,20 +2,20 @@ import type { Transform } from 'node:stream';
 import type { FileKind } from './media-types.ts';
 
 export interface ReframeOptions {
-  /** The one form field the caller may send. */
+  /** The only form field that the caller may send. */
   field: string;
-  /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
+  /** The name of the field that WATI expects: `file` or `whatsapp_numbers_csv`. */
   upstreamField: string;
-  /** Over all kinds; the limit of its kind holds as well. Bytes of the file. */
+  /** The limit for all kinds of files, in bytes; the limit of its kind applies as well. */
   bytesMax: number;
   kinds: 'media' | 'csv';
-  /** Names a file whose own name cannot be passed on: `file-<id>.<ext>`. */
+  /** Names a file whose own name cannot be used: `file-<id>.<ext>`. */
   fileId: string;
-  /** Sees every file byte before it goes out; either method refuses the file by throwing. */
+  /** Called with all bytes of the file before they are sent; both methods throw to refuse the file. */
   check?: { write(chunk: Buffer): void; end(): unknown };
-  /** Called when the head of the request promises well, before the first byte of its body is read. */
+  /** Called when the head of the request is accepted, before the first byte of its body is read. */
   onRead?: () => void;
-  /** Told how many bytes of the caller's body came in, as they come. */
+  /** Called with the number of bytes of the caller's body as they arrive. */
   onBytes?: (count: number) => void;
 }
 
@@ -23,7 +23,7 @@ export interface FileHead {
   fileName: string;
   mimeType: string;
   kind: FileKind;
-  /** Length of the outgoing body, if the caller declares its own; exact, or the body stays incomplete. */
+  /** Length of the outgoing body, if the caller declares the length of its own. It is exact, or the body stays incomplete. */
   contentLength?: number;
 }
 
@@ -34,12 +34,12 @@ export interface FileDigest {
 }
 
 export interface Reframed {
-  /** The caller's file in, WATI's body out. */
+  /** An upload: reads the caller's form and produces WATI's body. */
   stream: Transform;
   /** Content-Type of the outgoing body. */
   contentType: string;
-  /** Resolves with the detected file before any byte of it goes out; rejects with the stream's error. */
+  /** Resolves with the detected file before any byte is sent; rejects with the stream's error. */
   head: Promise<FileHead>;
-  /** Settles with the last boundary; rejects with the stream's error. */
+  /** Settles with the final boundary; rejects with the stream's error. */
   done: Promise<FileDigest>;
 }

@@ -1,40 +1,40 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { officeTypeIn } from './zip-folders.ts';
 
-/** File-type's own sample size: its decision needs no more bytes than these. */
+/** The sample size of the library file-type: it needs no more bytes than these. */
 export const SNIFF_BYTES = 4100;
 
-/** Bytes of tags that are read to find the sound behind them. They are buffered, as nothing goes out before that. */
+/** The most bytes of tags that are read to find the audio after them. They are buffered, because nothing is sent before that. */
 const TAG_BYTES_MAX = 1024 * 1024;
 const TAGS_MAX = 4;
 const TAG_HEADER_BYTES = 10;
 const PDF_BYTES_MAX = 1024;
 
-/** Signatures of our own, beside the media types that file-type answers. */
+/** Signatures of our own, in addition to the media types that file-type returns. */
 export const zip = 'application/zip';
 export const compound = 'application/x-cfb';
 export const text = 'text';
 export const utf16Text = 'text in UTF-16';
 export const binary = 'binary';
-/** A PDF header behind other bytes, as ISO 32000 allows; a text about PDF may look the same. */
+/** A PDF header after other bytes, which ISO 32000 allows; a text about PDF may look the same. */
 export const pdfWithin = 'application/pdf; not at the start';
 /** MPEG layer I or II, which share their media type with MP3. */
 export const oldMpegSound = 'audio/mpeg; layer I or II';
-/** An ID3 tag behind which nothing is known. */
+/** An ID3 tag, followed by an unknown format. */
 export const hiddenByTag = 'hidden by an ID3 tag';
 
 export interface Signature {
   /** A media type of file-type, or one of the above. */
   is: string;
-  /** The extension that file-type gives it, which distinguishes the codecs of one container. */
+  /** The extension that file-type returns, which distinguishes the codecs of one container. */
   extension?: string;
-  /** Whether it may be read as a text in UTF-8 or an eight-bit code. */
+  /** Whether the bytes may be a text in UTF-8 or an eight-bit encoding. */
   isText: boolean;
 }
 
 /**
- * Start of the sound behind ID3v2 tags, which have their length in bytes 6 to 9, seven bits each. 0: there is no tag; undefined:
- * it is beyond the bytes that are read.
+ * Offset of the audio after ID3v2 tags, whose length is in bytes 6 to 9, seven bits each. 0: there is no tag; undefined: it is
+ * beyond the bytes that are read.
  */
 function soundStart(firstBytes: Buffer): number | undefined {
   let at = 0;
@@ -55,7 +55,7 @@ function isTagHeader(bytes: Buffer): boolean {
   return version >= 2 && version <= 4 && revision !== 0xff && bytes.subarray(6).every((byte) => byte < 0x80);
 }
 
-/** Bytes from the start of a file that are needed to recognize it, as far as these show. */
+/** Bytes from the start of a file that are needed to recognize it, as far as the given ones show. */
 export function sampleEnd(firstBytes: Buffer): number {
   return (soundStart(firstBytes) ?? 0) + SNIFF_BYTES;
 }
@@ -78,7 +78,7 @@ async function soundBehind(firstBytes: Buffer, start: number | undefined): Promi
   const hidden = { is: hiddenByTag, isText: false };
   if (start === undefined || start >= firstBytes.length) return hidden;
   const sound = firstBytes.subarray(start, start + SNIFF_BYTES);
-  // Some programs leave room behind the tag, so that it can grow.
+  // Some programs leave room after the tag, so that it can grow.
   const known = await knownType(
     sound.subarray(
       Math.max(
@@ -94,14 +94,14 @@ async function soundBehind(firstBytes: Buffer, start: number | undefined): Promi
 async function knownType(sample: Buffer): Promise<{ is: string; extension: string } | undefined> {
   try {
     const type = await fileTypeFromBuffer(sample);
-    // "ID3" in a text is no tag.
+    // A text that begins with "ID3" has no tag.
     if (type === undefined || sample.toString('latin1', 0, 3) === 'ID3') return undefined;
     const { mime, ext } = type;
     const office = mime === zip ? officeTypeIn(sample) : undefined;
     if (office !== undefined) return { is: office, extension: ext };
     return { is: mime === 'audio/mpeg' && ext !== 'mp3' ? oldMpegSound : mime, extension: ext };
   } catch {
-    // A sample that breaks its parser is no file of an allowed type: the same as no signature.
+    // A sample on which the parser fails is no file of an accepted type: treated as no signature.
     return undefined;
   }
 }
@@ -113,7 +113,7 @@ function pdfSignature(sample: Buffer): string | undefined {
   return sample.toString('utf8', 0, at).replaceAll('\0', '').trim() === '' ? 'application/pdf' : pdfWithin;
 }
 
-/** With its byte order mark, or without: a letter and a NUL by turns. */
+/** UTF-16: with a byte order mark, or a letter and a NUL alternating. */
 export function isUtf16(bytes: Buffer): boolean {
   const [a, b, c, d] = bytes;
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return true;

@@ -1,6 +1,9 @@
 import type { FieldError } from '../problem.ts';
 
-/** Why an upload is refused. The route maps it: 400 `malformed`, `no-file`, `too-many-parts`, `wrong-field`; 413 `too-large`; 415 `unsupported-type`; 422 `invalid-csv`. */
+/**
+ * Why an upload is refused. The route answers 400 for `malformed`, `no-file`, `too-many-parts`, `wrong-field`; 413 for
+ * `too-large`; 415 for `unsupported-type`; 422 for `invalid-csv`.
+ */
 export type UploadErrorCode =
   | 'malformed'
   | 'no-file'
@@ -11,14 +14,14 @@ export type UploadErrorCode =
   | 'invalid-csv';
 
 export interface UploadErrorFacts {
-  /** The limit that was passed, in bytes; always there with `too-large`. */
+  /** The limit that was exceeded, in bytes; always present with `too-large`. */
   limitBytes?: number;
-  /** Single faults, as a problem lists them; with `invalid-csv`. */
+  /** Faults, as a problem lists them; with `invalid-csv`. */
   errors?: FieldError[];
   cause?: unknown;
 }
 
-/** A fault of the caller's upload. `detail` is shown to the caller and never repeats uploaded bytes. */
+/** A fault of the caller's upload. The caller sees `detail`, which never repeats uploaded bytes. */
 export class UploadError extends Error {
   readonly code: UploadErrorCode;
   readonly detail: string;

@@ -7,12 +7,12 @@ import { reframe } from './multipart.ts';
 import type { FileHead, Reframed, ReframeOptions } from './reframed.ts';
 import { UploadError, type UploadErrorCode } from './upload-error.ts';
 
-/** One file on its way through: what it is, and the body that WATI gets. */
+/** A file that is being uploaded: what it is, and the body that WATI gets. */
 export interface Upload extends Omit<Reframed, 'head'> {
   file: FileHead;
-  /** Whether the last boundary is on its way: from then on WATI may have the whole file. */
+  /** Whether the final boundary was sent: from then on WATI may have the whole file. */
   complete(): boolean;
-  /** To be called once, when nothing flows any more. */
+  /** Call once, when nothing is read or sent any more. */
   release(): void;
 }
 
@@ -34,14 +34,14 @@ export interface UploadOptions
   extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check' | 'onRead'> {
   /** The id of the caller. */
   holder: string;
-  /** Read into the store, rather than through to WATI: that costs more CPU, so there are fewer. */
+  /** The file is imported into the store instead of being passed on to WATI. That costs more CPU, so there are fewer of these. */
   imports?: boolean;
 }
 
 interface UploadsConfig {
-  /** Limit over all callers: each open upload holds a few hundred KB in flight. */
+  /** The most uploads of all callers together: each holds a few hundred KB in flight. */
   openMax: number;
-  /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
+  /** The minimum rate of a caller after ten seconds of grace; bytes per second. */
   bytesPerSecondMin: number;
   graceMs?: number;
   checkEveryMs?: number;

@@ -13,7 +13,7 @@ export const folderOf = (mimeType: string): string | undefined =>
 const LOCAL_HEADER = Buffer.from('PK\x03\x04');
 const LOCAL_HEADER_BYTES = 30;
 
-/** The Office type whose folder comes first in the beginning of a zip file; ignores the lengths in its headers. */
+/** The Office type whose folder comes first in the beginning of a zip file. Ignores the lengths in its headers. */
 export function officeTypeIn(sample: Buffer): string | undefined {
   let at = sample.indexOf(LOCAL_HEADER);
   while (at !== -1) {

@@ -6,9 +6,9 @@ import { isExplainedByStatus, responseAborted, withDeadline } from './client.ts'
 import type { StreamingResponse } from './streaming.ts';
 import type { HttpResponse } from './types.ts';
 
-/** The least that is looked at of an answer that flows. */
+/** The bytes of a streamed answer that are always inspected. */
 export const startBytes = 512;
-/** As far as a reason, or a failure in JSON, reaches. */
+/** The most bytes that are inspected for a reason or a failure in JSON. */
 export const jsonBytes = 64 * 1024;
 
 export const headerOf = (answer: StreamingResponse, name: string): string | undefined => {
@@ -16,7 +16,7 @@ export const headerOf = (answer: StreamingResponse, name: string): string | unde
   return Array.isArray(value) ? value[0] : value;
 };
 
-/** The first bytes, and the whole stream again with them in front. `enough`: how many, by what is there. */
+/** Returns the first bytes of a stream, and a stream that starts with them. `enough` decides from the bytes so far how many are needed. */
 export async function peek(
   body: Readable,
   enough: (start: Buffer) => number,
@@ -40,12 +40,12 @@ export async function peek(
     })(),
     { objectMode: false },
   );
-  // One that is given up before it is read takes what it was made of along.
+  // If the new stream is destroyed before it is read, its source is destroyed too.
   rest.once('close', () => body.destroy());
   return { head: Buffer.concat(chunks), rest };
 }
 
-/** The beginning of a body as text, unpacked where it is packed; nothing where it cannot be. */
+/** The beginning of a body as text, decompressed if necessary; empty if it cannot be decoded. */
 export function textOf(head: Buffer, answer: StreamingResponse): string {
   const bytes = unpacked(head, headerOf(answer, 'content-encoding')?.trim().toLowerCase() ?? '');
   const mark = bytes.subarray(0, 2).toString('hex');
@@ -67,8 +67,8 @@ function unpacked(head: Buffer, encoding: string): Buffer {
 }
 
 /**
- * A refusal with its words, as far as a reason reaches. Where the status says enough, words that break off, come too late or
- * quote our key are left out; else that is thrown, as a Problem. The body is its caller's to destroy.
+ * Reads a refusal with as many of its words as make a reason. If the words break off, come too late or contain our key, they
+ * are left out where the status suffices; otherwise that failure is thrown as a Problem. The caller destroys the body.
  */
 export async function refusalFrom(answer: StreamingResponse, deadline: number | undefined): Promise<HttpResponse> {
   const { kind, status, headers } = answer;

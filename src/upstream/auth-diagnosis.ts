@@ -3,14 +3,14 @@ import { Problem } from '../problem.ts';
 import { type AuthDiagnosis, withDeadline } from './client.ts';
 import { type Connections, keyRefused } from './connections.ts';
 
-/** How old the control API's word may be when a refusal is explained: a burst of refusals asks once. */
+/** How old an answer of the control API may be to explain a refusal, so that a burst of refusals causes one call. */
 const maxAgeMs = 1_000;
 
 const isKnownStatus = (status: string): boolean => status === 'PENDING' || status === 'FAILED';
 
 /**
- * 400 and 401 of the gateway have two meanings each; the control API, which knows the key and the connections but not
- * WATI, tells them apart (docs/reference/upstream.md, "Statuses with two meanings").
+ * A 400 and a 401 of the gateway have two meanings each. The control API, which knows the key and the connections but not WATI,
+ * distinguishes them (docs/reference/upstream.md, "Statuses with two meanings").
  */
 export function createAuthDiagnosis(connections: Connections): AuthDiagnosis {
   return {
@@ -32,7 +32,7 @@ export function createAuthDiagnosis(connections: Connections): AuthDiagnosis {
           ? undefined
           : `the connection is ${isKnownStatus(known.status) ? known.status.toLowerCase() : 'in an unknown state'}, not active`;
       } catch {
-        // Maton documents no error body; this word is what a real client recognises the case by.
+        // Maton documents no error body. Real clients recognize the case by this word.
         return foreignPatterns.connection.pattern.test(reason)
           ? 'the gateway finds fault with the connection'
           : undefined;

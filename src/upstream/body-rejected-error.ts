@@ -1,4 +1,4 @@
-/** An answer that is not read any further. `code` goes into logs and metrics. */
+/** The rest of an answer is not read. `code` is written to logs and metrics. */
 export class BodyRejectedError extends Error {
   override readonly name = 'BodyRejectedError';
   readonly code: 'ANSWER_TOO_LONG' | 'ANSWERS_FULL' | 'KEY_ECHOED';

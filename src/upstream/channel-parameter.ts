@@ -6,8 +6,8 @@ interface Place {
 const inQuery: Place = { in: 'query', name: 'channelPhoneNumber' };
 
 /**
- * Under which name each route of WATI takes the company's own number, for accounts that have several; what is not listed
- * takes none. Contacts and templates are shared by the numbers of an account; an assignment to an operator names none.
+ * The name under which each route of WATI takes the company's own number, for accounts with several. Routes that are not listed
+ * take none: contacts and templates are shared by all numbers of an account, and an assignment to an operator names no number.
  */
 const places: Readonly<Record<string, Place>> = {
   sendSessionMessage: inQuery,
@@ -29,7 +29,7 @@ interface Parts {
   channel?: string | undefined;
 }
 
-/** The call with its channel where WATI looks for it. */
+/** Adds the channel to the call, where WATI expects it. */
 export function withChannel<Call extends Parts>(call: Call): Call {
   const place = places[call.operation];
   const { channel } = call;

@@ -24,7 +24,7 @@ import { scrubErrorText } from './scrub-error-text.ts';
 import { isObject, type JsonObject } from './tolerant-reader.ts';
 import type { HttpResult } from './types.ts';
 
-/** What one HTTP call proves about a message: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
+/** What a call proves about a message (docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves"). */
 export type AttemptResult =
   | {
       outcome: 'accepted';
@@ -33,27 +33,27 @@ export type AttemptResult =
       deliveredAsText?: boolean;
       partialErrors?: string;
     }
-  /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
+  /** `ofAll`: many receivers were refused alike, so the cause may be common. `alone`: this one was tried in a call of its own. */
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** What kind of call the response belongs to. */
+/** The kind of call that the response belongs to. */
 export interface ResponseExpectation {
   media?: boolean;
-  /** A template message: what closes a conversation does not concern it. */
+  /** A template message, which a closed conversation does not affect. */
   template?: boolean;
-  /** One call for many recipients, of whom WATI answers for none: its CSV route. */
+  /** One call for many recipients, without a result for each of them: WATI's CSV route. */
   bulk?: boolean;
   /** The final boundary of a streamed body was not sent, so the upstream cannot have a complete request. */
   incompleteBody?: boolean;
 }
 
-/** A failure is classified by `bytesSent`, a response by its status; anything not proved is `unknown`. */
+/** Classifies a failure by `bytesSent` and a response by its status. Anything that is not proved is `unknown`. */
 export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}): AttemptResult =>
   withoutKey(attempt, classifyWhole(attempt, expected));
 
-/** If the response contained a key, the classification stands, without the upstream's words and ids. */
+/** If the response contained a key, its classification is kept, and the upstream's words and ids are dropped. */
 function withoutKey(attempt: HttpResult, result: AttemptResult): AttemptResult {
   if (attempt.kind === 'failed' || !attempt.containedKey) return result;
   if (result.outcome !== 'accepted') return { ...result, detail: keyQuoted };
@@ -69,7 +69,7 @@ const keyQuoted = 'the reason held a credential of this service, and is left out
 
 function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): AttemptResult {
   if (attempt.kind === 'failed') {
-    // A status that is a definite refusal stands, even if its body broke off afterwards.
+    // A status that is a definite refusal counts even if its body was cut off.
     const { status } = attempt;
     if (status !== undefined && rejectingStatuses.has(status))
       return rejected({ status, text: '', body: undefined }, familyOf(expected));
@@ -95,7 +95,7 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
         retryable: true,
       };
     }
-    // A success for an incomplete file: what the customer gets is unknown.
+    // A success for an incomplete file: it is unknown what the customer gets.
     if (status < 300) return unrecognized(status);
   }
   if (status >= 200 && status < 300) return classifyBody({ status, text }, expected);
@@ -125,7 +125,6 @@ function classifyBody(
   if (faults.length > 0 && !expected.bulk) return rejectedFor(faults, status, family);
   const failure = failureOfMessage(body);
   if (failure !== undefined) return rejectedBecause(failure, status, family);
-
   if (looksFailed(body, expected.bulk ? listedErrors : [])) return unrecognized(status);
 
   const message = objectOf(firstOf(body, 'message'));
@@ -133,7 +132,7 @@ function classifyBody(
   return {
     outcome: 'accepted',
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
-    // Some tenants send the address of a file as a text.
+    // Some tenants send the address of a file as a text message.
     ...(expected.media && message.type === 'text' && { deliveredAsText: true }),
     ...(faults.length > 0 && { partialErrors: textOfErrors(faults) }),
   };
@@ -142,13 +141,13 @@ function classifyBody(
 const familyOf = ({ bulk, template }: ResponseExpectation): SendFamily => (bulk || template ? 'template' : 'session');
 
 /**
- * What a bulk answer proves for each receiver, in order. A result for the whole call is one shared object. A receiver that is
- * not named is unknown; one that was not asked for is ignored.
+ * What the answer to a bulk call proves about each receiver, in order. A result for the whole call is one shared object. A
+ * receiver that the answer does not name is `unknown`; one that was not in the call is ignored.
  */
 export function classifyBatch(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
   const results = classifyEach(attempt, receivers);
   if (attempt.kind === 'failed' || !attempt.containedKey) return results;
-  // A result on the whole call stays one object.
+  // A result for the whole call stays one shared object.
   const known = new Map<AttemptResult, AttemptResult>();
   return results.map((result) => {
     const clean = known.get(result) ?? withoutKey(attempt, result);
@@ -185,7 +184,7 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
     const result = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
     if (own.length > 0 && result.outcome !== 'rejected') return rejectedFor(own, status, 'template');
-    // The call failed, or an error names no receiver, and this one has no error of its own.
+    // Either the call failed, or an error names no receiver; this receiver has no error of its own.
     return isDoubtful && result.outcome === 'accepted' ? doubtful : result;
   });
 }
@@ -198,7 +197,7 @@ function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
 
-/** Not processed, so not sent. An exhausted quota does not recover within a send's deadline, so it is a rejection. */
+/** Not processed, so `not_sent`. An exhausted quota does not recover before the deadline of a send, so it is `rejected`. */
 function unprocessed(status: number, answer: HttpResult): AttemptResult {
   const spent = exhaustedQuotaOf(answer);
   if (spent) return { outcome: 'rejected', refusal: spent.refusal, detail: spent.words, status };
@@ -226,7 +225,7 @@ function notOnWhatsApp(status: number): AttemptResult {
 interface RejectingAnswer {
   status: number;
   text: string;
-  /** The text, parsed. */
+  /** The text, parsed as JSON. */
   body: unknown;
 }
 
@@ -238,7 +237,7 @@ function rejected({ status, text, body }: RejectingAnswer, family: SendFamily): 
 
 const refusedByEdge = 'what stands in front of WATI refuses something in this content, with a page in HTML';
 
-/** Rejected by the errors of the response. */
+/** A rejection for the errors in the response. */
 function rejectedFor(faults: readonly ReportedError[], status: number, family: SendFamily): AttemptResult {
   const detail = textOfErrors(faults);
   const listed = faults.find((fault) => fault.refusal !== undefined)?.refusal;

@@ -18,23 +18,20 @@ import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResponse, HttpResult } from './types.ts';
 
-/** For whom a call is made. `onAttempt` records upstream calls in the request's log line. */
+/** The caller, deadline and connection of upstream calls. `onAttempt` records the calls in the request's log line. */
 export interface CallContext extends ReadContext {
   connection: string;
   /** The company's own number, for operations that take one; absent: WATI's default. */
   channel?: string | undefined;
 }
 
-/**
- * Tells key, connection and WATI apart by asking the control API, as far as it answers until then
- * (performance.now()).
- */
+/** Asks the control API whether the key, the connection or WATI is at fault, if it answers before `deadline` (performance.now()). */
 export interface AuthDiagnosis {
   unauthorized(deadline?: number): Promise<string>;
   connectionProblem(connection: string, reason: string, deadline?: number): Promise<string | undefined>;
 }
 
-/** `get` for reads, `write` for changes that send no message. */
+/** `get` for reads; `write` for changes that send no message. */
 export interface Client {
   get(context: CallContext, call: Omit<Call, 'host' | 'method'>): Promise<unknown>;
   write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
@@ -61,7 +58,7 @@ export function createClient(transport: Transport, reads: ReadCoalescer, diagnos
   };
 }
 
-/** WATI refuses with a 200 as well: a write counts only with a `yes` and without a `no`. */
+/** A write is a success only with a flag for success and without one for failure: WATI also refuses with a 200. */
 export function assertSuccess(body: JsonObject): void {
   const said = successOf(body);
   if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
@@ -70,7 +67,7 @@ export function assertSuccess(body: JsonObject): void {
 
 const jsonOf = memoizeLast(({ text }: HttpResponse) => parseJson(text));
 
-/** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
+/** The answer's JSON. Throws the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status } = answer;
@@ -81,7 +78,7 @@ async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis:
   return body;
 }
 
-/** The Problem of an answer that is no 2xx: whose fault it is, and the words of the upstream. */
+/** The Problem for an answer that is no 2xx: its cause, and the upstream's words. */
 export async function refusedBy(
   answer: HttpResponse,
   context: CallContext,
@@ -106,10 +103,10 @@ export async function refusedBy(
   return statusProblem(answer, reason);
 }
 
-/** Credentials refused, or too many calls: the body of such an answer is not read. */
+/** Whether the status alone explains the refusal: credentials, or too many calls. The body of such an answer is not read. */
 export const isExplainedByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
-/** When a quota is renewed is unknown; retrying sooner does not help. */
+/** When the quota is renewed is unknown, and a retry before that does not help. */
 const spentRetryAfterS = 3_600;
 
 /** The Problem for a status that is neither 2xx nor about credentials or connections. */
@@ -149,13 +146,13 @@ export function refusedProblem(status: number, reason: string): Problem {
   return new Problem('upstream-rejected', detail, { upstream: { status, detail: reason } });
 }
 
-/** Whether a refusal asks for the number of the company: the contact may have a conversation with each of several. */
+/** Whether a refusal asks for the company's number, because the contact may have a conversation with several of them. */
 export const asksForChannel = (status: number, reason: string): boolean =>
   foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === noReason);
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
-/** A call without a whole answer. The code of the cause goes to the log alone. */
+/** The Problem for a call without a complete answer. The error code is only logged. */
 export function unreachable(failed: HttpResult & { kind: 'failed' }, side: Side = 'gateway'): Problem {
   const { cause } = failed;
   if (cause instanceof RateLimitTimeoutError) {
@@ -170,7 +167,7 @@ export function unreachable(failed: HttpResult & { kind: 'failed' }, side: Side 
   return new Problem('upstream-unavailable', describeFailure(cause, side), { cause, retryAfterS: 2 });
 }
 
-/** A body that was not read. */
+/** The Problem for a body that was not read. */
 function bodyRejected(cause: BodyRejectedError, status: number | undefined): Problem {
   if (cause.code === 'KEY_ECHOED') return keyEchoed(status);
   const upstream = status !== undefined && { upstream: { status } };
@@ -190,7 +187,7 @@ export const keyEchoed = (status: number | undefined): Problem =>
     ...(status !== undefined && { upstream: { status } }),
   });
 
-/** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
+/** Waits for shared work until the deadline of one request. The work continues for the others. Throws `upstream-timeout`. */
 export async function withDeadline<Value>(shared: Promise<Value>, deadline: number | undefined): Promise<Value> {
   const ms = remainingMs(deadline);
   if (ms === undefined) return shared;
@@ -200,7 +197,7 @@ export async function withDeadline<Value>(shared: Promise<Value>, deadline: numb
   });
 }
 
-/** The status arrived, and the body was aborted. */
+/** The Problem for an answer whose body was aborted after its status. */
 export function responseAborted(thrown: unknown): Problem {
   const cause = toError(thrown);
   return unreachable({ kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', cause });

@@ -9,7 +9,7 @@ import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from
 import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
-/** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
+/** A connection as Maton's control API describes it. Its `url` contains a session token, a secret that is left out here. */
 export interface MatonConnection {
   id: string;
   status: string;
@@ -21,21 +21,21 @@ export interface MatonConnection {
 export interface Connections {
   /** Every WATI connection of the account, paging followed. Throws a Problem. */
   list(reader: ReadContext): Promise<MatonConnection[]>;
-  /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
+  /** The same list, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
   recent(maxAgeMs: number, how?: Pick<ReadContext, 'priority'> & { once?: boolean }): Promise<MatonConnection[]>;
-  /** The ids of the last whole list, with what was created and deleted here since; undefined before the first one. */
+  /** The ids in the last complete list, with connections that were created and deleted here since; undefined before the first list. */
   readonly known: ReadonlySet<string> | undefined;
   create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
-  /** Throws `not-found` for those of other apps as well. */
+  /** One connection. Throws `not-found` for connections of other apps as well. */
   get(id: string, reader: ReadContext): Promise<MatonConnection>;
-  /** The same, before anything is cut off. */
+  /** Deletes a connection. Throws `not-found` for connections of other apps, before anything is deleted. */
   remove(id: string, asker: Asker): Promise<void>;
 }
 
 type ReadCall = Pick<Call, 'operation' | 'path' | 'query'>;
 type Asker = Pick<ReadContext, 'priority' | 'deadline' | 'onAttempt'>;
 
-/** `connectHosts`: where a person may be sent to authorize an account. */
+/** `connectHosts`: hosts to which a person may be sent to authorize an account. */
 export function createConnections(
   transport: Transport,
   reads: ReadCoalescer,
@@ -63,7 +63,7 @@ export function createConnections(
     const raw = unwrap(controlBody(await read(call, reader)));
     if (!isOfWati(raw)) throw unknownConnection();
     const connection = readConnection(raw);
-    // Another one than was asked for would be taken for it.
+    // The answer is for another connection than the requested one, which must not be mistaken for it.
     if (!connection || connection.id !== id) throw unrecognizedResponse();
     return connection;
   };
@@ -105,7 +105,7 @@ export function createConnections(
     remove: async (id, asker) => {
       await get(id, asker);
       const call = { operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` } as const;
-      // Content undocumented: 200, 202, 204 and an empty body are all success.
+      // The content of the answer is not documented: 200, 202, 204 and an empty body are all success.
       controlBody(await write(call, asker), true);
       last = undefined;
       known?.delete(id);
@@ -113,7 +113,7 @@ export function createConnections(
   };
 }
 
-/** Reads page by page; `isWhole` is false where there are more pages than are read. */
+/** Reads page by page. `isWhole` is false if there are more pages than are read. */
 async function readPages(read: (call: ReadCall) => Promise<HttpResult>) {
   const found = new Map<string, MatonConnection>();
   let query: Call['query'] = { app: 'wati', limit: 100 };
@@ -121,7 +121,7 @@ async function readPages(read: (call: ReadCall) => Promise<HttpResult>) {
   for (let pages = 0; pages < 20 && !isWhole; pages++) {
     const call = { operation: 'listConnections', path: '/connections', query };
     const body = controlBody(await read(call));
-    // A missing key is an unknown shape, an empty list is a real zero.
+    // A missing list is an unknown form of answer; an empty list means that there are no connections.
     if (!isObject(body) || !Array.isArray(body.connections)) throw unrecognizedResponse();
     for (const connection of asArray(body.connections).filter(isOfWati).map(readConnection)) {
       if (connection) found.set(connection.id, connection);
@@ -133,14 +133,17 @@ async function readPages(read: (call: ReadCall) => Promise<HttpResult>) {
   return { found, isWhole };
 }
 
-/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused, but for a page of the edge. */
+/**
+ * The control API's answer, or its Problem. 401 and 403 both mean that the key is refused, unless the answer is an HTML page of
+ * the edge.
+ */
 function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
   if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
-    // Empty is success where content is not documented; a page of the edge is not.
+    // An empty body is a success for answers whose content is not documented; an HTML page of the edge is not.
     if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw unrecognizedResponse(status);
     return body;
   }
@@ -160,23 +163,23 @@ const unknownConnection = () => new Problem('not-found', 'there is no such conne
 
 export const keyRefused = 'Maton refuses the key of this service; an operator must renew it';
 
-/** Real clients have met the object wrapped in `connection` and bare. */
+/** Both forms were seen by real clients: the object in `connection`, and bare. */
 const unwrap = (body: unknown): JsonObject => {
   const inner = isObject(body) ? (body.connection ?? body) : undefined;
   return isObject(inner) ? inner : {};
 };
 
-/** A Maton account has connections of other apps, too, which are no business of our callers. */
+/** A Maton account also has connections of other apps, which callers must not see. */
 function isOfWati(raw: unknown): boolean {
   const app = isObject(raw) ? asString(raw.app) : undefined;
   return app === undefined || app.toLowerCase() === 'wati';
 }
 
-/** It becomes a part of our addresses, and a header of calls. */
+/** Checked because the id becomes part of our addresses and a header of upstream calls. */
 const connectionId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const words = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** Undefined where there is no id or status; throws where they are none that can go on. */
+/** Undefined if there is no id or status; throws if they have no valid form. */
 function readConnection(raw: unknown): MatonConnection | undefined {
   if (!isObject(raw)) return undefined;
   const id = asString(raw.connection_id) ?? asString(raw.id);
@@ -190,7 +193,7 @@ function readConnection(raw: unknown): MatonConnection | undefined {
   return { id, status, createdAt, updatedAt, ...(method !== undefined && { method }) };
 }
 
-/** An address that a person opens, or the Problem: only Maton's own pages, by https, or http on loopback. */
+/** An address for a person to open. Throws a Problem unless it is one of Maton's pages over https, or http on loopback. */
 function pageOf(address: string, hosts: readonly string[]): string {
   const url = address.length <= 2_048 && /^[!-~]+$/.test(address) ? URL.parse(address) : null;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));

@@ -3,19 +3,19 @@ import { flagOf } from './answers/fields.ts';
 import { entriesIn, type Link, linkIn } from './pages.ts';
 import { asArray, asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
 
-/** WATI's contact in WATI's words, with the doubt taken out. Dates are still as WATI writes them. */
+/** A contact with WATI's names, in one unambiguous form. Dates are still as WATI writes them. */
 export interface WatiContact {
   id: string | undefined;
   wAid: string | undefined;
-  /** WhatsApp's ids of this person for the business, and for the enterprise that it belongs to. */
+  /** WhatsApp's ids of this person: for this business, and for its parent enterprise. */
   bsuids: readonly string[];
   name: string | undefined;
-  /** Name, value, name, value; consumers build a map if they need one. */
+  /** Name, value, name, value. Consumers build a map if they need one. */
   customParams: readonly string[];
   optedIn: boolean | undefined;
   allowBroadcast: boolean | undefined;
   contactStatus: string | undefined;
-  /** WATI keeps contacts that were deleted, and lists them. */
+  /** WATI keeps deleted contacts and lists them. */
   isDeleted: boolean;
   created: unknown;
   lastUpdated: unknown;
@@ -23,12 +23,12 @@ export interface WatiContact {
 
 export interface ContactList {
   contacts: readonly WatiContact[];
-  /** How many WATI sent, those that cannot be read included. */
+  /** The number of entries that WATI sent, including those that cannot be parsed. */
   sent: number;
   link: Link;
 }
 
-/** A page of contacts, as those who share the answer share it. */
+/** A page of contacts. Requests that share the answer share this object. */
 export const contactsIn = memoizeLast((body: JsonObject): ContactList => {
   const entries = entriesIn(body, body.contact_list);
   const contacts: WatiContact[] = [];
@@ -39,7 +39,7 @@ export const contactsIn = memoizeLast((body: JsonObject): ContactList => {
   return { contacts, sent: entries.length, link: linkIn(body) };
 });
 
-/** An attribute that is null has no value, which is not an empty one. */
+/** An attribute that is null has no value. That differs from an empty value. */
 const hasValue = (entry: unknown): boolean => isObject(entry) && (entry.value ?? entry.paramValue ?? null) !== null;
 
 export function readContact(raw: unknown): WatiContact | undefined {

@@ -12,24 +12,24 @@ export interface ContactFilter {
   attribute?: { name: string; operator: string; value?: string }[] | undefined;
 }
 
-/** The reads of contacts. */
+/** Reads of contacts. */
 export interface ContactSearch {
   list(context: CallContext, filter: ContactFilter): Promise<ContactList>;
   /**
-   * The contact with exactly this number that was not deleted; of several, the one that changed last. `name` also matches part
-   * of a number, so the list is narrowed here.
+   * The contact with exactly this number; if there are several, the one that changed last. Deleted contacts are ignored. WATI's
+   * `name` filter also matches part of a number, so its list is filtered here.
    */
   find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
-  /** The contact with exactly this contact id or BSUID, which was not deleted. */
+  /** The contact with exactly this contact id or BSUID, unless it is deleted. */
   findById(context: CallContext, id: string): Promise<WatiContact | undefined>;
 }
 
-/** The second where contacts have so many attributes that a page of the first is too long. */
+/** Page sizes. The second is used if contacts have so many attributes that a page of the first exceeds the limit of an answer. */
 const findPageSizes = [100, 10] as const;
 
 /**
- * A short number may be part of many others; beyond these pages it is taken for absent. A number of ten digits and more is in few,
- * so its pages are no cost; a short one may not spend the calls of others.
+ * The most pages that are searched; a number that is not in them counts as absent. A short number may be part of many others,
+ * and its search must not use up the calls of other callers. A number of ten or more digits is part of few.
  */
 const findPagesMax = (phone: string): number => (phone.length < 10 ? 2 : 5);
 
@@ -41,7 +41,7 @@ export function createContactSearch(client: Client): ContactSearch {
     return contactsIn(body);
   };
 
-  /** Uses WATI's newer API; undefined if the gateway or token does not reach it. */
+  /** Uses WATI's newer API; undefined if the gateway or the token does not reach it. */
   const readById = async (context: CallContext, id: string) => {
     const call = { operation: 'getContactV3', path: `/api/ext/v3/contacts/${id}` };
     const body = await client.get(context, call).catch(nothingIfAnswered);
@@ -71,7 +71,7 @@ export function createContactSearch(client: Client): ContactSearch {
         contact !== undefined && !contact.isDeleted && (contact.id === id || contact.bsuids.includes(id));
       const known = await readById(context, id);
       if (isMeant(known)) return known;
-      // The older API knows no single contact; that its search finds ids is not documented, so one page is asked for.
+      // The older API has no single contact. That its search finds ids is not documented, so only one page is requested.
       const { contacts } = await readPage(context, { pageNumber: 1, pageSize: findPageSizes[1], name: id });
       return lastChanged(contacts.filter(isMeant));
     },
@@ -86,7 +86,7 @@ function nothingIfAnswered(error: unknown): undefined {
   return undefined;
 }
 
-/** One number may have several contacts. */
+/** Several contacts may have the same number. */
 function lastChanged(contacts: readonly WatiContact[]): WatiContact | undefined {
   const changed = ({ lastUpdated, created }: WatiContact) => isoDate(lastUpdated) ?? isoDate(created) ?? '';
   return contacts.toSorted((one, other) =>

@@ -11,13 +11,13 @@ import type { JsonObject } from './tolerant-reader.ts';
 type Attributes = Readonly<Record<string, string>>;
 
 export interface Contacts extends ContactSearch {
-  /** `exists`: WATI has the number already, nothing was changed. */
+  /** `exists`: WATI has the number already; nothing was changed. */
   add(
     context: CallContext,
     phone: string,
     given: { name: string | undefined; attributes: Attributes },
   ): Promise<WatiContact | 'exists' | undefined>;
-  /** Throws `not-found` where there is no such contact. */
+  /** Throws `not-found` if there is no such contact. */
   update(context: CallContext, target: string, attributes: Attributes): Promise<WatiContact | undefined>;
 }
 
@@ -29,7 +29,7 @@ export function createContacts(client: Client): Contacts {
       const path = `/api/v1/addContact/${phone}`;
       const call = { operation: 'addContact', method: 'POST', path, json } as const;
       const body = await client.write(context, call).catch(existsOrThrow);
-      // The words decide, whatever flag or status stands beside them.
+      // WATI's words decide, whatever flag or status comes with them.
       if (body === 'exists' || saysExists(reasonOf(body, ''))) return 'exists';
       assertSuccess(body);
       return readContact(body.contact);
@@ -38,7 +38,7 @@ export function createContacts(client: Client): Contacts {
       const json = { customParams: toParams(attributes) };
       const path = `/api/v1/updateContactAttributes/${target}`;
       const body = await client.write(context, { operation: 'updateContactAttributes', method: 'POST', path, json });
-      // A bare result:false is how a tenant says that there is no such contact.
+      // A tenant answers a bare result:false if there is no such contact.
       assertSuccess(isBareRefusal(body) ? { ...body, info: "Can't find Contact" } : body);
       return readContact(body.contact);
     },

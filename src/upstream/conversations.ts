@@ -4,9 +4,9 @@ import { asPageTooLong, entriesIn, type Link, linkIn, type PageRequest } from '.
 import { isObject, type JsonObject } from './tolerant-reader.ts';
 
 export interface Conversations {
-  /** One page of rows, newest first, real messages and system events mixed, as WATI has them. */
+  /** One page of rows as WATI has them: newest first, messages and system events mixed. */
   history(context: CallContext, target: string, page: PageRequest): Promise<History>;
-  /** Without an e-mail WATI hands the chat to the bot ; `undefined` says that on purpose. */
+  /** Without an e-mail WATI assigns the chat to the bot; `undefined` requests that explicitly. */
   assignOperator(context: CallContext, target: string, email: string | undefined): Promise<void>;
   setStatus(context: CallContext, target: string, ticketStatus: string): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface History {
   link: Link;
 }
 
-/** As those who share the answer share it. */
+/** Requests that share the answer share this object. */
 const historyIn = memoizeLast((body: JsonObject): History => {
   const inner = isObject(body.messages) ? body.messages.items : 'messages' in body ? body.messages : body.items;
   return { rows: entriesIn(body, inner).filter(isObject), link: linkIn(body) };

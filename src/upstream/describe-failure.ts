@@ -1,13 +1,13 @@
 import { codeOf } from './error-code.ts';
 
-/** Which of the two that are called: Maton's gateway to WATI, or its API for connections. */
+/** The called host: Maton's gateway to WATI, or its API for connections. */
 export type Side = 'gateway' | 'control';
 
 const names: Readonly<Record<Side, string>> = { gateway: 'the gateway', control: "Maton's API for connections" };
 
 type Words = readonly [codes: RegExp, words: string];
 
-/** By the codes of Node.js, undici and its parser; the first that fits. */
+/** By error codes of Node.js, undici and its parser. The first match counts. */
 const classes: readonly Words[] = [
   [/^(ENOTFOUND|EAI_)/, 'could not be reached: its name was not found'],
   [
@@ -26,14 +26,14 @@ const classes: readonly Words[] = [
   ],
 ];
 
-/** Describes a failed call for callers. The error code goes to the log. */
+/** Describes a failed call for callers. The error code is only logged. */
 export function describeFailure(cause: Error, side: Side): string {
   const codes = codesOf(cause);
   const words = classes.find(([pattern]) => codes.some((code) => pattern.test(code)))?.[1];
   return `${names[side]} ${words ?? 'could not be reached'}`;
 }
 
-/** An error may only wrap the one that has the code: several addresses were tried, or a parser's fault was passed on. */
+/** The code may be in a wrapped error: several addresses were tried, or an error of the parser was passed on. */
 function codesOf(error: Error): string[] {
   const inner = error instanceof AggregateError ? error.errors : [error.cause];
   return [error, ...inner].filter((each) => each instanceof Error).map(codeOf);

@@ -1,9 +1,9 @@
 import { type Dispatcher, Pool } from 'undici';
 
-/** Where calls go out: one pool a purpose. Only src/upstream imports undici. */
+/** The connection pools, one per purpose. Only src/upstream imports undici. */
 export interface Dispatchers {
   reads: Dispatcher;
-  /** Answers that stream through: each may hold its connection for minutes. */
+  /** Streamed answers, each of which may occupy its connection for minutes. */
   downloads: Dispatcher;
   sends: Dispatcher;
   control: Dispatcher;
@@ -11,8 +11,8 @@ export interface Dispatchers {
 }
 
 /**
- * HTTP/2 is off: undici repeats a POST by itself on REFUSED_STREAM. No interceptor follows redirects or retries,
- * and none decompresses, so an answer's size is what is counted.
+ * HTTP/2 is off, because undici repeats a POST by itself on REFUSED_STREAM. No interceptor follows redirects or retries, and
+ * none decompresses, so the size that is counted is that of the answer.
  */
 const shared = {
   allowH2: false,
@@ -23,8 +23,8 @@ const shared = {
 };
 
 /**
- * More than can be on the way at once: calls of 20 s, ten a second, and all uploads. undici would keep the rest in a queue of its
- * own, and send them together once the upstream responds again, past the rate limiter.
+ * The most connections: more than can be in use at once (calls of 20 s, ten a second, and all uploads). Otherwise undici would
+ * queue calls, and send them all at once when the upstream responds again, past the rate limiter.
  */
 const connections = 512;
 
@@ -32,14 +32,14 @@ const connections = 512;
 const downloadsMax = 2_048;
 
 /**
- * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (docs/adr/0006-a-fresh-connection-for-each-send.md);
- * one for downloads, so that no slow one stands in the way of a read.
+ * One pool per host for reads. A second one for sends, because reused sockets are the largest source of `unknown`
+ * (docs/adr/0006-a-fresh-connection-for-each-send.md). One for downloads, so that slow ones do not block reads.
  */
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
   const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
   const reads = new Pool(gatewayUrl, { ...keepAlive, connections });
   const downloads = new Pool(gatewayUrl, { ...keepAlive, connections: downloadsMax });
-  // A file waits for the kernel after each read of the caller's socket, so that what has gone out is known (src/upload/).
+  // Writes wait for the kernel after each chunk of the caller's socket, so that it is known how much was sent (src/upload/).
   const connect = { ...shared.connect, highWaterMark: 16_384 };
   const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections });
   const control = new Pool(controlUrl, { ...keepAlive, connections });

@@ -3,12 +3,12 @@ import { reasonOf } from './answers/reason.ts';
 import { parseJson } from './tolerant-reader.ts';
 import type { HttpResponse } from './types.ts';
 
-/** Other connections than those of callers are not kept. */
+/** The most connections that are remembered. */
 const keptMax = 100;
 
 /**
- * Connections of which the upstream says that they have expired, while Maton lists them as active. One counts again as soon as a
- * call over it succeeds.
+ * Connections that the upstream reports as expired while Maton lists them as active. A connection is removed when a call over
+ * it succeeds.
  */
 export class ExpiredConnections {
   readonly #expired = new Set<string>();
@@ -20,7 +20,7 @@ export class ExpiredConnections {
     }
   }
 
-  /** Of some connections at least, and of all of them. */
+  /** Whether some connections, or all of them, are expired. */
   isEvery(connections: readonly string[]): boolean {
     return connections.length > 0 && connections.every((id) => this.#expired.has(id));
   }

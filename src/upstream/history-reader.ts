@@ -13,10 +13,10 @@ export interface HistoryAsk {
   channel?: string | undefined;
 }
 
-/** The newest rows of a history; undefined: nobody answers now. */
+/** The newest rows of a history; undefined: the upstream does not answer now. */
 export type ReadHistory = (ask: HistoryAsk) => Promise<readonly JsonObject[] | undefined>;
 
-/** With a second, smaller size where rows are so long that a page of the first is not read. */
+/** Page sizes. The second is used if rows are so long that a page of the first exceeds the limit of an answer. */
 const pageSizes = [100, 10] as const;
 
 /** The newest page of a history. Throws a Problem. */
@@ -43,5 +43,5 @@ export function createHistoryReader(
   };
 }
 
-/** A contact that WATI does not know, or whose history cannot be read, says as little as one without messages. */
+/** A contact that WATI does not know, or whose history cannot be read, proves as little as one without messages. */
 const noRows: History['rows'] = [];

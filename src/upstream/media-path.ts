@@ -1,16 +1,16 @@
 import { isBlank, textFault } from '../lib/text.ts';
 
-/** The longest path that is asked for. */
+/** The longest path that is requested. */
 const mediaPathMax = 1_024;
 
-/** Under this name WATI's own addresses of files carry the path. */
+/** The query parameter of WATI's own file addresses that contains the path. */
 const parameter = 'filename=';
 
 export type MediaPathReading = { path: string } | { fault: string };
 
 /**
- * The path under which WATI keeps a file, from the path itself, or from an address of WATI that shows the file
- * (`…/api/file/showFile?fileName=data/images/x.jpg`). The address is only read, never called. A fault says what is wrong.
+ * The path under which WATI stores a file, from the path itself or from an address at WATI that shows the file
+ * (`…/api/file/showFile?fileName=data/images/x.jpg`). The address is only parsed, never called. A fault says what is wrong.
  */
 export function readMediaPath(text: string): MediaPathReading {
   const path = pathInAddress(text);
@@ -19,7 +19,7 @@ export function readMediaPath(text: string): MediaPathReading {
   return fault === undefined ? { path } : { fault };
 }
 
-/** The path in an address; a text that is none is the path itself. */
+/** The path in an address; a text that is no address is taken as the path. */
 function pathInAddress(text: string): string | undefined {
   const lower = text.toLowerCase();
   const at = Math.max(lower.indexOf(`?${parameter}`), lower.indexOf(`&${parameter}`));
@@ -30,14 +30,14 @@ function pathInAddress(text: string): string | undefined {
   return start < 0 ? undefined : decoded(pathname.slice(start + 1), false);
 }
 
-/** A name may hold an ampersand that nobody encoded: only what looks like a further parameter ends it. */
+/** A file name may contain an ampersand that was not encoded, so only text that looks like another parameter ends it. */
 function nameBefore(rest: string): string {
   const [first = '', ...others] = rest.split('&');
   const end = others.findIndex((each) => each.includes('='));
   return [first, ...(end < 0 ? others : others.slice(0, end))].join('&');
 }
 
-/** As a server reads it; what is not encoded stands as it is. */
+/** Decodes the path as a server would. Text that is not encoded stays as it is. */
 function decoded(text: string, isQuery: boolean): string {
   try {
     return decodeURIComponent(isQuery ? text.replaceAll('+', ' ') : text);
@@ -46,7 +46,7 @@ function decoded(text: string, isQuery: boolean): string {
   }
 }
 
-/** Why this cannot be the path of a file. No segment climbs out, however often a server decodes it. */
+/** Why the path is refused. No segment may lead upwards, however often a server decodes it. */
 function pathFault(path: string): string | undefined {
   if (path.length > mediaPathMax) return `must have at most ${mediaPathMax} characters`;
   const text = textFault(path, 'line');

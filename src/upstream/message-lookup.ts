@@ -2,9 +2,12 @@ import { Problem } from '../problem.ts';
 import type { CallContext, Client } from './client.ts';
 import { isObject, type JsonObject } from './tolerant-reader.ts';
 
-/** Asks WATI for one message by our own id: the only read-back that it documents. */
+/** Reads one message from WATI by our own id: the only documented way to read a message back. */
 export interface MessageLookup {
-  /** The row under this id, which WATI keeps by channel: without one it cannot be asked. Undefined where WATI has none, or says what is not understood; neither proves anything. */
+  /**
+   * The row with this id. WATI stores messages by channel, so without one there is no lookup. Undefined: WATI has no such row,
+   * or its answer is not understood. Neither proves anything.
+   */
   findByClientId(context: CallContext & { channel: string }, localMessageId: string): Promise<JsonObject | undefined>;
 }
 
@@ -18,13 +21,16 @@ export function createMessageLookup(client: Client): MessageLookup {
   };
 }
 
-/** What the answer looks like is not documented: the bare row, as a list of one, or wrapped like the rest of v1. */
+/** The form of the answer is not documented: the bare row, a list with the row, or wrapped like other answers of v1. */
 function rowsIn(body: unknown): JsonObject[] {
   const wrapped = isObject(body) ? [body.message, body.result, body.data] : [];
   return [body, ...wrapped].flat().filter(isObject);
 }
 
-/** A tenant without this route may answer as it likes; one that cannot be reached, or refuses us, can tell nothing elsewhere. */
+/**
+ * A tenant without this route may answer anything. If the upstream cannot be reached, or refuses us, other lookups fail too, so
+ * that is thrown.
+ */
 function nothingIfAnswered(error: unknown): undefined {
   if (!(error instanceof Problem)) throw error;
   const { slug, extras } = error;

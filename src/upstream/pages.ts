@@ -5,7 +5,7 @@ import { BodyRejectedError } from './body-rejected-error.ts';
 import { isUnknownContact, refusedProblem, unrecognizedResponse } from './client.ts';
 import { asString, isObject, type JsonObject } from './tolerant-reader.ts';
 
-/** Which page is asked for. */
+/** The page that is requested. */
 export interface PageRequest {
   pageNumber: number;
   pageSize: number;
@@ -14,21 +14,21 @@ export interface PageRequest {
 /** WATI's paging information. */
 export interface Link {
   total: number | undefined;
-  /** How many entries WATI puts on a page, which may be fewer than were asked for. */
+  /** The page size that WATI used, which may be smaller than the requested one. */
   pageSize: number | undefined;
-  /** Undefined: it does not say. */
+  /** Undefined: WATI does not report a total. */
   hasNext: boolean | undefined;
   hasPrevious: boolean;
 }
 
 export interface Page<Item> {
   items: readonly Item[];
-  /** How many WATI sent, those that cannot be read included. */
+  /** The number of entries that WATI sent, including those that cannot be parsed. */
   sent: number;
   link: Link;
 }
 
-/** The entries of a list. `null` beside a success is an empty one; an answer that refuses, or is no list, is a Problem. */
+/** The entries of a list. `null` in a success is an empty list; a refusal, or an answer without a list, is thrown as a Problem. */
 export function entriesIn(body: JsonObject, value: unknown): readonly unknown[] {
   const said = successOf(body);
   if (Array.isArray(value) && said !== 'no') return value;
@@ -49,7 +49,7 @@ export function linkIn(body: JsonObject): Link {
   };
 }
 
-/** Some answer with numbers, some with texts. */
+/** Some tenants answer with numbers, some with texts. */
 function count(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value.trim()) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
@@ -58,11 +58,11 @@ function count(value: unknown): number | undefined {
 interface WalkOptions<Item> {
   pageSize: number;
   pagesMax: number;
-  /** Some tenants repeat a page for ever: one with nothing new on it is the end. */
+  /** Some tenants repeat a page for ever, so a page without new entries is the last one. */
   keyOf: (item: Item) => string;
 }
 
-/** Page after page, as long as WATI says that there is one. */
+/** Reads page after page, as long as WATI reports another one. */
 export async function* pagesOf<Item>(
   read: (ask: PageRequest) => Promise<Page<Item>>,
   { pageSize, pagesMax, keyOf }: WalkOptions<Item>,
@@ -72,7 +72,7 @@ export async function* pagesOf<Item>(
   for (let pageNumber = 1; pageNumber <= pagesMax; pageNumber += 1) {
     const page = await read({ pageNumber, pageSize });
     const { items, sent, link } = page;
-    // Some tenants count from 0: then there is a page before the first.
+    // Some tenants count from 0; then there is a page before the first one.
     if (pageNumber === 1 && (link.hasPrevious || (sent === 0 && (link.total ?? 0) > 0))) {
       const before = await read({ pageNumber: 0, pageSize });
       received += before.sent;
@@ -90,11 +90,11 @@ export async function* pagesOf<Item>(
   }
 }
 
-/** The answer to a read was longer than any that is taken. */
+/** The answer to a read was longer than the limit. */
 const isTooLong = (error: unknown): boolean =>
   error instanceof Problem && error.cause instanceof BodyRejectedError && error.cause.code === 'ANSWER_TOO_LONG';
 
-/** With smaller pages where one is too long: what is asked for has to be read, whatever it weighs. */
+/** Repeats a read with smaller pages if a page was longer than the limit. */
 export async function inSmallerPages<Value>(
   sizes: readonly [number, number],
   read: (pageSize: number) => Promise<Value>,
@@ -106,7 +106,7 @@ export async function inSmallerPages<Value>(
   });
 }
 
-/** Turns a too long page into a Problem that suggests a smaller one. Throws. */
+/** Converts a page that was too long into a Problem that suggests a smaller one. Throws. */
 export function asPageTooLong(error: unknown, pageSize: number): never {
   if (!(error instanceof Problem) || !isTooLong(error)) throw error;
   const remedy =

@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts';
 
-/** Problems of the upstream as a whole, not of what was asked. */
+/** Problems of the upstream as a whole, not of the request. */
 const passing: ReadonlySet<string> = new Set([
   'rate-limited',
   'quota-spent',
@@ -10,5 +10,5 @@ const passing: ReadonlySet<string> = new Set([
   'upstream-timeout',
 ]);
 
-/** Whether the same may be asked again later. */
+/** Whether the same request may succeed later. */
 export const isPassing = (error: unknown): boolean => error instanceof Problem && passing.has(error.slug);

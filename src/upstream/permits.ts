@@ -1,6 +1,6 @@
 import type { Lane, PermitRequest, RouteGroup } from '../rate-limit/types.ts';
 
-/** For whom a call waits for its permit, and how urgent it is. */
+/** The caller that a call waits for its permit on behalf of, and the call's urgency. */
 export type CallerPriority = Pick<PermitRequest, 'caller' | 'lane' | 'weight'>;
 
 /** WATI counts some of its routes in groups of their own (docs/reference/upstream.md, "WATI's own limits"). */
@@ -12,13 +12,13 @@ const groups: Readonly<Record<string, RouteGroup>> = {
   sendTemplateMessage: 'templates',
 };
 
-/** Priority of calls that the service makes for itself, and that a client may wait for: health, diagnosis. */
+/** Priority of the service's own calls for which a client may be waiting: health checks, diagnosis. */
 export const systemPriority: CallerPriority = { caller: 'wati-bff', lane: 'interactive' };
 
-/** The same where no client waits: behind all requests with a waiting client. */
+/** Priority of the service's own calls for which no client waits: behind all requests with a waiting client. */
 export const backgroundPriority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };
 
-/** What the rate limiter needs to know of a call, but for its deadline. */
+/** The permit request for a call, without its deadline. */
 export function permitRequestOf(
   operation: string,
   priority: CallerPriority = systemPriority,
@@ -27,18 +27,18 @@ export function permitRequestOf(
   return { ...priority, ...(group !== undefined && { group }) };
 }
 
-/** Names the queue in which a call waits. */
+/** The name of the queue in which a call waits for its permit. */
 export const queueKey = ({ lane, caller }: CallerPriority = systemPriority): `${Lane} ${string}` => `${lane} ${caller}`;
 
-/** A load that several readers wait for, and whose answer is kept. */
+/** A load that several readers wait for, and whose answer is cached. */
 export interface CacheEntry {
   loadedAt: number;
-  /** `queueKey` of the permit that it waits for. */
+  /** `queueKey` of the permit that the load waits for. */
   queue: string;
-  /** It is in flight or answered. Until then another caller's own permit may come sooner. */
+  /** The load is in flight or answered. Before that, another caller may get its own permit sooner. */
   isDispatched: boolean;
 }
 
-/** Whether an entry is fresh enough, and joining it does not mean waiting in another caller's queue. */
+/** Whether an entry is fresh enough, and using it does not mean waiting in another caller's queue. */
 export const isUsable = (entry: CacheEntry, maxAgeMs: number, priority: CallerPriority | undefined): boolean =>
   performance.now() - entry.loadedAt <= maxAgeMs && (entry.isDispatched || entry.queue === queueKey(priority));

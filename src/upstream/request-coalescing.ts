@@ -9,21 +9,24 @@ import type { Call, CallReport, HttpResult } from './types.ts';
 export interface ReadContext {
   /** Absent: the service reads for itself. */
   priority?: CallerPriority;
-  /** The request's deadline (performance.now()). Absent: the service's own, for each call. */
+  /** The request's deadline (performance.now()). Absent: the service's own time-out for each call. */
   deadline?: number;
-  /** The deadline is shorter than the service's own: never shared, so that no reader is bound to another's deadline. */
+  /** The deadline is shorter than the service's own. The read is not shared, so that no other reader depends on its deadline. */
   isExclusive?: true;
   onAttempt?: (report: CallReport) => void;
-  /** The read is dispatched, or was already. */
+  /** The read is dispatched, or was dispatched already for another reader. */
   onDispatched?: () => void;
   /** Aborts when the client disconnects. Used only while the read waits for a permit. */
   callerSignal?: () => AbortSignal;
 }
 
 export interface ReadCoalescer {
-  /** Equal reads of one connection share one call while it is under way; failures are shared as well. Never throws. */
+  /** Equal reads of one connection share one call while it is in flight; failures are shared as well. Never throws. */
   read(call: Call & { method: 'GET' }, reader: ReadContext): Promise<HttpResult>;
-  /** A write of this connection begins or ends. Later reads must see it, so none joins a call that is in flight. */
+  /**
+   * Call when a write to this connection begins and when it has ended. Later reads must see the write, so none of them joins a
+   * call that is in flight.
+   */
   invalidate(connection: string | undefined): void;
 }
 
@@ -31,13 +34,13 @@ interface CoalescerOptions {
   timeoutMs: number;
   rateLimiter?: RateLimiter;
   /**
-   * Other replicas write as well, unknown to this one: then only reads that are not yet in flight are shared,
+   * Other replicas write as well, which this process does not see. Then only reads that are not yet in flight are shared,
    * because they will see all earlier writes.
    */
   replicas: boolean;
 }
 
-/** In flight: made for the first of its readers, shared by the others. */
+/** A call in flight: made for the first reader, shared by the others. */
 interface Flight {
   readers: Set<WaitingReader>;
   answer: Promise<HttpResult>;
@@ -48,7 +51,7 @@ interface WaitingReader {
   sinceMs: number;
 }
 
-/** Waiting for a permit: one entry for all equal reads of one caller and lane. */
+/** A read that waits for a permit: one entry for all equal reads of one caller and lane. */
 interface QueuedRead {
   readers: Set<WaitingReader>;
   deadline: number;
@@ -67,11 +70,11 @@ interface QueuedCall {
   key: string;
   call: Call;
   queue: string;
-  /** All queues with this question. */
+  /** Queues of all callers and lanes with the same read. */
   queues: Map<string, QueuedRead>;
 }
 
-/** No separate timer where the reader's deadline is within this of the call's own, ms. */
+/** If the reader's deadline is within this of the call's own, it gets no separate timer, ms. */
 const slackMs = 50;
 
 export function createReadCoalescer(transport: Pick<Transport, 'read'>, options: CoalescerOptions): ReadCoalescer {
@@ -81,9 +84,9 @@ export function createReadCoalescer(transport: Pick<Transport, 'read'>, options:
 class SingleFlightReader implements ReadCoalescer {
   readonly #transport: Pick<Transport, 'read'>;
   readonly #options: CoalescerOptions;
-  /** By connection, then by question. */
+  /** By connection, then by read. */
   readonly #flights = new Map<string, Map<string, Flight>>();
-  /** By question, then by queue: each reader keeps its own place, and the first that gets a permit makes the call for all. */
+  /** By read, then by queue: each reader keeps its own place, and the first queue that gets a permit makes the call for all. */
   readonly #queued = new Map<string, Map<string, QueuedRead>>();
 
   constructor(transport: Pick<Transport, 'read'>, options: CoalescerOptions) {
@@ -175,7 +178,7 @@ class SingleFlightReader implements ReadCoalescer {
     const thrown = await rateLimiter
       ?.acquire({ ...permitRequestOf(call.operation, priorityOf(call)), ...permit })
       .catch((cause: unknown) => ({ cause }));
-    // Its readers have left, or were served by another queue's permit.
+    // All readers have left, or another queue's permit has served them.
     if (queues.get(queue) !== read) return;
     queues.delete(queue);
     if (thrown) {
@@ -203,13 +206,13 @@ function newQueuedRead(timeoutMs: number): QueuedRead {
   return { readers: new Set(), deadline, abandoned: new AbortController(), answer: promise, resolve };
 }
 
-/** The answer, or a time-out for a reader with less time; the call goes on for the others. */
+/** The answer, or a time-out for a reader with less time. The call continues for the others. */
 const answerWithin = (answer: Promise<HttpResult>, ms: number): Promise<HttpResult> =>
   withTimeout(answer, Math.max(1, ms), (): HttpResult => {
     return { kind: 'failed', bytesSent: true, timedOut: true, cause: new Error('the total deadline passed') };
   });
 
-/** For a reader that joined later, the call lasted as long as the reader waited. */
+/** To a reader that joined later, the call lasted as long as that reader waited. */
 const asShared = (report: CallReport, sinceMs: number): CallReport => ({
   ...report,
   isShared: true,

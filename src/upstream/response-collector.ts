@@ -4,7 +4,7 @@ import { codeOf } from './error-code.ts';
 import type { HttpFailure } from './types.ts';
 import type { BodyCollector, Headers } from './untrusted-body.ts';
 
-/** An answer whose bytes are all there. */
+/** An answer whose bytes have all arrived. */
 export interface CollectedResponse {
   kind: 'answered';
   status: number;
@@ -16,7 +16,7 @@ interface CollectorOptions {
   openBody: (status: number) => BodyCollector;
   canSend: () => boolean;
   settle: (outcome: CollectedResponse | HttpFailure) => void;
-  /** Called where undici is about to close the connection that it had for this answer alone. */
+  /** Called when undici is about to close the connection that it opened for this answer alone. */
   beforeReset: (() => void) | undefined;
 }
 

@@ -4,11 +4,11 @@ import { isQuotaExhausted } from './answers/exhausted-quota.ts';
 import { codeOf } from './error-code.ts';
 import type { HttpResult } from './types.ts';
 
-/** A wrong certificate or TLS setting stays wrong, and so do sockets that closed because the process ends. */
+/** A wrong certificate or TLS setting does not change by itself, and sockets that closed because the process ends stay closed. */
 const permanent =
   /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|LimiterClosedError|^ANSWER|^KEY_ECHOED/;
 
-/** Whether a read may be tried again. */
+/** Whether a read may be repeated. */
 export function isRetryable(outcome: HttpResult): boolean {
   if (outcome.kind === 'failed')
     return !(outcome.cause instanceof RateLimitTimeoutError) && !permanent.test(codeOf(outcome.cause));
@@ -16,11 +16,11 @@ export function isRetryable(outcome: HttpResult): boolean {
   return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
 }
 
-/** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
+/** Retry-After in ms, in its delay or date form, at most a minute; undefined if it is malformed. */
 export function retryAfterMs({ headers }: Pick<HttpResult, 'headers'>): number | undefined {
   const value = headers?.['retry-after'];
   if (typeof value !== 'string') return undefined;
-  // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
+  // Date.parse reads `-1` and `1.5` as days of 2001, which would mean "at once". An HTTP date contains the name of a day.
   const ms = /^\d{1,9}$/.test(value)
     ? Number(value) * 1000
     : /^[A-Z][a-z]{2}/.test(value)
@@ -29,7 +29,7 @@ export function retryAfterMs({ headers }: Pick<HttpResult, 'headers'>): number |
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
 }
 
-/** Retries may add a tenth to the load, so that a sick upstream is not overloaded: ten in hand, 0.1 a read. */
+/** Bounds retries to a tenth of the load, so that they do not overload a failing upstream: ten in reserve, 0.1 per read. */
 export function createRetryBudget() {
   let tokens = 10;
   return {
@@ -45,8 +45,8 @@ export function createRetryBudget() {
 }
 
 /**
- * Reports a 429 to the rate limiter, also if its body was aborted. It does not say whether it is Maton's or WATI's, so all
- * calls slow down. An exhausted quota is not about the rate: pausing would not restore it.
+ * Reports a 429 to the rate limiter, even if its body was aborted. The 429 does not show whether it is Maton's or WATI's, so
+ * all calls slow down. An exhausted quota is not reported, because slowing down would not restore it.
  */
 export function reportTooManyRequests(
   rateLimiter: RateLimiter | undefined,

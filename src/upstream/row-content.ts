@@ -22,8 +22,8 @@ const entriesMax = 100;
 const jsonMax = 65_536;
 
 /**
- * The tap, place, contacts, order or reaction of a row. WATI has them as fields of their own, inside `data` or `interactive`, as
- * objects or as JSON in a text, in WhatsApp's spelling or its own. What cannot be read is left out.
+ * The tap, place, contacts, order or reaction of a row. WATI has them as fields of their own, inside `data` or `interactive`,
+ * as objects or as JSON in a text, in WhatsApp's spelling or its own. Parts that cannot be read are left out.
  */
 export function contentOfRow(row: JsonObject): RowContent {
   const places = [row, row.data, row.interactive, row.message].map(objectIn).filter(isObject);
@@ -58,7 +58,7 @@ const replies = [
   ...['list_reply', 'nfmReply', 'nfm_reply'],
 ];
 
-/** An object, or the one that a text holds as JSON. */
+/** The value if it is an object, or the object that it contains as JSON. */
 function objectIn(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const text = value.trim();
@@ -68,7 +68,7 @@ function objectIn(value: unknown): unknown {
 const firstText = (object: JsonObject, ...names: string[]): string | undefined =>
   names.map((name) => asText(firstOf(object, name))?.slice(0, textMax)).find((text) => text !== undefined);
 
-/** Property and value, or nothing. */
+/** The property with its value; empty if the value is undefined. */
 const named = <Name extends string, Value>(name: Name, value: Value | undefined) =>
   (value === undefined ? {} : { [name]: value }) as { [Key in Name]?: Value };
 
@@ -148,7 +148,7 @@ function contactIn(entry: JsonObject) {
   return { ...named('name', name), phones, ...(emails.length > 0 && { emails }), ...named('organization', company) };
 }
 
-/** Texts, alone or in a list, bare or under one of these names. */
+/** Texts, as one or a list, directly or under one of these names. */
 const textsIn = (value: unknown, ...names: string[]): string[] =>
   [value]
     .flat()
@@ -201,7 +201,7 @@ function itemIn(item: JsonObject): OrderItem | undefined {
   };
 }
 
-/** Without an emoji, an earlier reaction was taken back. */
+/** Without an emoji, the customer removed an earlier reaction. */
 function reactionIn(value: unknown, row: JsonObject): RowContent['reaction'] {
   const object = objectIn(value);
   const inside = isObject(object) ? object : {};

@@ -1,21 +1,21 @@
 import { readMediaPath } from './media-path.ts';
 import { asString, isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 
-/** Rows of these types carry a file; of others a text in `data` is looked at more closely. */
+/** Rows of these types have a file. In rows of other types a text in `data` must look like a path. */
 const carriers = new Set([
   ...['image', 'video', 'document', 'audio', 'voice', 'sticker'],
   ...['ptt', 'gif', 'file', 'media', 'media_placeholder', 'template'],
 ]);
 
-/** A stored path that cannot be a sentence. */
+/** A stored path, in contrast to a sentence. */
 const strict = /^data\/[\w./-]{1,1000}$/;
 const depthMax = 4;
 const entriesMax = 32;
 const jsonMax = 16_384;
 
 /**
- * Where the file of a row is stored. `data` and `media` hold the path, an address of WATI that shows the file, or an object or
- * JSON with either of them under some name.
+ * Where the file of a row is stored. `data` and `media` contain the path, an address at WATI that shows the file, or an object
+ * or JSON that has either under some name.
  */
 export function mediaPathOf(row: JsonObject): string | undefined {
   const isCarrier = carriers.has(asString(row.type)?.toLowerCase() ?? '');

@@ -4,13 +4,13 @@ import { createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:
 import type { KeyFinder, Search } from '../keys/key-finder.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 
-/** Bytes held back while they may be the beginning of a key. */
+/** Bytes that are held back because they may be the beginning of a key. */
 const heldBackBytes = 1_024;
 
-/** So much of a packed body is unpacked to look into it. */
+/** The most decompressed bytes that are scanned. */
 const unpackedMax = 32 * 1024 * 1024;
 
-/** The body as it comes, looked through for keys on the way. Breaks off with BodyRejectedError where there is one. */
+/** Passes a body through and scans it for keys. Aborts with BodyRejectedError if it contains one. */
 export function scanForKeys(
   body: Readable,
   encoding: string,
@@ -41,13 +41,16 @@ export function scanForKeys(
       done(null, held);
     },
   });
-  // Each stream ends the other; both report their own errors.
+  // Each stream destroys the other on an error, and reports its own.
   pipeline(body, through, () => {});
   through.on('error', () => {});
   return through;
 }
 
-/** WATI is not asked to pack anything. Where it does, the bytes go on as they are, and what is in them is looked at all the same. */
+/**
+ * The service does not ask WATI for compression. If WATI compresses all the same, the bytes are passed on unchanged, and their
+ * decompressed content is scanned.
+ */
 function unpacking(encoding: string, finder: KeyFinder): ((chunk: Buffer) => Promise<boolean>) | undefined {
   const decoder = decoderOf(encoding.trim().toLowerCase());
   if (!decoder) return undefined;

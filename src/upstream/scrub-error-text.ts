@@ -1,17 +1,17 @@
 import { foreignPatterns } from '../lib/patterns.ts';
 
-/** So much of a reason is looked at. */
+/** The most characters of a reason that are examined. */
 const readMax = 1_000;
-/** So much of it goes on. */
+/** The most characters of the scrubbed text. */
 const keptMax = 300;
-/** So much of a key, a name or an address decides what it is. */
+/** The most characters of a key, name or address that are examined. */
 const wordMax = 24;
 
 const { blanks, unprintable, piece, number, notDigit } = foreignPatterns;
 
 /**
- * What the upstream said, fit for a caller's eyes: one line of at most 300 characters, without addresses, host names, e-mail
- * addresses, credentials, stacks and numbers of people. The rest of the words stays as it is.
+ * Scrubs the upstream's words for callers: one line of at most 300 characters, without addresses, host names, e-mail addresses,
+ * credentials, stacks and phone numbers. All other words stay as they are.
  */
 export function scrubErrorText(words: string): string {
   const line = withoutStack(words.slice(0, readMax).toWellFormed())
@@ -21,11 +21,11 @@ export function scrubErrorText(words: string): string {
   return cut(maskedPieces(line).replace(number.pattern, maskedNumber), keptMax);
 }
 
-/** At most so many characters, at the edge of one. */
+/** At most this many UTF-16 units, without splitting a character. */
 function cut(text: string, length: number): string {
   if (text.length <= length) return text;
   const end = length - 3;
-  // The second half of a character beyond the basic plane goes with its first.
+  // If the cut splits a surrogate pair, its first half is removed as well.
   const isSplit = /^[\uDC00-\uDFFF]$/.test(text[end] ?? '');
   return `${text.slice(0, isSplit ? end - 1 : end)}...`;
 }
@@ -35,7 +35,7 @@ const day = /^(19|20)\d{2}-\d{2}-\d{2}\b/;
 const maskedNumber = (run: string): string =>
   day.test(run) ? run : `***${run.replace(notDigit.pattern, '').slice(-4)}`;
 
-/** The frames of a stack, as they follow a message: `at Name.Of (file:1:2)`, `at Name.Of() in file`, `File "x", line 1`. */
+/** Frames of a stack that follow a message: `at Name.Of (file:1:2)`, `at Name.Of() in file`, `File "x", line 1`. */
 function withoutStack(words: string): string {
   const starts = ['\n    at ', '\n\tat ', '\n   at ', '\n  at ', ' at ', 'Traceback (', 'File "', 'Caused by:', '--->'];
   let end = words.length;
@@ -47,7 +47,7 @@ function withoutStack(words: string): string {
   return end === words.length ? words : `${words.slice(0, end)} [stack]`;
 }
 
-/** A name with its brackets right behind it, or a place in brackets behind a name: `a.b(String c)`, `async a (/b/c.js:1:2)`. */
+/** A name with brackets right after it, or a position in brackets after a name: `a.b(String c)`, `async a (/b/c.js:1:2)`. */
 function isFrame(rest: string): boolean {
   const words = rest.split(' ', 3);
   const [name = ''] = words;
@@ -55,12 +55,12 @@ function isFrame(rest: string): boolean {
   return words.slice(1).some((word) => word.startsWith('(') && (word.includes('/') || word.includes(':')));
 }
 
-/** Words behind which a credential stands. */
+/** Words after which a credential follows. */
 const announces = new Set(
   'bearer basic token apikey key secret password passwd pwd authorization session cookie jwt signature'.split(' '),
 );
 
-/** How surely the next piece is a credential. */
+/** How certain it is that the next piece is a credential. */
 type Suspicion = 'certain' | 'likely' | 'none';
 
 function maskedPieces(line: string): string {
@@ -73,16 +73,16 @@ function maskedPieces(line: string): string {
     const gap = line.slice(from, match.index);
     from = match.index + whole.length;
     const isScheme = word.toLowerCase() === 'bearer';
-    // `Bearer x` is one mask.
+    // `Bearer x` is replaced as one.
     out += isScheme ? gap : `${gap}${maskedPiece(word, suspicion)}${tail}`;
-    // A colon on its own, as JSON has it, goes on with what stood before.
+    // A colon on its own, as JSON has it, does not change what is expected.
     if (word !== '') suspicion = isScheme ? 'certain' : announcing(word, tail);
     else if (suspicion !== 'none' && tail.includes(':')) suspicion = 'certain';
   }
   return (out + line.slice(from)).replace(blanks.pattern, ' ').trim();
 }
 
-/** `api key: x` is surely followed by one, `token expired` perhaps. */
+/** After `api key: x` a credential certainly follows; after `token expired` perhaps. */
 function announcing(word: string, tail: string): Suspicion {
   if (!announcesSecret(word)) return 'none';
   return tail.includes(':') || word.endsWith('=') || word.toLowerCase() === 'basic' ? 'certain' : 'likely';
@@ -93,7 +93,7 @@ function announcesSecret(word: string): boolean {
   return announces.has(parts.at(-1) ?? '') || announces.has(parts.join(''));
 }
 
-/** A piece without the stops behind it. */
+/** A piece without the punctuation after it. */
 function trimmed(whole: string): { word: string; tail: string } {
   let end = whole.length;
   while (end > 0 && '.:!?'.includes(whole[end - 1] ?? ' ')) end--;
@@ -101,7 +101,7 @@ function trimmed(whole: string): { word: string; tail: string } {
 }
 
 const credentials = '[credentials]';
-/** A word, and nothing that was made by a machine. */
+/** An ordinary word, in contrast to generated characters. */
 const word = /^[A-Za-z]{1,20}$/;
 
 function maskedPiece(text: string, suspicion: Suspicion): string {
@@ -120,7 +120,7 @@ function maskedPiece(text: string, suspicion: Suspicion): string {
   return isHost(text) ? '[host]' : text;
 }
 
-/** `api_key=x`; what stands behind further ones is judged with it. */
+/** `api_key=x`; the values after further equal signs are judged together with it. */
 function maskedPair(name: string, sign: string, value: string): string {
   if (announcesSecret(name)) return `${name}${sign}${credentials}`;
   return `${maskedPiece(name, 'none')}${sign}${maskedPiece(value.replaceAll('=', ' ').trim(), 'none')}`;
@@ -142,7 +142,7 @@ function isPath(text: string): boolean {
   return /[a-z]/i.test(text) && (slashes >= 2 || (slashes === 1 && isRooted));
 }
 
-/** Labels with dots between them, the last of letters; or any name with a port. */
+/** A host name: labels with dots between them, the last one of letters; or any name with a port. */
 function isHost(text: string): boolean {
   const [name = '', port, ...more] = text.split(':');
   const hasPort = port !== undefined && more.length === 0 && /^\d{2,5}$/.test(port.split('/', 1)[0] ?? '');
@@ -153,12 +153,12 @@ function isHost(text: string): boolean {
   return isName && (/^\p{L}{2,24}$/u.test(last) || last.startsWith('xn--'));
 }
 
-/** Letters and digits that make no words: long, mixed, without the form of `order_update_2024`. */
+/** Letters and digits that form no words: long, mixed, and not of the form `order_update_2024`. */
 function isToken(text: string): boolean {
   if (text.length < 16) return false;
   const parts = text.split(/[_.~+/:-]/);
   if (parts.some((part) => part.length >= 8 && turns(part, isDigit) >= 3)) return true;
-  // A UUID has pieces of hex, all of which may be short.
+  // The groups of a UUID are hexadecimal, and may all be short.
   if (parts.length === 5 && parts.every((part) => /^[0-9a-f]{4,12}$/i.test(part))) return true;
   return parts.some((part) => part.length >= 16 && turns(part, isUpper) > part.length / 3);
 }
@@ -166,7 +166,7 @@ function isToken(text: string): boolean {
 const isDigit = (letter: string): boolean => letter >= '0' && letter <= '9';
 const isUpper = (letter: string): boolean => letter !== letter.toLowerCase();
 
-/** How often letters of a kind and others follow each other. */
+/** How often letters of one kind and other characters alternate. */
 function turns(part: string, isOfKind: (letter: string) => boolean): number {
   let count = 0;
   let was = false;

@@ -3,7 +3,7 @@ import type { StreamCall } from './streaming.ts';
 import { queryString } from './transport.ts';
 import type { Call } from './types.ts';
 
-/** The sending calls of WATI as data: a record of a send can be kept, and the call made from it later, also by another process. */
+/** The sending calls of WATI as data, so that a send can be recorded and its call made later, also by another process. */
 export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
 
 export interface SendCalls {
@@ -12,13 +12,13 @@ export interface SendCalls {
   buttons(target: string, content: WatiButtons): SendCall;
   list(target: string, content: WatiList): SendCall;
   template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendCall;
-  /** To a contact id or BSUID, which the bulk form is not known to take. */
+  /** For a contact id or BSUID, which the bulk call is not known to accept. */
   templateTo(target: string, template: WatiTemplateSend, parameters: Readonly<Record<string, string>>): SendCall;
   file(target: string, caption?: string): StreamedSendCall;
   csv(template: WatiTemplateSend): StreamedSendCall;
 }
 
-/** A sending call whose body flows; `field` is the name of its one file part, which WATI fixes. */
+/** A sending call with a streamed body. `field` is the name of its only file part, which WATI defines. */
 export type StreamedSendCall = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
 
 export interface WatiButtons {
@@ -51,7 +51,7 @@ const post = { method: 'POST', sends: true } as const;
 
 export function createSendCalls(): SendCalls {
   return {
-    // The query, not the form: WATI's documentation and working clients agree on it.
+    // In the query and not in the form: WATI's documentation and working clients agree on that.
     text: (target, messageText, { localMessageId, replyContextId }) => ({
       operation: 'sendSessionMessage',
       ...post,
@@ -78,7 +78,8 @@ export function createSendCalls(): SendCalls {
       query: { whatsappNumber },
       json: content,
     }),
-    // The bulk form also for one receiver: it takes our own id, by which a message with a lost answer can be looked up.
+    // Also used for a single receiver, because only the bulk call takes our own id, by which a message with a lost answer can
+    // be looked up.
     template: ({ name, broadcastName }, receivers) => ({
       operation: 'sendTemplateMessages',
       ...post,
@@ -122,15 +123,15 @@ export function createSendCalls(): SendCalls {
 }
 
 /**
- * WATI takes texts in the address of a call, and what stands before it may cut long ones. `text`: what could be made shorter; the
- * fault then says how much of it fits.
+ * Checks the length of the address. WATI takes texts in the query, and servers in between may cut long addresses. `text`: the
+ * part that the caller can shorten; the detail then says how much of it fits.
  */
 export function urlLengthError(
   call: Pick<Call, 'operation' | 'path' | 'query' | 'channel'>,
   bytesMax: number,
   text?: string,
 ): string | undefined {
-  // Path and query as they go out, the gateway's prefix included.
+  // Path and query as they are sent, with the gateway's prefix.
   const bytes = '/wati'.length + call.path.length + queryString(withChannel(call).query).length;
   if (bytes <= bytesMax) return undefined;
   const fault = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
@@ -139,7 +140,7 @@ export function urlLengthError(
   return `${fault}; the first ${fits} of its ${all} characters would fit: send it in parts`;
 }
 
-/** How many characters of a text fit into so many bytes of an address. */
+/** How many characters of a text fit into this many bytes of an address. */
 function charactersIn(text: string, bytesMax: number): { fits: number; all: number } {
   let [fits, all, bytes] = [0, 0, 0];
   for (const character of text) {

@@ -7,8 +7,8 @@ import type { StreamingResponse } from './streaming.ts';
 import { asNumber, isObject, parseJson } from './tolerant-reader.ts';
 
 /**
- * The bytes of a stored file. An answer with a 2xx that is a page or a failure in JSON is none, whatever it is called, and
- * never handed out as one. Throws that Problem; the body is then the caller's to destroy.
+ * Passes on the bytes of a stored file. A 2xx whose body is an HTML page or a failure in JSON is no file, whatever its content
+ * type, and is never passed on. Throws that Problem; the caller then destroys the body.
  */
 export async function fileOf(
   answer: StreamingResponse,
@@ -57,9 +57,9 @@ function faultOf(
     : undefined;
 }
 
-/** Files that may hold JSON themselves. */
+/** Media types of files that may contain JSON. */
 const textual = new Set(['json', 'txt', 'csv', 'log', 'md', 'geojson']);
-/** Files that are never text. */
+/** Media types of files that are never text. */
 const binary = new Set([
   ...['jpg', 'jpeg', 'png', 'webp', 'gif', 'mp4', '3gp', 'mov', 'aac', 'amr', 'mp3', 'm4a', 'ogg', 'oga', 'opus'],
   ...['pdf', 'doc', 'docx', 'xls', 'xlsx', 'ppt', 'pptx', 'zip'],
@@ -67,7 +67,7 @@ const binary = new Set([
 
 const pageStarts = ['<!doctype html', '<html', '<head', '<body', '<title', '<meta', '<script', '<h1', '<center'];
 
-/** HTML by its first element, behind comments and a declaration of XML. */
+/** Recognizes HTML by its first element, after comments and an XML declaration. */
 function isPage(text: string): boolean {
   let start = text.slice(0, 4_096).trimStart().toLowerCase();
   while (start.startsWith('<!--') || start.startsWith('<?xml')) {

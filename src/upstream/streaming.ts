@@ -19,7 +19,7 @@ import {
 import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
-/** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
+/** A call whose request and response bodies are streamed. `rawQuery` (with its `?`) is sent verbatim, `query` is encoded. */
 export interface StreamCall {
   operation: string;
   method: string;
@@ -29,9 +29,9 @@ export interface StreamCall {
   body?: Readable | undefined;
   contentType?: string | undefined;
   contentLength?: number | undefined;
-  /** To the last byte of the answer, ms; the setting's otherwise. */
+  /** Time-out up to the last byte of the answer, ms; by default that of the settings. */
   totalMs?: number;
-  /** Called right before the first byte; false: nothing is sent. */
+  /** Called right before the first byte; if it returns false, nothing is sent. */
   canSend?: () => boolean;
   /** `permit-held`: a permit was acquired already. */
   priority?: CallerPriority | 'permit-held';
@@ -39,27 +39,27 @@ export interface StreamCall {
   signal?: AbortSignal;
 }
 
-/** The head of an answer; the body must be read or destroyed. */
+/** The head of an answer. The body must be read or destroyed. */
 export interface StreamingResponse {
   kind: 'answered';
   status: number;
   headers: Headers;
   body: Readable;
-  /** A key stood in a header; that header is gone. */
+  /** A response header contained a key, and was removed. */
   containedKey?: true;
 }
 
 export interface Streams {
-  /** One attempt, never repeated, never throwing. The deadlines cover the answer's body, too. */
+  /** Makes one attempt; it is never repeated and never throws. The deadlines include the answer's body. */
   open(context: CallContext, call: StreamCall): Promise<StreamingResponse | HttpFailure>;
-  /** The same, with the answer read whole: what a send needs. An answer that comes early ends the upload. */
+  /** The same with the whole answer read, as a send needs it. An answer that arrives early ends the upload. */
   send(context: CallContext, call: StreamCall): Promise<HttpResult>;
 }
 
 interface StreamOptions
   extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'onAnswer' | 'bodyReader'> {
   dispatchers: Dispatchers;
-  /** To the answer's head, counted from the last byte of the body, ms. */
+  /** Time-out of the answer's head, counted from the last byte of the request body, ms. */
   headersTimeoutMs: number;
   totalTimeoutMs: number;
   rateLimiter?: RateLimiter;
@@ -101,7 +101,7 @@ export function createStreams(options: StreamOptions): Streams {
   };
 }
 
-/** Resolves with the failure where no permit comes in time. */
+/** Resolves with the failure if no permit is granted in time. */
 async function acquirePermit(
   { rateLimiter }: StreamOptions,
   { operation, signal, priority }: StreamCall,
@@ -139,7 +139,7 @@ async function openRaw(
   const report = createReport(options, context, call);
   const start = performance.now();
   const headers = streamHeaders(options, context, call);
-  // Covers the permit and the headers. A send has its own deadline, not its caller's.
+  // Covers the permit and the headers. A send has a deadline of its own instead of its caller's.
   const waitMs =
     call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
   const deadline = start + waitMs;
@@ -151,7 +151,7 @@ async function openRaw(
   };
   wrote();
   const late = new AbortController();
-  // A body takes its time, and the wait for the answer begins behind it.
+  // An upload may take long, so the time-out of the answer starts after its last byte.
   const headMs = call.body ? waitMs : deadline - performance.now();
   const head = startHeadersTimeout(call.body, headMs, () => late.abort());
   const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
@@ -168,7 +168,8 @@ async function openRaw(
       signal,
     });
     report({ status: answer.statusCode, bytesSent: attempt.sent() });
-    // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
+    // A body that is destroyed unread, or breaks before it is read, emits an error. Without a listener that would end the
+    // process.
     answer.body.on('error', () => {});
     answer.body.once('close', wrote);
     return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
@@ -183,7 +184,7 @@ async function openRaw(
   }
 }
 
-/** Whether the request had started says if bytes left; no error code does: ECONNRESET comes before and after. */
+/** Whether bytes were sent follows from whether the request had started. Error codes do not show it: ECONNRESET occurs before and after. */
 function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSend: () => boolean = () => true) {
   let sent = false;
   return {
@@ -205,7 +206,7 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
 const headWaitMs = ({ deadline }: CallContext, timeoutMs: number): number =>
   Math.min(remainingMs(deadline) ?? timeoutMs, timeoutMs);
 
-/** Runs from the end of the body, if there is one. */
+/** Starts at the end of the request body, if there is one. */
 function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;

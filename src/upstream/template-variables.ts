@@ -1,43 +1,33 @@
 import { foreignPatterns } from '../lib/patterns.ts';
-import { asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
+import { asString, fieldOf, isObject, type JsonObject, paramPairs, plain } from './tolerant-reader.ts';
 
-/** The variables of a template, in all of its texts. */
+/** The variables in all texts of a template. */
 export interface TemplateVariables {
-  /** Those that texts hold, the body's first, in order: each needs a value. */
+  /** Variables in texts, those of the body first, in order. Each needs a value. */
   names: string[];
-  /** Those that WATI lists for the template and no text holds: taken, not demanded. */
+  /** Variables that WATI lists for the template and no text contains. They are accepted and not required. */
   others: string[];
-  /** Something of the template takes a value under a name that is not told: no further name can be called wrong. */
+  /** Part of the template takes a value under a name that WATI does not report, so no further name can be called wrong. */
   open: boolean;
-  /** The texts with variables under their names, by path, e.g. `buttons.0.parameter.url`. */
+  /** The texts with variables by name, by path, e.g. `buttons.0.parameter.url`. */
   texts: ReadonlyMap<string, string>;
 }
 
-/** A variable met on the way: by name, or by its position where nothing names it. */
+/** A variable that was found: by name, or by its position if nothing gives its name. */
 type Met = { name: string } | { position: string; inBody: boolean };
 
-/** A body has 1,024 characters at most, each of one or two units; a button's address 2,000. */
+/** The most UTF-16 units of a text. A body has at most 1,024 characters of one or two; the address of a button 2,000. */
 const textMax = 2_048;
 const depthMax = 8;
 const objectsMax = 2_000;
-/** Of one object. */
+/** The most texts of one object. */
 const textsMax = 64;
 
 export const cutText = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
 
-/** Names of fields without case and `_`: the newer API writes `url_original` for `urlOriginal`. */
-export const plain = (key: string): string => key.replaceAll('_', '').toLowerCase();
-
-/** The value under this name, in either way of writing. */
-export function fieldOf(of: JsonObject, name: string): unknown {
-  if (Object.hasOwn(of, name)) return of[name];
-  const wanted = plain(name);
-  return Object.entries(of).find(([key]) => plain(key) === wanted)?.[1];
-}
-
 /**
- * One walk over everything a template holds. Wherever it is, a text may hold variables; its `…Original` beside it holds them
- * by name, and a `…Mapping` beside it names them by position. What is there twice in other words is passed over.
+ * Walks over everything in a template. Any text may contain variables; `…Original` beside it contains them by name, and
+ * `…Mapping` beside it gives names to positions. Copies of the same text under other names are skipped.
  */
 export function variablesOf(template: JsonObject): TemplateVariables {
   const walk = new Walk();
@@ -48,7 +38,7 @@ export function variablesOf(template: JsonObject): TemplateVariables {
   return walk.result(known);
 }
 
-/** The body with what names its variables, and the rest in the order in which it is read. */
+/** The body with the fields that name its variables, and all other fields. */
 function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject } {
   const text = (name: string) => asString(fieldOf(template, name));
   const body = text('body') ?? text('bodyOriginal') ?? text('hsm') ?? text('hsmOriginal');
@@ -69,12 +59,12 @@ function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject 
 
 const copies = new Set(['body', 'bodyoriginal', 'hsm', 'hsmoriginal', 'customparams']);
 const isMapping = (key: string): boolean => plain(key).endsWith('mapping');
-/** The form of the template at Meta, beside WATI's own. */
+/** Whether a field contains the template in Meta's form, which repeats WATI's own. */
 const isComponents = (key: string, value: unknown): boolean => plain(key) === 'components' && Array.isArray(value);
 const order = ['header', 'footer', 'buttons', 'carouselcards'];
 const place = (key: string): number => (order.includes(plain(key)) ? order.indexOf(plain(key)) : order.length);
 
-/** Where in the template the walk is. */
+/** The position of the walk in the template. */
 interface NodeContext {
   path: string;
   inBody: boolean;
@@ -90,7 +80,7 @@ const inside = ({ path, depth }: NodeContext, key: string): NodeContext => ({
 interface Mapping {
   /** Names by position. */
   mapping: ReadonlyMap<string, string>;
-  /** Positions that a text has. */
+  /** Positions in the mapping that a text has used. */
   used: Set<string>;
 }
 
@@ -128,7 +118,7 @@ class Walk {
     if (this.#met.length === metBefore && takesHidden(node)) this.#hidden = true;
   }
 
-  /** The text with its variables under their names; undefined where it has none. */
+  /** The text with its variables by name; undefined if it has none. */
   #name({ text, original }: Pair, { mapping, used }: Mapping, inBody: boolean) {
     const positions = positionsIn(text);
     const names = positionsIn(original);
@@ -136,7 +126,8 @@ class Walk {
     if (variables.length === 0) return undefined;
     const beside = names.length === positions.length ? positions : [];
     const different = [...new Set(variables)];
-    // Numbered through all of the template, perhaps: as many are meant in their order.
+    // The mapping may be numbered through the whole template. If it has as many positions as this text and none of the same number,
+    // they correspond in order.
     const isOrdered = different.length === mapping.size && !different.some((each) => mapping.has(each));
     const ordered = isOrdered ? [...mapping.keys()].sort((one, other) => Number(one) - Number(other)) : [];
     const found = variables.map((variable, at) => {
@@ -159,7 +150,7 @@ class Walk {
     this.#named.add(name);
   }
 
-  /** `known` are the names of `customParams`: in no order, and with some that no text uses. */
+  /** `known`: the names in `customParams`, which are in no order and include names that no text uses. */
   result(known: readonly string[]): TemplateVariables {
     const spare = known.filter((name) => !this.#named.has(name) && !isPosition(name));
     const inBody = new Set(this.#met.flatMap((each) => ('position' in each && each.inBody ? [each.position] : [])));
@@ -167,7 +158,7 @@ class Walk {
     const names = new Set<string>();
     for (const each of this.#met) {
       if ('name' in each) names.add(each.name);
-      // As many positions as names that have no place: WATI may want either.
+      // As many positions as names without a position: WATI may expect either.
       else if (each.inBody ? known.includes(each.position) || inBody.size !== spare.length : isKnown(each.position)) {
         names.add(each.position);
       } else open = true;
@@ -186,7 +177,7 @@ interface Pair {
   original: string;
 }
 
-/** The texts of an object, each with its original; an original of another name belongs to the text that is as it is. */
+/** The texts of an object, each with its original. An original without a text of its name belongs to the text with as many variables. */
 function textsOf(node: JsonObject): Pair[] {
   const strings = Object.entries(node).flatMap(([key, value]): Pair[] =>
     typeof value === 'string' && !isSample(key) ? [{ key, text: cutText(value) ?? '', original: '' }] : [],
@@ -205,7 +196,7 @@ function textsOf(node: JsonObject): Pair[] {
   return pairs;
 }
 
-/** `{index, paramName}`, a list of those, or names by position; anything else names nothing. */
+/** Reads `{index, paramName}`, a list of those, or an object of names by position. Ignores anything else. */
 function readMapping(
   value: unknown,
   { index, depth }: { index: string; depth: number },
@@ -229,7 +220,10 @@ function countFromOne(mapping: Map<string, string>): void {
   for (const [index, name] of entries) mapping.set(isPosition(index) ? String(Number(index) + 1) : index, name);
 }
 
-/** WhatsApp takes a code, an end or the rest of an address with each send, although no text shows a variable. */
+/**
+ * Whether a part takes a value although no text shows a variable: WhatsApp takes a coupon code, the end of an offer or of an
+ * address with each send.
+ */
 function takesHidden(node: JsonObject): boolean {
   const type = plain(asString(node.type) ?? '');
   if (plain(asString(fieldOf(node, 'urlType')) ?? '') === 'dynamic') return true;
@@ -240,7 +234,7 @@ const isSample = (key: string): boolean => /^(example|sample|customparams|paramv
 const isPosition = (name: string): boolean => /^\d{1,9}$/.test(name);
 const join = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
 
-/** What stands in the braces of a text, in order. */
+/** The contents of the braces in a text, in order. */
 const positionsIn = (text: string): string[] =>
   [...text.matchAll(foreignPatterns.variable.pattern)].map((match) => match[1]?.trim() ?? '').filter(Boolean);
 

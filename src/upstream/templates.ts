@@ -1,10 +1,10 @@
 import { foreignPatterns } from '../lib/patterns.ts';
 import { type CallContext, type Client, unrecognizedResponse } from './client.ts';
 import { entriesIn, inSmallerPages, linkIn, type Page, type PageRequest, pagesOf } from './pages.ts';
-import { cutText, fieldOf, plain, type TemplateVariables, variablesOf } from './template-variables.ts';
-import { asArray, asString, isObject, type JsonObject } from './tolerant-reader.ts';
+import { cutText, type TemplateVariables, variablesOf } from './template-variables.ts';
+import { asArray, asString, fieldOf, isObject, type JsonObject, plain } from './tolerant-reader.ts';
 
-/** WATI's template in WATI's words, its texts with the variables by name. */
+/** A template with WATI's names; its texts have the variables by name. */
 export interface WatiTemplate extends TemplatePart, Pick<TemplateVariables, 'names' | 'others' | 'open'> {
   id: string;
   elementName: string;
@@ -12,11 +12,11 @@ export interface WatiTemplate extends TemplatePart, Pick<TemplateVariables, 'nam
   category: string | undefined;
   language: string | undefined;
   footer: string | undefined;
-  /** Of a carousel. */
+  /** Cards of a carousel. */
   cards: TemplatePart[];
 }
 
-/** What the template and each card of a carousel have alike. */
+/** What the template itself and each card of a carousel have in common. */
 export interface TemplatePart {
   header: { type: string; text: string | undefined; link: string | undefined } | undefined;
   bodyOriginal: string;
@@ -24,13 +24,13 @@ export interface TemplatePart {
 }
 
 export interface Templates {
-  /** All templates of a connection, deleted ones left in, as WATI lists them. */
+  /** All templates of a connection, deleted ones included, as WATI lists them. */
   all(context: CallContext): Promise<WatiTemplate[]>;
 }
 
-/** The second where templates are so large that a page of the first is too long. */
+/** Page sizes. The second is used if the templates are so large that a page of the first exceeds the limit of an answer. */
 const pageSizes = [100, 20] as const;
-/** So many templates are read. */
+/** The most templates that are read. */
 const templatesMax = 5_000;
 
 export function createTemplates(client: Client): Templates {
@@ -82,11 +82,11 @@ export function readTemplate(raw: unknown): WatiTemplate | undefined {
   };
 }
 
-/** WhatsApp takes ten. */
+/** WhatsApp allows ten buttons. */
 const buttonsMax = 16;
 const cardsMax = 16;
 
-/** A text of this object: with its variables by name, else as it stands. */
+/** A text of this object, with its variables by name if they are known. */
 type Read = (of: JsonObject, path: string, name: string) => string | undefined;
 
 const readerOf =
@@ -98,7 +98,7 @@ const readerOf =
     );
   };
 
-/** As it is written there. */
+/** The name of a field as this object spells it. */
 const keyOf = (of: JsonObject, name: string): string =>
   Object.keys(of).find((key) => plain(key) === plain(name)) ?? name;
 

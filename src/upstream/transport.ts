@@ -17,26 +17,26 @@ import { type BodyClass, UntrustedBodyReader } from './untrusted-body.ts';
 export interface TransportOptions {
   key: () => string;
   dispatchers: Dispatchers;
-  /** Total deadline of one call, retries included, ms. */
+  /** Deadline of one call including retries, ms. */
   timeoutMs: number;
   userAgent: string;
-  /** Absent: there is no limit. */
+  /** Absent: there is no rate limit. */
   rateLimiter?: RateLimiter;
-  /** Makes text of bytes; absent: with limits of its own. */
+  /** Converts bytes to text; by default with limits of its own. */
   bodyReader?: UntrustedBodyReader;
   onAttempt?: (report: CallReport, connection?: string) => void;
   /** See `RetryDelays`. */
   readRetryMs?: number;
-  /** Called when anything but a GET begins, and when it has ended. */
+  /** Called when a call other than a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
   /** Called with each answer of the gateway. */
   onAnswer?: (connection: string, answer: HttpResponse) => void;
 }
 
 export interface Transport {
-  /** One attempt, never repeated, never throwing. `timeoutMs` is what is left of the caller's time. */
+  /** Makes one attempt; it is never repeated and never throws. `timeoutMs` is the time that the caller has left. */
   execute(call: Call, timeoutMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
-  /** A read is safe to repeat: at most twice, on failures that may be temporary. Never throws. */
+  /** Makes a read, which is safe to repeat: at most two retries after failures that may be temporary. Never throws. */
   read(call: Call, timeoutMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
 }
 
@@ -60,18 +60,18 @@ export function createTransport(options: TransportOptions): Transport {
           options.onAttempt?.(report, call.connection);
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
-          // The body tells a rate limit from an exhausted quota.
+          // The body shows whether a 429 means a rate limit or an exhausted quota.
           resolve(outcome.status === 429 ? reportRateLimit(options, whole) : reportAnswer(options, call, whole));
         },
         beforeReset: call.sends ? suppressStackTraces : undefined,
       });
-      // The only deadline that a dripping or 102-ing upstream cannot stretch.
+      // The only deadline that an upstream cannot extend by sending slowly, or with repeated 102 responses.
       const timer = setTimeout(() => handler.onDeadline(), Math.max(1, Math.min(timeoutMs, options.timeoutMs)));
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
       try {
-        // Refuses a read before it is made when its answer would not fit: an aborted answer has already cost a call and a
-        // connection.
+        // Refuses a read before the call if there is no capacity for its answer. An aborted answer would have cost a call and a
+        // TCP connection.
         if (!bodyReader.hasCapacityFor(sourceOf(call))) throw new BodyRejectedError('ANSWERS_FULL');
         dispatcher.dispatch(toDispatchOptions(call, options), handler);
       } catch (error) {
@@ -130,16 +130,16 @@ async function reportAnswer(
 }
 
 /**
- * Part of the deadline reserved for the call itself: one whose permit comes at the very end would only be aborted, at the
- * cost of a call that another could have made.
+ * The part of the deadline that is reserved for the call itself. A call whose permit is granted at the very end would only be
+ * aborted, and its permit wasted.
  */
 export const reservedForCallMs = (timeoutMs: number): number => Math.min(5_000, timeoutMs / 2);
 
-/** Time left until then (performance.now()), ms; undefined: the service's own time-out counts. */
+/** Time left until the deadline (performance.now()), ms; undefined: the service's own time-out applies. */
 export const remainingMs = (deadline: number | undefined): number | undefined =>
   deadline === undefined ? undefined : Math.max(1, deadline - performance.now());
 
-/** The result of a call without a permit. */
+/** The result of a call that got no permit. */
 export function notDispatched(thrown: unknown): HttpFailure {
   const cause = toError(thrown);
   return { kind: 'failed', bytesSent: false, timedOut: false, cause };
@@ -161,7 +161,7 @@ const toHttpResponse = async ({ status, headers, body: gathering }: CollectedRes
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
 });
 
-/** Headers are built from nothing: the gateway forwards every header that it does not know to WATI. */
+/** Builds headers from scratch, because the gateway forwards every header that it does not know to WATI. */
 export function headersOf(
   call: Pick<Call, 'connection'>,
   { key, userAgent }: Pick<TransportOptions, 'key' | 'userAgent'>,

@@ -2,8 +2,8 @@ import type { CallerPriority } from './permits.ts';
 import type { BodyText, Headers } from './untrusted-body.ts';
 
 /**
- * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
- * left out. A call has a JSON body or none; streams go through streams.ts.
+ * One upstream call as data. `operation` names it in logs and metrics. `query` is encoded here; undefined values are left out.
+ * The body is JSON or absent; streamed bodies are in src/upstream/streaming.ts.
  */
 export interface Call {
   operation: string;
@@ -15,27 +15,30 @@ export interface Call {
   connection?: string;
   /** The company's own number, if WATI takes one for this operation. */
   channel?: string | undefined;
-  /** A send can put a message before a person: never repeated here, and over a fresh TCP connection (docs/adr/0006-a-fresh-connection-for-each-send.md). */
+  /**
+   * The call can send a message to a person: it is never repeated here, and made over a fresh TCP connection
+   * (docs/adr/0006-a-fresh-connection-for-each-send.md).
+   */
   sends?: boolean;
-  /** Called right before the first byte; false: nothing is sent. */
+  /** Called right before the first byte; if it returns false, nothing is sent. */
   canSend?: () => boolean;
-  /** For whom the call waits for a permit; `permit-held`: a permit was acquired already. */
+  /** The priority with which the call waits for a permit; `permit-held`: a permit was acquired already. */
   priority?: CallerPriority | 'permit-held';
-  /** Reads: a permit was acquired for the first try alone. */
+  /** For reads: a permit was acquired already, for the first attempt only. */
   hasPermit?: boolean;
-  /** Aborts when no client waits any more; a queued call then leaves the queue. */
+  /** Aborts when no client waits any more. A queued call then leaves the queue. */
   callerSignal?: () => AbortSignal;
 }
 
-/** An HTTP answer arrived whole. `containedKey`: the upstream quoted our key; the text is what could be saved of it. */
+/** A complete HTTP answer. `containedKey`: it contained our key, which was removed from the text. */
 export interface HttpResponse extends BodyText {
   kind: 'answered';
   status: number;
 }
 
 /**
- * No whole answer. `sent` is false only where it is proved that no byte of the request left;
- * `status` is there when the status line came before the answer broke.
+ * There is no complete answer. `bytesSent` is false only if it is proved that no byte of the request was sent. `status` is
+ * present if the status line arrived before the failure.
  */
 export interface HttpFailure {
   kind: 'failed';

@@ -7,36 +7,36 @@ import { scanForKeys } from './scan-for-keys.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Size limits differ by the kind of call. */
+/** Kinds of calls, with different size limits. */
 export type BodyClass = 'list' | 'act';
 
-/** A page of history or contacts; a page of a hundred has some 100 KB. */
+/** The limit for lists. A page of a hundred messages or contacts has about 100 KB. */
 const listBytesMax = 4 * 1024 * 1024;
-/** A thousand receivers in one call are answered with some 500 KB. */
+/** The limit for answers to sends. One to a thousand receivers has about 500 KB. */
 const sendBytesMax = 1024 * 1024;
-/** An error message. More is not read, because the status decides. */
+/** The limit for error messages. The rest is not read, because the status decides. */
 const refusalBytesMax = 16 * 1024;
 
 /** Bytes of each body that are not charged to the pool. */
 const freeBytes = 16 * 1024;
 
-/** From this size on, a body is decoded in an event-loop turn of its own. */
+/** A body of at least this size is decoded in its own turn of the event loop. */
 const largeBytes = 128 * 1024;
 
-/** An answer as text. `containedKey`: a key stood in it; what could not be cut out is gone. */
+/** An answer as text. `containedKey`: it contained a key, which was removed; where that was not possible, the text is empty. */
 export interface BodyText {
   text: string;
   headers: Headers;
   containedKey?: true;
 }
 
-/** The bytes of one answer on their way in. */
+/** Collects the bytes of one answer. */
 export interface BodyCollector {
-  /** `enough`: what is there is all that is wanted. Throws BodyRejectedError. */
+  /** `enough`: no more bytes are needed. Throws BodyRejectedError. */
   add(chunk: Buffer): 'more' | 'enough';
-  /** Releases what was collected. */
+  /** Drops the collected bytes and returns their share of the pool. */
   drop(): void;
-  /** In order, large ones one to a turn of the event loop. */
+  /** Decodes the bytes. Answers are decoded in order of arrival; large ones each in their own turn of the event loop. */
   text(headers: Headers): BodyText | Promise<BodyText>;
 }
 
@@ -49,21 +49,21 @@ interface BodyReaderOptions {
 
 interface BodySource {
   operation: string;
-  /** The caller whose share is charged. */
+  /** The caller whose share of the pool is charged. */
   holder: string;
   bodyClass: BodyClass;
 }
 
 /**
- * The one place where bytes of the upstream become text, headers, or a stream for a caller: bounded by what they are, together by
- * pools, and with the keys of this service taken out.
+ * The only place where bytes from the upstream become text, headers or a stream for a caller. Limits the size of each body by
+ * its kind, and of all bodies by pools, and removes the keys of this service.
  */
 export class UntrustedBodyReader {
   readonly #finder: KeyFinder;
-  /** UTF-8 without its byte order mark, which JSON.parse takes for a fault. */
+  /** Decodes UTF-8 without its byte order mark, which JSON.parse does not accept. */
   readonly #decoder = new TextDecoder();
   readonly #onEcho: (operation: string) => void;
-  /** Reads and acts have pools of their own, so that no read costs the answer to a send. */
+  /** Reads and changes have pools of their own, so that reads cannot take the capacity for the answer to a send. */
   readonly #pools: Record<BodyClass, SharedPool>;
   readonly #clock: () => number;
   readonly #pause: (ms: number) => Promise<unknown>;
@@ -89,8 +89,8 @@ export class UntrustedBodyReader {
   }
 
   /**
-   * Whether a read is worth its call: with half of what its holder may have taken by answers on their way, the next one would
-   * most likely be broken off, with its connection, after megabytes.
+   * Whether there is capacity for the answer to a read. If answers in progress have used half of the holder's share, the next
+   * answer would probably be aborted after megabytes, at the cost of its TCP connection.
    */
   hasCapacityFor({ bodyClass, holder }: Pick<BodySource, 'bodyClass' | 'holder'>): boolean {
     const pool = this.#pools[bodyClass];
@@ -135,7 +135,7 @@ export class UntrustedBodyReader {
         return this.#oneAtATime(origin.bodyClass, () => {
           const text = whole();
           chunks.length = 0;
-          // The consumer parses it in this turn; the pool is released afterwards.
+          // The consumer parses the text in this turn; the share is returned afterwards.
           setImmediate(drop);
           return text;
         });
@@ -143,9 +143,9 @@ export class UntrustedBodyReader {
     };
   }
 
-  /** The headers without a key in them, and whether there was one. */
+  /** The headers without those that contain a key, and whether there was one. */
   withoutKeys(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
-    // All at once, and each by itself only where there is something. No escape goes on behind a line break.
+    // Scans all headers at once, and each one only if something was found. No escape continues after a line break.
     let lines = '';
     for (const name in headers) lines += `${lineOf(name, headers[name])}\n`;
     if (!this.#finder.isIn(lines)) return { headers, containedKey: false };
@@ -156,7 +156,7 @@ export class UntrustedBodyReader {
     return { headers: Object.fromEntries(kept), containedKey: true };
   }
 
-  /** The body as it flows; it breaks off with BodyRejectedError before the most of a key that stands in it. */
+  /** The body as a stream. It ends with BodyRejectedError before most of a key has been passed on. */
   scanStream(body: Readable, headers: Headers, operation: string): Readable {
     const encoding = String(headers['content-encoding'] ?? '');
     return scanForKeys(body, encoding, { finder: this.#finder, onEcho: () => this.#onEcho(operation) });
@@ -177,7 +177,7 @@ export class UntrustedBodyReader {
     };
   }
 
-  /** JSON with every text that holds a key replaced; nothing where that is not enough, or it is no JSON. */
+  /** Replaces every JSON string that contains a key. Empty if that is not enough, or the text is no JSON. */
   #hideKeysInJson(text: string): string {
     try {
       const body: unknown = JSON.parse(text, (_name, value: unknown) =>
@@ -190,8 +190,8 @@ export class UntrustedBodyReader {
   }
 
   /**
-   * In the order in which they came, each in a turn of the event loop of its own. After a list the loop belongs to others for as
-   * long as the turn took: a send needs several turns, and would otherwise meet a large answer in each of them.
+   * Makes texts in order of arrival, each in its own turn of the event loop. After a list, other work gets the event loop for
+   * as long as the turn took: a send needs several turns, and would otherwise meet a large answer in each of them.
    */
   #oneAtATime<Value>(bodyClass: BodyClass, make: () => Value): Promise<Value> {
     let begunAt = 0;
@@ -208,7 +208,7 @@ export class UntrustedBodyReader {
   }
 }
 
-/** From a clock that jumps, or a machine that slept, no reader is to wait for long. */
+/** The longest such pause. The measured time may be wrong after the clock jumped or the machine slept. */
 const pauseMaxMs = 500;
 
 const nextTurn = () => new Promise<void>((resume) => setImmediate(resume));

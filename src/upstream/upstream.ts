@@ -17,7 +17,7 @@ import { createTransport, type Transport } from './transport.ts';
 import type { CallReport, HttpResponse } from './types.ts';
 import { UntrustedBodyReader } from './untrusted-body.ts';
 
-/** Maton and WATI, as the rest of the service sees them: one member a noun. */
+/** The client of Maton and WATI: one member per noun. */
 export interface Upstream {
   transport: Transport;
   diagnosis: AuthDiagnosis;
@@ -29,9 +29,9 @@ export interface Upstream {
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;
-  /** Reads response bodies, within pools. */
+  /** Reads response bodies, with the limits of the pools. */
   bodyReader: UntrustedBodyReader;
-  /** Half-open probe of the circuit breaker: whether the gateway accepts calls for this connection, by a cheap read. */
+  /** Probe of the circuit breaker: whether the gateway accepts calls for this connection, by a cheap read. */
   isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
@@ -51,7 +51,7 @@ interface UpstreamOptions {
   readRetryMs?: number;
 }
 
-/** Stable and our own: the edge before WATI answers 403 to the default agents of HTTP libraries. */
+/** Fixed and our own, because the edge in front of WATI answers 403 to the default agents of HTTP libraries. */
 const userAgent = 'wati-bff/0.1';
 
 export function createUpstream(config: Config, options: UpstreamOptions): Upstream {

@@ -2,17 +2,17 @@ import type { CallContext, Client } from './client.ts';
 import { entriesIn } from './pages.ts';
 import { asArray, asNumber, asString, isObject } from './tolerant-reader.ts';
 
-/** One address to which WATI posts its webhooks. */
+/** A webhook that is set up at WATI. */
 export interface WebhookEndpoint {
-  /** Holds the token: never shown. */
+  /** The address contains the token, so it is never shown. */
   url: string;
-  /** Undefined: a word that is not known. */
+  /** Undefined: WATI's state is a word that is not known. */
   state: 'enabled' | 'disabled' | 'defective' | undefined;
   eventTypes: string[];
   failures: number;
 }
 
-/** What WATI lists; its newer API has other words for the same. An entry without an address is passed over. */
+/** Reads WATI's list of webhooks; its newer API uses other names. An entry without an address is skipped. */
 export async function listWebhookEndpoints(
   client: Pick<Client, 'get'>,
   context: CallContext,

@@ -52,7 +52,7 @@ async function check(settings: Record<string, string | undefined> = {}, args: st
 }
 
 describe('wati-bff check', () => {
-  it('says of each part that it is well, and ends with 0', async () => {
+  it('reports that each part works, and exits with 0', async () => {
     const { code, text, words } = await check();
     expect([code, words]).toEqual([
       0,
@@ -66,7 +66,7 @@ describe('wati-bff check', () => {
     ]);
   });
 
-  it('tries the listener for webhooks where there is to be one', async () => {
+  it('checks the listener for webhooks if there is to be one', async () => {
     const tokens = join(folder, 'tokens.json');
     writeFileSync(tokens, JSON.stringify([{ name: 'acme', tokenSha256: [hash('sha256', 'T')], connectionId: seeded }]));
     const port = await freePort();
@@ -81,7 +81,7 @@ describe('wati-bff check', () => {
     expect(text).not.toContain('/wati/');
   });
 
-  it('tells that the only active connection is not the one that was used before', async () => {
+  it('reports that the only active connection is not the one that was used before', async () => {
     const url = `file:${join(folder, 'pinned.db')}`;
     const store = await openStore(url, OPTIONS);
     await store.pin('only-connection', 'ours');
@@ -93,7 +93,7 @@ describe('wati-bff check', () => {
     expect((await check({ STORE_URL: url, MATON_CONNECTION_ID: seeded })).code).toBe(0);
   });
 
-  it('names every fault of the settings, looks at the callers all the same, and asks nobody', async () => {
+  it('reports every fault of the settings, checks the callers all the same, and makes no calls', async () => {
     const { code, text, words } = await check({ MATON_API_KEY: undefined, PORT: 'abc' });
     expect([code, words?.slice(0, 3)]).toEqual([1, ['FAIL settings', 'ok clients', 'skip store']]);
     for (const fault of ['MATON_API_KEY is required', 'PORT must be a whole number from 0 to 65535'])
@@ -101,7 +101,7 @@ describe('wati-bff check', () => {
     expect(simulator.ledger.entries).toEqual([]);
   });
 
-  it('tells a key that Maton refuses', async () => {
+  it('reports a key that Maton refuses', async () => {
     simulator.tenant.settings.matonKey = 'revoked';
     const { code, text, words } = await check();
     expect([code, words?.slice(3)]).toEqual([1, ['FAIL key', 'skip connection', 'skip gateway']]);
@@ -109,7 +109,7 @@ describe('wati-bff check', () => {
     expect(text).toContain('-> Copy the key again');
   });
 
-  it('tells a token that WATI refuses from that', async () => {
+  it('distinguishes that from a token that WATI refuses', async () => {
     simulator.tenant.settings.watiToken = 'revoked';
     const { code, text, words } = await check();
     expect([code, words?.slice(3)]).toEqual([1, ['ok key', 'ok connection', 'FAIL gateway']]);
@@ -117,7 +117,7 @@ describe('wati-bff check', () => {
     expect(text).toContain('-> POST /v1/connections');
   });
 
-  it('tells that Maton is not there', async () => {
+  it('reports that Maton cannot be reached', async () => {
     const { code, text } = await check({ MATON_CONTROL_URL: 'http://127.0.0.1:9' });
     expect(code).toBe(1);
     expect(text).toMatch(
@@ -138,14 +138,14 @@ describe('wati-bff check', () => {
     expect(text).toContain('authorizationUrl');
   });
 
-  it('says that the configured connection is not known', async () => {
+  it('reports that the configured connection is unknown', async () => {
     const { code, text } = await check({ MATON_CONNECTION_ID: 'another' });
     expect(code).toBe(1);
     expect(text).toContain('another (MATON_CONNECTION_ID) is not known to Maton');
     expect(text).toContain(`Or name another: ${seeded}`);
   });
 
-  it('tries each of several, and says that callers must choose', async () => {
+  it('checks each of several connections, and says that callers must choose', async () => {
     const second = simulator.tenant.addConnection();
     const { code, text } = await check();
     expect(code).toBe(0);
@@ -153,7 +153,7 @@ describe('wati-bff check', () => {
     for (const id of [seeded, second.id]) expect(text).toContain(`WATI answers for ${id}`);
   });
 
-  it('says that a store is in use by the running service, and finds no fault in that', async () => {
+  it('reports that the running service uses the store, which is no fault', async () => {
     const forever = Number.MAX_SAFE_INTEGER;
     const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
     const running = await openStore(storeUrl, { ...kept, leaseMs: 15_000 });
@@ -163,7 +163,7 @@ describe('wati-bff check', () => {
     expect(text).toMatch(/^ok {4}store +.* is in use, by a running service/m);
   });
 
-  it('says that a store cannot be opened', async () => {
+  it('reports that a store cannot be opened', async () => {
     const { code, text, words } = await check({ STORE_URL: `file:${clients}/records.db` });
     expect([code, words?.[2]]).toEqual([1, 'FAIL store']);
     expect(text).toContain('-> STORE_URL must name a file');
@@ -188,7 +188,7 @@ describe('wati-bff check', () => {
     expect(text).toContain(words);
   });
 
-  it('names keys that have expired, and finds no fault in that', async () => {
+  it('reports expired keys, which are no fault', async () => {
     const file = join(folder, 'expired.json');
     const keys = [{ sha256: 'a'.repeat(64), notAfter: '2020-01-31' }, { sha256: 'b'.repeat(64) }];
     writeFileSync(file, JSON.stringify([{ name: 'billing', keys, scopes: ['*'], connections: ['*'] }]));

@@ -93,7 +93,7 @@ const soon = async (holds: () => boolean) => {
   expect(holds()).toBe(true);
 };
 
-describe('on SIGTERM, while callers go on', () => {
+describe('on SIGTERM, while callers continue', () => {
   it('is not ready at once, serves new connections for the delay, then refuses them', async () => {
     const service = await newPlace().start({ settings: { DRAIN_DELAY_MS: '2500' } });
     const kept = new Agent({ connections: 1, pipelining: 1 });
@@ -159,7 +159,7 @@ describe('on SIGTERM, while callers go on', () => {
 });
 
 describe.concurrent('on SIGTERM', () => {
-  it('is not kept by connections on which nothing happens', async () => {
+  it('is not delayed by idle connections', async () => {
     const service = await newPlace().start();
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
     await once(socket, 'connect');
@@ -170,7 +170,7 @@ describe.concurrent('on SIGTERM', () => {
     socket.destroy();
   });
 
-  it('takes the rest of a file that is coming in', async () => {
+  it('receives the rest of a file that is being uploaded', async () => {
     const to = '14155551001';
     const service = await newPlace().start();
     const { upload, rest } = await nearlyIn(service, to);
@@ -186,7 +186,7 @@ describe.concurrent('on SIGTERM', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  it('ends a file that does not come in as not_sent, and says so', async () => {
+  it('ends a file whose upload stalls as not_sent, and reports that', async () => {
     const to = '14155551002';
     const place = newPlace();
     const service = await place.start({ settings: { SHUTDOWN_TIMEOUT_MS: '3000' } });
@@ -201,8 +201,8 @@ describe.concurrent('on SIGTERM', () => {
   });
 });
 
-describe.concurrent('what SIGTERM ends', () => {
-  it('records what hangs as unknown, tells who waits, and ends with 0 in time', async () => {
+describe.concurrent('a SIGTERM while sends are in progress', () => {
+  it('records sends that hang as unknown, answers waiting clients, and exits with 0 in time', async () => {
     const place = newPlace();
     const service = await place.start({ settings: { SHUTDOWN_TIMEOUT_MS: '3000' } });
     const waits = text(service.url, '14155550301');
@@ -219,7 +219,7 @@ describe.concurrent('what SIGTERM ends', () => {
     }
   });
 
-  it('waits for a hanging send that nobody waits for, too', async () => {
+  it('also waits for a send that hangs and has no waiting client', async () => {
     const to = '14455550301';
     const place = newPlace();
     const service = await place.start({ settings: { SHUTDOWN_TIMEOUT_MS: '2000' } });
@@ -234,7 +234,7 @@ describe.concurrent('what SIGTERM ends', () => {
     });
   });
 
-  it('leaves what is queued to the next life, which sends it once', async () => {
+  it('leaves queued messages to the next process, which sends them once', async () => {
     const place = newPlace();
     const service = await place.start({ settings: { MATON_RATE_PER_SECOND: '1' } });
     const recipients = ['1', '2', '3', '4'].map((n) => `1610555200${n}`);
@@ -252,7 +252,7 @@ describe.concurrent('what SIGTERM ends', () => {
     await next.kill();
   });
 
-  it('ends at once when a second signal comes, and what hung is unknown afterwards', async () => {
+  it('exits at once on a second signal, and sends that hung are unknown afterwards', async () => {
     const to = '14355550301';
     const place = newPlace();
     const service = await place.start({ settings: { DRAIN_DELAY_MS: '10000' } });
@@ -269,7 +269,7 @@ describe.concurrent('what SIGTERM ends', () => {
   });
 });
 
-it('refuses, as an instance that goes down, a request that is complete only when time is nearly up', async () => {
+it('refuses a request that is complete only when the time is nearly over', async () => {
   const service = await startService({ settings: { SHUTDOWN_TIMEOUT_MS: '4000' } });
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.write('GET /v1/contacts HTTP/1.1\r\nHost: 127.0.0.1\r\n');

@@ -85,7 +85,7 @@ describe('wati-bff erase', () => {
     expect(JSON.parse((await run([person, '--export'])).out)).toEqual(nothing);
   });
 
-  it('says what it leaves, with exit code 1', async () => {
+  it('reports what is left, with exit code 1', async () => {
     await withStore((store) => insertSending(store, newMessage('wire', { to: person })));
     const { code, out } = await run([person]);
     expect(code).toBe(1);
@@ -93,7 +93,7 @@ describe('wati-bff erase', () => {
     expect(out).toContain('crm  sending  1');
   });
 
-  it('names the route where a running service has the file', async () => {
+  it('names the route to use while a running service has the file', async () => {
     await withStore(async (store) => {
       await fill(store);
       const { code, err } = await run([person]);
@@ -103,7 +103,7 @@ describe('wati-bff erase', () => {
     });
   });
 
-  it('makes no file where there is none', async () => {
+  it('creates no file if there is none', async () => {
     expect(await run([person])).toMatchObject({ code: 1, err: expect.stringContaining('there is no file') });
     expect(readdirSync(folder)).toEqual([]);
     expect(await run([person], { STORE_URL: 'memory:' })).toMatchObject({ code: 1 });

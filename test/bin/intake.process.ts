@@ -52,7 +52,7 @@ describe('wati-bff intake-token', () => {
     expect([only.code, only.err]).toEqual([1, expect.stringContaining('it is the only token of acme')]);
   });
 
-  it('refuses what it does not understand with every fault', async () => {
+  it('refuses wrong arguments with every fault', async () => {
     const { code, err } = await run('intake-token', ['--token', 'x', '--add', '', 'a', 'b']);
     expect(code).toBe(2);
     for (const fault of ['--add names no FILE', 'one word, not several: b', '--token goes with --revoke'])
@@ -61,7 +61,7 @@ describe('wati-bff intake-token', () => {
 });
 
 describe('wati-bff intake-retry', () => {
-  it('tries again what was set aside, and says how much that was', async () => {
+  it('makes entries due again that were set aside, and reports how many', async () => {
     const url = `file:${join(folder, 'records.db')}`;
     const store = await openStore(url, OPTIONS);
     await store.recordIntake([{ key: 'k', connectionId: connection, receivedAtMs: 1, body: '{}' }]);
@@ -81,7 +81,7 @@ describe('wati-bff intake-retry', () => {
   });
 });
 
-it('does not start with a tokens file that has faults, and tells those of the callers file as well', async () => {
+it('does not start with a faulty tokens file, and reports faults of the callers file as well', async () => {
   const faulty = join(folder, 'faulty.json');
   writeFileSync(faulty, '[{"name": "acme", "tokenSha256": [], "connectionId": "c"}]');
   const { code, err } = await run('serve', [], {

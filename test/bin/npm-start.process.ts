@@ -49,7 +49,7 @@ async function makeKey(...args: string[]) {
 }
 
 describe.concurrent('npm run client-key', () => {
-  it('prints a key once, and an entry that lets it in', async () => {
+  it('prints a key once, and an entry that grants access', async () => {
     const args = ['billing', '--scopes', 'messages:send, templates:read', '--connections', 'one,two', '--rate', '50'];
     const { key, entry, out } = await makeKey(...args);
     const caller = fixedCallers(parseCallers(`[${entry}]`)).find(key);
@@ -146,8 +146,8 @@ describe.concurrent('npm run client-key with a FILE', () => {
   });
 });
 
-describe.concurrent('npm run client-key, asked wrongly', () => {
-  it('names every fault at once, and the scopes that may have been meant', async () => {
+describe.concurrent('npm run client-key with wrong arguments', () => {
+  it('reports every fault at once, with the scopes that may have been meant', async () => {
     const { err } = await run('client-key', [
       'bil ling',
       'two',
@@ -171,7 +171,7 @@ describe.concurrent('npm run client-key, asked wrongly', () => {
 describe.concurrent('npm start', () => {
   const secret = 'maton-key-of-this-test';
 
-  it('refuses to run without a key, names every fault and shows the way to the sandbox', async () => {
+  it('refuses to run without a key, reports every fault and points to the sandbox', async () => {
     const { code, out, err } = await start('npm', ['start', '--silent'], { PORT: 'abc', DOCS: 'maybe' }).ended;
     expect(code).toBe(1);
     expect(out).toBe('');
@@ -192,7 +192,7 @@ describe.concurrent('npm start', () => {
     expect(out + err).not.toContain(secret);
   });
 
-  it('serves with a key of client-key, ends with 0 on SIGTERM, and never shows the Maton key', async () => {
+  it('works with a key of client-key, exits with 0 on SIGTERM, and never shows the Maton key', async () => {
     const simulator = await startSimulator();
     const { key, entry } = await makeKey(
       'billing',
@@ -275,7 +275,7 @@ describe.concurrent('npm start', () => {
     expect(err).not.toBe('');
   });
 
-  it('traces where OTEL_* says so, exports the last spans before it ends, and does not start where they are wrong', async () => {
+  it('traces if OTEL_* is set, exports the last spans before it exits, and does not start if they are wrong', async () => {
     const simulator = await startSimulator();
     const collector = await startCollector();
     const clients = join(folder, 'none.json');

@@ -49,7 +49,7 @@ async function sendText(url: string, to: string) {
 }
 
 describe('npm run sandbox', () => {
-  it('says when it is ready, and makes the ids of its seed', async () => {
+  it('reports when it is ready, and makes the ids of its seed', async () => {
     const firstId = async (args: string[], settings: Record<string, string> = {}) => {
       const { ready, child, ended } = start(args, settings);
       const url = await ready();
@@ -90,7 +90,7 @@ describe('npm run sandbox', () => {
     expect(log).toContain('started, and ready');
   });
 
-  it('ends with 0 on Ctrl-C, at once, whoever still waits for an answer', async () => {
+  it('exits with 0 on Ctrl-C, at once, even if clients still wait for an answer', async () => {
     const { ready, child, ended } = start([]);
     const url = await ready();
     const hung = sendText(url, '14155550301');
@@ -104,7 +104,7 @@ describe('npm run sandbox', () => {
     expect(await ended).toMatchObject({ code: 0, signal: null });
   });
 
-  it('keeps nothing of sixty resets: a suite may have thousands', { timeout: 180_000 }, async () => {
+  it('keeps nothing of sixty resets, because a suite may have thousands', { timeout: 180_000 }, async () => {
     // A service that stayed behind would hold some 1.5 MB of it.
     const { ready, child, ended } = start([], {}, ['--max-old-space-size=96']);
     const url = await ready();
@@ -116,7 +116,7 @@ describe('npm run sandbox', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  it('tells of a port that is taken, and of words that it does not know', async () => {
+  it('reports a port that is in use, and arguments that it does not know', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     onTestFinished(() => void other.close());

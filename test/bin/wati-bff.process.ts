@@ -20,7 +20,7 @@ describe.concurrent('docker run IMAGE', () => {
     expect(err).toContain('MATON_API_KEY is required');
   });
 
-  it('hands client-key its own arguments', async () => {
+  it('passes client-key its own arguments', async () => {
     const { code, out } = await run('client-key billing --scopes messages:send --connections * --rate none'.split(' '));
     expect(code).toBe(0);
     expect(out).toContain('"name": "billing"');

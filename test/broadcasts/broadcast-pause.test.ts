@@ -69,7 +69,7 @@ describe('a value that the edge refuses', () => {
   });
 });
 
-describe('what is refused for all', () => {
+describe('a refusal that concerns all recipients', () => {
   it.each<[string, Scripted, RegExp]>([
     ['an edge that refuses everything', page, /tried alone.*HTML/s],
     ['a value that no template takes', refusing('Check your template, it cannot have typos or blank text'), /typos/],
@@ -113,7 +113,7 @@ describe('what is refused for all', () => {
     expect(counts.rejected).toBeLessThan(20);
   });
 
-  it('is mended in time, and everybody is sent to, once', async () => {
+  it('is fixed in time, and every recipient is sent to, once', async () => {
     service.simulator.rule((request) => (request.operation === operation ? page : undefined));
     const id = await start(numbers(50));
     await become(id, 'paused');
@@ -123,7 +123,7 @@ describe('what is refused for all', () => {
     expect(arrived().toSorted()).toEqual(numbers(50));
   });
 
-  it('is told where the credits run out on the way: those who come after it wait', async () => {
+  it('pauses where the credits run out: the recipients after that wait', async () => {
     const body = {
       result: true,
       receivers: numbers(10).map((waId, at) => ({
@@ -141,7 +141,7 @@ describe('what is refused for all', () => {
     expect(arrived().toSorted()).toEqual(numbers(10).slice(4));
   });
 
-  it('is found by operators, in the list, the readiness and the metrics, and an operator may let it go on', async () => {
+  it('is shown to operators in the list, the readiness and the metrics, and an operator may resume the broadcast', async () => {
     service.simulator.rule((request) =>
       request.operation === operation ? refusing('Insufficient credits') : undefined,
     );
@@ -174,7 +174,7 @@ describe('what is refused for all', () => {
     expect((await read(id)).counts).toMatchObject({ cancelled: 30 });
   });
 
-  it('tells a single sender, who is not asked to come again', async () => {
+  it('is answered to a single send with no Retry-After', async () => {
     service.simulator.rule((request) =>
       request.operation === operation
         ? { status: 429, body: { message: 'Monthly quota exceeded' }, headers: { 'retry-after': '3600' } }

@@ -46,7 +46,7 @@ function aWorker(
   return { worker, close };
 }
 
-test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
+test('a hundred broadcasts that wait for an open breaker do not delay the next one', async () => {
   for (let n = 0; n < 100; n++) await insertPublished(store, `w${n}`, 1, { connectionId: 'shut' });
   await insertPublished(store, 'free', 1, { connectionId: 'open' });
   const claimBatch = vi.fn(async (_id: string, _limit: number) => {
@@ -87,7 +87,7 @@ async function sendable(id: string, total: number): Promise<string[]> {
 const lostAnswer = () => new StoreError('the connection broke at the commit');
 const countsOf = async (id: string) => (await store.findBroadcast('crm', id))?.counts;
 
-test('what a claim took whose answer was lost is sent all the same, once', async () => {
+test('recipients that an unacknowledged claim took are sent all the same, once', async () => {
   const numbers = await sendable('b', 25);
   const { sent, attempt } = anUpstream();
   let claims = 0;
@@ -105,7 +105,7 @@ test('what a claim took whose answer was lost is sent all the same, once', async
   expect(faults).toEqual([]);
 });
 
-test('what was sent, and its end could not be written down yet, is not taken for claimed and not sent', async () => {
+test('a message that was sent and not completed yet does not count as claimed and unsent', async () => {
   const numbers = await sendable('b', 20);
   const { sent, attempt } = anUpstream();
   let claims = 0;
@@ -142,7 +142,7 @@ test('what was sent, and its end could not be written down yet, is not taken for
   expect(faults).toEqual([]);
 });
 
-test('what a claim takes that is committed only after it was looked for is sent all the same, once', async () => {
+test('recipients of a claim that is committed only after it was checked are sent all the same, once', async () => {
   const numbers = await sendable('b', 20);
   const { sent, attempt } = anUpstream();
   const late = Promise.withResolvers<void>();
@@ -179,7 +179,7 @@ test('what a claim takes that is committed only after it was looked for is sent 
   expect(faults).toEqual([]);
 });
 
-test('what was sent is not remembered once its end is written down, however late', async () => {
+test('a message is not tracked any more once its outcome is stored, however late', async () => {
   await sendable('b', 15);
   const { attempt } = anUpstream();
   let settles = 0;
@@ -211,7 +211,7 @@ test('what was sent is not remembered once its end is written down, however late
   expect(faults).toEqual([]);
 });
 
-test('a claim that wrote nothing puts nothing back', async () => {
+test('a claim that wrote nothing requeues nothing', async () => {
   const numbers = await sendable('b', 5);
   const { sent, attempt } = anUpstream();
   const claimed = vi.fn(async () => []);
@@ -229,7 +229,7 @@ test('a claim that wrote nothing puts nothing back', async () => {
   await close();
 });
 
-test('credentials with which reads are answered and sends are refused cost three calls, and one more for each resume', async () => {
+test('credentials with which reads succeed and sends are refused cost three calls, and one more for each resume', async () => {
   const numbers = await sendable('b', 5);
   const { sent, attempt } = anUpstream();
   let calls = 0;
@@ -285,7 +285,7 @@ function answering(...answers: HttpResult[]) {
   return { worker, close, sent, answers };
 }
 
-test('after an outage of the key, a refusal that may concern all recipients costs nobody', async () => {
+test('after an outage of the key, a refusal that may concern all recipients rejects none of them', async () => {
   const numbers = await sendable('b', 10);
   const { worker, close, sent, answers } = answering(credentialsRefused, ...Array(20).fill(htmlRefusal));
   worker.wake();

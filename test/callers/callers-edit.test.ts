@@ -41,7 +41,7 @@ beforeEach(() => {
 const entries = () => parseCallers(readFileSync(path, 'utf8'));
 
 describe('a callers file that is edited', () => {
-  it('gets another caller, made where there was no file', () => {
+  it('gets another caller, and is created if it does not exist', () => {
     const made = join(folder, 'made.json');
     editCallersFile(made, (all) => withEntry(all, ops), { create: true });
     expect(parseCallers(readFileSync(made, 'utf8'))).toEqual([ops]);
@@ -94,7 +94,7 @@ describe('a callers file that is edited', () => {
     expect(readdirSync(folder)).toEqual(['clients.json']);
   });
 
-  it('stands as it was where it has faults, or another edits it', () => {
+  it('stays unchanged if it has faults, or another program edits it', () => {
     writeFileSync(path, '[{]');
     expect(() => editCallersFile(path, (all) => withoutCaller(all, 'ops'))).toThrow('it is not JSON');
     expect(readFileSync(path, 'utf8')).toBe('[{]');

@@ -36,7 +36,7 @@ describe('a callers file', () => {
     expect(parseCallers('[]')).toEqual([]);
   });
 
-  it('has a second form, beside the first', () => {
+  it('accepts the older form of keys beside the newer one', () => {
     const second = {
       id: 'billing-1',
       name: 'crm',
@@ -167,7 +167,7 @@ describe('a callers file', () => {
     expect(faultOf(JSON.stringify(content))).toBe(words);
   });
 
-  it('recognises a key in the place of its hash, and says that it is out', () => {
+  it('recognises a key in the place of its hash, and warns that the key is compromised', () => {
     const key = `wbff_${'x'.repeat(43)}`;
     for (const content of [
       [{ ...entry, keySha256: [key] }],
@@ -197,7 +197,7 @@ describe('a callers file', () => {
     ['[{"scopes": ["*"], "scopes": []}]', 'line 1, column 20: this property stands twice in its entry'],
   ])('is refused where it is no JSON: %j', (text, words) => expect(faultOf(text)).toBe(`it is not JSON: ${words}`));
 
-  it('takes for JSON what JSON.parse takes, and nothing else', () =>
+  it('accepts the JSON that JSON.parse accepts, and nothing else', () =>
     fc.assert(
       fc.property(
         fc.json({ maxDepth: 4 }),
@@ -220,7 +220,7 @@ describe('a callers file', () => {
       ),
     ));
 
-  it('grants what it names and no more', () => {
+  it('grants exactly the scopes that it names', () => {
     const [caller] = parseCallers(JSON.stringify([{ ...entry, connections: ['one'] }]));
     if (!caller) throw new Error('no caller');
     expect([hasScope(caller, 'messages:send'), hasScope(caller, 'messages:read')]).toEqual([true, false]);
@@ -272,7 +272,7 @@ describe('a callers file that changes', () => {
     },
   };
 
-  it.each(Object.entries(ways))('and %s counts soon', async (name, { start, change }) => {
+  it.each(Object.entries(ways))('and %s takes effect soon', async (name, { start, change }) => {
     const path = join(folder, `${name.replaceAll(' ', '-')}.json`);
     start(path);
     const { changes, knows } = follow(path);
@@ -290,7 +290,7 @@ describe('a callers file that changes', () => {
     ]);
   });
 
-  it('for the worse keeps the old version and says so, until it is mended', async () => {
+  it('into an invalid one keeps the old version and reports the fault, until it is fixed', async () => {
     const path = join(folder, 'broken.json');
     writeFileSync(path, fileOf('old'));
     const { changes, knows } = follow(path);
@@ -321,12 +321,12 @@ describe('a callers file that changes', () => {
     expect([changes, knows('old')]).toEqual([[], 'old']);
   });
 
-  it('must be readable at first', () => {
+  it('must be readable at the start', () => {
     expect(() => callersFromFile(join(folder, 'nowhere.json'), { onChange: () => {} })).toThrow(/ENOENT/);
   });
 });
 
-describe('the own limit of a caller', () => {
+describe('the rate limit of a caller', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
@@ -339,7 +339,7 @@ describe('the own limit of a caller', () => {
   afterAll(() => service.close());
   const ask = (name: string) => service.ask('GET', '/v1/nothing', { key: key(name) });
 
-  it('lets a burst of one second pass, then answers 429 with Retry-After, and lets the next pass in time', async () => {
+  it('admits a burst of one second, then answers 429 with Retry-After, and admits the next request in time', async () => {
     const clock = standingClock();
     const statuses: number[] = [];
     for (let count = 0; count < 7; count++) statuses.push((await ask('slow')).status);
@@ -360,7 +360,7 @@ describe('the own limit of a caller', () => {
     vi.restoreAllMocks();
   });
 
-  it('is told in whole seconds where it is slower than one a second, and is each caller its own', async () => {
+  it('is given in whole seconds if it is slower than one a second, and is separate for each caller', async () => {
     expect((await ask('slower')).status).toBe(404);
     expect(await ask('slower')).toMatchObject({ status: 429, headers: { 'retry-after': '5' } });
     expect((await service.ask('GET', '/v1/nothing')).status).toBe(404);

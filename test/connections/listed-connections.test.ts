@@ -41,7 +41,7 @@ function withList(ids: readonly string[] | undefined) {
 }
 
 describe('the connections that Maton lists', () => {
-  it('are asked for once for all names that come meanwhile, and not again for those that are known', async () => {
+  it('are read once for all names that are checked meanwhile, and not again for known ones', async () => {
     const { control, listed, answerTo } = withList(['c-1', 'c-2']);
     const names = ['c-1', 'c-2', ...Array.from({ length: 50 }, (_, at) => `evil-${at}`)];
     const answers = await Promise.all(names.map(answerTo));
@@ -52,7 +52,7 @@ describe('the connections that Maton lists', () => {
     expect(control.calls).toBe(1);
   });
 
-  it('are asked for no more than five times at once, and once in two seconds then, however many names are made up', async () => {
+  it('are read at most five times at once, and then once in two seconds, however many names are invented', async () => {
     const { control, answerTo, pass } = withList(['c-1']);
     for (let at = 0; at < 1_000; at += 1) {
       expect(await answerTo(`evil-${at}`)).toBe('unlisted');
@@ -62,14 +62,14 @@ describe('the connections that Maton lists', () => {
     expect(control.calls).toBeLessThanOrEqual(5 + 10 / 2);
   });
 
-  it('have one that was added since the last look', async () => {
+  it('include one that was added since the last read', async () => {
     const { control, answerTo } = withList(['c-1']);
     expect(await answerTo('c-new')).toBe('unlisted');
     control.ids = ['c-1', 'c-new'];
     expect(await answerTo('c-new')).toBe('listed');
   });
 
-  it('cannot be told where the list fails; what was known stays, and whether there was a list before is said', async () => {
+  it('are unknown if the list cannot be read; the last list still counts, and it is reported whether there was one', async () => {
     const { control, listed, answerTo } = withList(['c-1']);
     control.failure = new Problem('upstream-unavailable', 'down');
     expect(await listed.check('c-2', deadline)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
@@ -80,7 +80,7 @@ describe('the connections that Maton lists', () => {
     expect(await answerTo('c-1')).toBe('listed');
   });
 
-  it('hold nobody up for longer than a request has, nor those who come later', async () => {
+  it('delay no check beyond its request’s deadline, nor later ones', async () => {
     const { control, listed } = withList(['c-1']);
     const held = Promise.withResolvers<void>();
     control.hold = held.promise;

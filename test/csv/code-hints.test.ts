@@ -43,7 +43,7 @@ it.each([
     expect(await read(fileOf(name, cell, to))).toEqual([expect.objectContaining({ to: to.replace('+', '') })]);
 });
 
-it('a code is seen in the last row of a long file as in the first', async () => {
+it('a country code is found in the last row of a long file as in the first', async () => {
   const rows = Array.from({ length: 100 }, (_, at) => `9198123450${String(at).padStart(2, '0')},A,\n`).join('');
   expect(await read(`Phone,customer_name,Land\n${rows}${readsNorwegian},A,+1\n`)).toEqual([
     expect.objectContaining({ pointer: '/rows/101/Land' }),

@@ -57,7 +57,7 @@ describe('a CSV', () => {
     }
   });
 
-  it('gives template values under the names asked for', async () => {
+  it('returns template values under the requested names', async () => {
     const file = 'NAME,Phone,other,__proto__\nAsha,919812345678,x,y\n';
     const result = await check(file, { requiredColumns: ['name', '__proto__'] });
     const values = Object.fromEntries([
@@ -137,7 +137,7 @@ describe('a CSV', () => {
     expect(result instanceof UploadError && result.errors?.[99]?.pointer).toBe('/rows/100/Phone');
   });
 
-  it('finds every number given twice, and no other', async () => {
+  it('finds every duplicate number, and no other', async () => {
     const number = fc.integer({ min: 0, max: 199_999_999 }).map((last) => String(919_800_000_000 + last));
     await fc.assert(
       fc.asyncProperty(
@@ -158,7 +158,7 @@ describe('a CSV', () => {
     );
   });
 
-  it('reads what a writer of RFC 4180 wrote, wherever it is cut', async () => {
+  it('reads what a writer of RFC 4180 wrote, however it is split into chunks', async () => {
     const cell = fc.string({
       maxLength: 12,
       unit: fc.constantFrom('a', '"', ',', ';', '\r\n', '\n', ' ', '\u00e9', '\u{1f600}'),

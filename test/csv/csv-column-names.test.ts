@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { read } from './read-csv.ts';
 
-describe('a column whose name is nearly right', () => {
+describe('a column whose name is similar to a wanted one', () => {
   /** One letter left out, put in, changed or swapped with its neighbour, behind the first one. */
   const misspelt = (name: string) =>
     fc
@@ -27,7 +27,7 @@ describe('a column whose name is nearly right', () => {
       .join(',')}\n${Object.values(row).join(',')}\n`;
   const options = { optionalColumns: ['coupon_code'] };
 
-  it.each(Object.keys(row))('is named beside what it should be called: %s', async (name) => {
+  it.each(Object.keys(row))('is reported with the wanted name: %s', async (name) => {
     await fc.assert(
       fc.asyncProperty(misspelt(name), fc.boolean(), async (written, passedOn) => {
         fc.pre(fold(written) !== fold(name));
@@ -40,7 +40,7 @@ describe('a column whose name is nearly right', () => {
     );
   });
 
-  it('is one that no parameter or number uses, and no other of a row of numbered ones', async () => {
+  it('is reported only if it is unused, and not one of a numbered series', async () => {
     const required = { requiredColumns: ['line1', 'line2'] };
     expect(await read('Phone,line1,line3,names\n919812345670,a,b,c\n', required)).toEqual([
       {

@@ -15,7 +15,7 @@ async function told(text: string): Promise<string> {
   }
 }
 
-describe('a CSV whose columns are parted by', () => {
+describe('a CSV whose columns are separated by', () => {
   it.each([
     ['comma', 'Phone,name\n919812345670,Asha\n', '1 rows'],
     ['semicolon', 'Phone;name\n919812345670;"a|b:c"\n', '1 rows'],

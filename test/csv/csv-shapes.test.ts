@@ -6,7 +6,7 @@ const asha = { to: '919812345670', values: { customer_name: 'Asha' } };
 const jose = { to: '34612345678', values: { customer_name: 'José' } };
 const utf16 = (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le');
 
-describe('a CSV as programs write it is sent to whom it means', () => {
+describe('a CSV in the forms that programs write is sent to the intended recipients', () => {
   it.each<[string, string | Buffer, CsvRow[]]>([
     [
       'LibreOffice: commas, quotes where needed, LF',
@@ -63,7 +63,7 @@ describe('a CSV as programs write it is sent to whom it means', () => {
   });
 });
 
-describe('a CSV that cannot be meant so is refused with what mends it', () => {
+describe('a CSV that is ambiguous or wrong is refused with a remedy', () => {
   it.each<[string, string | Buffer, RegExp, string?]>([
     ['Excel workbook', Buffer.from('PK\x03\x04\x14\x00', 'latin1'), /workbook.*save it as "CSV UTF-8/],
     ['old Excel workbook', Buffer.from('\xd0\xcf\x11\xe0\xa1', 'latin1'), /old Excel.*save it as "CSV UTF-8/],

@@ -10,7 +10,7 @@ async function check(file: string, rowsMax: number) {
   return csv.end();
 }
 
-it('finds the double of a number in a CSV of 200,000', async () => {
+it('finds a duplicate number in a CSV of 200,000', async () => {
   const rows = Array.from({ length: 200_000 }, (_, i) => String(919_800_000_000 + i * 128));
   expect(await check(`Phone\n${rows.join('\n')}\n`, 200_000)).toMatchObject({ rows: 200_000 });
   await expect(check(`Phone\n${rows.join('\n')}\n${rows[150_000]}\n`, 300_000)).rejects.toMatchObject({

@@ -26,7 +26,7 @@ async function broadcastOf(recipients: string[]) {
 
 const four = ['14155551000', '14155551001', '14155551002', '14155551003'];
 
-it('a row that the edge refuses ends as rejected, and its neighbours arrive', async () => {
+it('a receiver that the edge refuses is rejected, and its neighbours are accepted', async () => {
   service = await startService({ settings: { GROUP_MAX_BROADCAST: '4', MATON_RATE_PER_SECOND: '100' } });
   const refused = { status: 403, body: htmlPage('403 Forbidden'), process: false };
   const fine = {};
@@ -41,7 +41,7 @@ it('a row that the edge refuses ends as rejected, and its neighbours arrive', as
     expect(service.simulator.ledger.sendsTo(to).filter(({ processed }) => processed).length).toBeLessThan(2);
 });
 
-it('GROUP_SPLIT=off rejects all of a group that a 2xx refuses', async () => {
+it('GROUP_SPLIT=off rejects all messages of a batch that a 2xx refuses', async () => {
   service = await startService({ settings: { GROUP_MAX_BROADCAST: '4', GROUP_SPLIT: 'off' } });
   const body = { result: false, error: 'Something in it is wrong', receivers: [] };
   service.simulator.script(operation, { status: 200, body, process: false });
@@ -50,7 +50,7 @@ it('GROUP_SPLIT=off rejects all of a group that a 2xx refuses', async () => {
   expect(service.simulator.ledger.of(operation)).toHaveLength(1);
 });
 
-it('of single sends that went in one call, those of two callers, one is at fault: the others are accepted', async () => {
+it('of single messages of two callers in one call, one is at fault: the others are accepted', async () => {
   const key = 'key-of-another-caller';
   const paced = await startPaced(10, {
     callers: [{ name: 'other', key, scopes: ['*'], connections: ['*'] }],

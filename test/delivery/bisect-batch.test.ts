@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sendWithBisection } from '../../src/delivery/dispatch/bisect-batch.ts';
+import { bisectIfRefused } from '../../src/delivery/dispatch/bisect-batch.ts';
 import type { AttemptResult } from '../../src/upstream/classify-response.ts';
+
+type Receivers = Parameters<typeof bisectIfRefused>[0];
+const sendWithBisection = async (receivers: Receivers, options: Parameters<typeof bisectIfRefused>[2]) =>
+  bisectIfRefused(receivers, await options.send(receivers), options);
 
 const receiversOf = (n: number) =>
   Array.from({ length: n }, (_, at) => ({ phone: `1415555${1000 + at}`, localMessageId: `id-${at}` }));
@@ -32,8 +36,8 @@ function upstream(poison: ReadonlySet<number>, refusal: ReturnType<typeof refuse
 
 const always = async () => {};
 
-describe('a group that is refused as a whole', () => {
-  it('loses nobody but the one at fault, in some 2 log2(n) further calls', async () => {
+describe('a batch that is refused as a whole', () => {
+  it('loses only the receiver at fault, in some 2 log2(n) further calls', async () => {
     const { calls, sent, send } = upstream(new Set([137]));
     const verdicts = await sendWithBisection(receiversOf(200), { send, acquirePermit: always, splitsBatches: true });
     expect(verdicts.map(({ outcome }) => outcome).filter((outcome) => outcome === 'rejected')).toHaveLength(1);
@@ -42,7 +46,7 @@ describe('a group that is refused as a whole', () => {
     expect(calls.length).toBeLessThanOrEqual(17);
   });
 
-  it('sends to nobody twice and to nobody who is at fault, whoever that is', async () => {
+  it('is sent to nobody twice, and not to the receiver at fault, whichever that is', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 40 }),
@@ -63,7 +67,7 @@ describe('a group that is refused as a whole', () => {
     );
   });
 
-  it('leaves nobody without a verdict, and takes nobody for refused whom nobody refused, unless it is about all', async () => {
+  it('has a result for every receiver, and rejects only receivers that were refused, unless the refusal concerns all', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 2, max: 60 }), fc.infiniteStream(fc.boolean()), async (n, draws) => {
         const poison = new Set(Array.from({ length: n }, (_, at) => at).filter(() => draws.next().value));
@@ -84,7 +88,7 @@ describe('a group that is refused as a whole', () => {
     );
   });
 
-  it('finds culprits side by side, at its beginning or its end', async () => {
+  it('finds several culprits side by side, at its beginning or its end', async () => {
     for (const culprits of [
       [0, 1, 2, 3, 4, 5],
       [194, 195, 196, 197, 198, 199],
@@ -97,7 +101,7 @@ describe('a group that is refused as a whole', () => {
     }
   });
 
-  it('is given up after three singles in the same words, where none was taken', async () => {
+  it('is given up after three single receivers were refused in the same words and none was accepted', async () => {
     const { calls, send } = upstream(new Set(receiversOf(200).keys()));
     const verdicts = await sendWithBisection(receiversOf(200), { send, acquirePermit: always, splitsBatches: true });
     expect(new Set(verdicts.map(({ outcome }) => outcome))).toEqual(new Set(['rejected']));
@@ -114,7 +118,7 @@ describe('a group that is refused as a whole', () => {
     expect(calls).toHaveLength(times);
   });
 
-  it('takes a turn before each further call, and is not sent for those whose turn does not come', async () => {
+  it('acquires a permit before each further call, and is not sent to those without one', async () => {
     const { calls, sent, send } = upstream(new Set([0]));
     let turns = 0;
     const acquirePermit = async () => {

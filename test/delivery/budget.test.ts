@@ -21,7 +21,7 @@ describe('ten requests a second', () => {
   const text = (to: string, headers = {}) =>
     service.ask('POST', '/v1/messages/text', { json: { to, text: 'hello' }, headers });
 
-  it('refuse, and before anything is recorded, a send whose turn cannot come in time', async () => {
+  it('refuse a send whose permit cannot be granted in time, before anything is recorded', async () => {
     await start({ SEND_WAIT_MS: '500' });
     const answers = await Promise.all(Array.from({ length: 30 }, () => text('14155551000')));
     const refused = answers.filter(({ status }) => status === 429);
@@ -72,7 +72,7 @@ describe('ten requests a second', () => {
     expect(recording).toBeGreaterThan(most * 0.6);
   });
 
-  it('pause for as long as a 429 says, for everybody', async () => {
+  it('pause for as long as a 429 says, for all callers', async () => {
     await start({});
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' }, body: {} });
     const both = Promise.all([text('14155551000'), text('14155551001')]);
@@ -81,7 +81,7 @@ describe('ten requests a second', () => {
     expect(silences(paced)[0]).toBeGreaterThanOrEqual(2_000);
   });
 
-  it('are not waited for by an upload whose caller has gone', async () => {
+  it('are not waited for by an upload whose caller has disconnected', async () => {
     const uploads = createUploads({ openMax: 1, bytesPerSecondMin: 1 });
     await start({ SEND_WAIT_MS: '30000' }, { seams: { uploads } });
     for (let n = 0; n < 6; n++) await text('14155551000', { prefer: 'respond-async' });

@@ -45,7 +45,7 @@ describe('ten requests a second, of a simulator that counts every sliding second
     expect(times().length / seconds).toBeGreaterThan(8);
   });
 
-  it('are kept to where the commit between the turn and the first byte takes its time', async () => {
+  it('are kept even if the commit between the permit and the first byte takes long', async () => {
     const store = await openStore('memory:', OPTIONS);
     const claimAll = store.claimAll.bind(store);
     let commits = 0;

@@ -52,7 +52,7 @@ describe.concurrent.each(subjects)('while the key is refused, a %s', (kind, oper
     await service.close();
   });
 
-  it('that somebody waits for is told so at once', async () => {
+  it('whose client waits is answered at once', async () => {
     const { service, send, tries } = await start({});
     await send('14155551000', { prefer: 'respond-async' });
     await until(() => tries() > 0);

@@ -71,7 +71,7 @@ describe('the database file', () => {
     while ((await store.purge(500)) > 0);
   };
 
-  it.each(subjects)('holds no word of a message that was accepted, a purge later: $name', async (subject) => {
+  it.each(subjects)('contains no word of a message that was accepted, after a purge: $name', async (subject) => {
     expect((await send(subject)).status).toBe(201);
     await passes(0);
     expect(occurrences(secret)).toBe(0);
@@ -86,7 +86,7 @@ describe('the database file', () => {
     expect(occurrences(secret)).toBe(0);
   });
 
-  it.each([true, false])('holds no digest that guesses of its words could be tried on (a key: %s)', async (keyed) => {
+  it.each([true, false])('contains no digest against which guesses could be tried (a key: %s)', async (keyed) => {
     const body = { to, text: `Your ${secret}` };
     const headers = keyed ? { 'idempotency-key': 'k' } : {};
     const answer = await service.ask('POST', '/v1/messages/text', { json: body, headers });
@@ -103,7 +103,7 @@ describe('the database file', () => {
     expect((await service.ask('POST', '/v1/messages/text', other)).status).toBe(422);
   });
 
-  it('holds the words of an unknown message for as long as it can be sent again', async () => {
+  it('contains the words of an unknown message for as long as it can be resent', async () => {
     const [subject = fileSubject(to)] = subjects;
     service.simulator.script(subject.operation, { fault: 'reset-before' });
     const answer = await send(subject);
@@ -117,7 +117,7 @@ describe('the database file', () => {
     });
   });
 
-  it('holds those of an unsent one for as long as its key', async () => {
+  it('contains those of an unsent message for as long as its key', async () => {
     const [subject = fileSubject(to)] = subjects;
     service.simulator.script(subject.operation, ...Array(3).fill({ status: 429, headers: { 'retry-after': '0' } }));
     expect((await send(subject)).status).toBe(503);
@@ -127,7 +127,7 @@ describe('the database file', () => {
     expect(occurrences(secret)).toBe(0);
   });
 
-  it('holds a number until the record goes, and a key until it is freed', async () => {
+  it('contains a number until the record is deleted, and a key until it is released', async () => {
     const [subject = fileSubject(to)] = subjects;
     const { headers } = await send(subject);
     const location = text(headers.location) ?? '';
@@ -143,14 +143,14 @@ describe('the database file', () => {
     expect(occurrences(to)).toBe(0);
   });
 
-  it('holds no number of a CSV at any time', async () => {
+  it('contains no number of a CSV at any time', async () => {
     const csv = csvSubject('14155551007');
     expect((await send(csv)).status).toBe(201);
     expect(occurrences('14155551007')).toBe(0);
     expect(existsSync(path)).toBe(true);
   });
 
-  it('is not told in the log either', async () => {
+  it('is not repeated in the log either', async () => {
     for (const subject of subjects) expect((await send(subject)).status).toBe(201);
     const log = JSON.stringify(service.logs());
     for (const words of [secret, to]) expect(log).not.toContain(words);

@@ -54,20 +54,23 @@ describe('an Idempotency-Key', () => {
     ends.map((end) => ({ subject, end, name: subject.name, is: end[0] })),
   );
 
-  it.each(cases)('answers a repeat of $name as it was: $is', async ({ subject, end: [, scripted, status, is] }) => {
-    service.simulator.script(subject.operation, ...scripted);
-    const first = await under(subject);
-    const made = requests(subject);
-    const again = await under(subject);
-    expect(first.status).toBe(status);
-    expect(fields(first.json).outcome ?? fields(first.json).status).toBe(is);
-    expect(first.headers['idempotency-replayed']).toBeUndefined();
-    expect(again.headers['idempotency-replayed']).toBe('true');
-    expect(content(again)).toEqual(content(first));
-    expect(requests(subject)).toBe(made);
-  });
+  it.each(cases)(
+    'answers a repeat of $name from its record: $is',
+    async ({ subject, end: [, scripted, status, is] }) => {
+      service.simulator.script(subject.operation, ...scripted);
+      const first = await under(subject);
+      const made = requests(subject);
+      const again = await under(subject);
+      expect(first.status).toBe(status);
+      expect(fields(first.json).outcome ?? fields(first.json).status).toBe(is);
+      expect(first.headers['idempotency-replayed']).toBeUndefined();
+      expect(again.headers['idempotency-replayed']).toBe('true');
+      expect(content(again)).toEqual(content(first));
+      expect(requests(subject)).toBe(made);
+    },
+  );
 
-  it('tells of an unknown send what is known by now', async () => {
+  it('reports for an unknown message what is known by now', async () => {
     if (!textSubject) throw new Error('no subject');
     service.simulator.script(textSubject.operation, { fault: 'close-after' });
     const first = await under(textSubject);
@@ -82,7 +85,7 @@ describe('an Idempotency-Key', () => {
     expect(requests(textSubject)).toBe(1);
   });
 
-  it('does not mind the order of properties, nor a plus before the number', async () => {
+  it('ignores the order of properties, and a plus before the number', async () => {
     const ask = (json: object) =>
       under({
         name: 'text',
@@ -117,7 +120,7 @@ describe('an Idempotency-Key', () => {
     expect(requests(first)).toBe(1);
   });
 
-  it.each(everySubject)('says that the first is still running: $name', async (subject) => {
+  it.each(everySubject)('reports that the first request is still in progress: $name', async (subject) => {
     const answered = Promise.withResolvers<void>();
     service.simulator.script(subject.operation, { until: answered.promise });
     const first = under(subject);
@@ -132,7 +135,7 @@ describe('an Idempotency-Key', () => {
     expect(requests(subject)).toBe(1);
   });
 
-  it.each(everySubject)('counts for one caller: $name', async (subject) => {
+  it.each(everySubject)('is valid for one caller: $name', async (subject) => {
     const answers = [
       await under(subject),
       await service.ask(subject.method, subject.path, {
@@ -148,7 +151,7 @@ describe('an Idempotency-Key', () => {
     expect(requests(subject)).toBe(2);
   });
 
-  it('counts for one route', async () => {
+  it('is valid for one route', async () => {
     const answers = [];
     for (const subject of everySubject) answers.push(await under(subject));
     expect(answers.map(({ status, headers }) => [status, headers['idempotency-replayed']])).toEqual(
@@ -156,7 +159,7 @@ describe('an Idempotency-Key', () => {
     );
   });
 
-  it.each(everySubject)('sends once, however many ask at once: $name', async (subject) => {
+  it.each(everySubject)('sends once, however many requests come at once: $name', async (subject) => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => under(subject)));
     const kinds = answers.map(({ status, headers }) =>
       status === 201 ? (headers['idempotency-replayed'] === 'true' ? 'replayed' : 'sent') : status,
@@ -275,7 +278,7 @@ describe('an Idempotency-Key', () => {
     expect(service.simulator.ledger.of('sendSessionFile').map(({ processed }) => processed)).toEqual([false, true]);
   });
 
-  it('answers what was sent, whatever became of its template', async () => {
+  it('is answered from the record, whatever has happened to its template since', async () => {
     for (const subject of [templateSubject, csvSubject(to)]) {
       if (!subject) throw new Error('no subject');
       service.simulator.reset();

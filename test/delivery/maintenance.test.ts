@@ -38,7 +38,7 @@ describe('the maintenance', () => {
   beforeEach(() => void vi.useFakeTimers({ now: 0 }));
   afterEach(() => void vi.useRealTimers());
 
-  it('purges until nothing is left, with a rest between full batches, and begins again a minute later', async () => {
+  it('purges until nothing is left, with a pause between full batches, and again a minute later', async () => {
     const { maintenance, purged } = startMaintenance(10_000);
     await maintenance.start();
     await vi.advanceTimersByTimeAsync(119_000);
@@ -50,7 +50,7 @@ describe('the maintenance', () => {
     await maintenance.stop();
   });
 
-  it('lets a start go on after a second, and is through once what was left behind is looked at', async () => {
+  it('delays a start for a second at most, and has recovered once everything that was left is read', async () => {
     const looked = Promise.withResolvers<void>();
     const { maintenance } = startMaintenance(0, {}, { feed: () => looked.promise });
     const started = maintenance.start();
@@ -63,7 +63,7 @@ describe('the maintenance', () => {
     await maintenance.stop();
   });
 
-  it('fails a start whose recovery fails at once, and tries again where it fails later', async () => {
+  it('fails a start whose recovery fails at once, and retries if it fails later', async () => {
     const down = new Error('down');
     const { maintenance: failing } = startMaintenance(0, {}, { recover: () => Promise.reject(down) });
     await expect(failing.start()).rejects.toBe(down);
@@ -98,7 +98,7 @@ describe('the maintenance', () => {
     expect(purged).toHaveLength(sofar);
   });
 
-  it('keeps the lease while records in doubt are taken out, however long that takes', async () => {
+  it('keeps the lease while inserts in doubt are resolved, however long that takes', async () => {
     let beats = 0;
     let withdrawn = 0;
     const { maintenance } = startMaintenance(0, {
@@ -116,7 +116,7 @@ describe('the maintenance', () => {
     await stopped;
   });
 
-  it('goes on at the next turn after a purge that failed', async () => {
+  it('purges again after its interval when a purge has failed', async () => {
     let fails = true;
     const { maintenance, faults } = startMaintenance(0, {
       purge: async () => {

@@ -9,7 +9,7 @@ const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
 const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello' } };
 
-test('a process that adopts its own send, which waits here for its next try, sends it once', async () => {
+test('a process that adopts its own message while that waits here for its next attempt sends it once', async () => {
   const calls: Call[] = [];
   const recorded: StoredMessage[] = [];
   const answer = Promise.withResolvers<void>();
@@ -43,7 +43,7 @@ test('a process that adopts its own send, which waits here for its next try, sen
   await close();
 });
 
-test('a send that was begun under a lease which others took is not made under the next one', async () => {
+test('an attempt that was claimed under a lost lease is not made under the next one', async () => {
   let epoch = 1;
   const canSend: (boolean | undefined)[] = [];
   const { delivery, close } = await startDelivery(
@@ -62,7 +62,7 @@ test('a send that was begun under a lease which others took is not made under th
   await close();
 });
 
-test('a send whose mark was made, with its answer lost and then the lease out, is made once', async () => {
+test('a message whose claim was committed without an acknowledgement before the lease expired is sent once', async () => {
   const calls: Call[] = [];
   let begins = 0;
   const { delivery, close } = await startDelivery(
@@ -86,7 +86,7 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
   await close();
 });
 
-test('a send that may not begin while the lease is out begins once it is renewed', async () => {
+test('a message that cannot be claimed while the lease is expired is claimed once it is renewed', async () => {
   const calls: Call[] = [];
   const lease = leaseThatIsOut();
   const { delivery, close } = await startDelivery(async (call) => {
@@ -101,7 +101,7 @@ test('a send that may not begin while the lease is out begins once it is renewed
   await close();
 });
 
-test('a record that is answered after this very process adopted and began it is sent once', async () => {
+test('a message that this process adopted and claimed before its insert was acknowledged is sent once', async () => {
   const calls: Call[] = [];
   let delivery: Delivery | undefined;
   const answer = Promise.withResolvers<void>();
@@ -131,7 +131,7 @@ test('a record that is answered after this very process adopted and began it is 
   await made.close();
 });
 
-test('what a recover adopted whose answer was lost is sent, and what lives here already is not sent twice', async () => {
+test('messages that an unacknowledged recovery adopted are sent, and those in delivery here are not sent twice', async () => {
   const texts: unknown[] = [];
   let recovers = 0;
   const written = Promise.withResolvers<void>();

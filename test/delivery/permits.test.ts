@@ -31,7 +31,7 @@ function heldTurns() {
   return { rateLimiter, waiting, age };
 }
 
-test('a turn that a send could not use ages: before the first byte another one is waited for', async () => {
+test('an unused permit expires: before the first byte another one is acquired', async () => {
   const { rateLimiter, waiting, age } = heldTurns();
   const calls: Call[] = [];
   const lease = leaseThatIsOut();
@@ -66,7 +66,7 @@ describe.each([
   ['text', text],
   ['template', template],
 ] as const)('while the credentials of a connection are refused, a %s', (_kind, contentTo) => {
-  it('whose turn came too late for that stays queued', async () => {
+  it('keeps a message queued when its permit arrives after the breaker opened', async () => {
     const { rateLimiter, waiting } = heldTurns();
     const calls: Call[] = [];
     const attempt = async (call: Call) => {
@@ -91,7 +91,7 @@ describe.each([
   });
 });
 
-test('a send whose caller waits goes out again in time, though one that went with it is held meanwhile', async () => {
+test('a message whose client waits is attempted again in time, although another one of its call is held meanwhile', async () => {
   const { rateLimiter, waiting } = heldTurns();
   const calls: number[] = [];
   let limit = () => {};
@@ -140,7 +140,7 @@ test('a send whose caller waits goes out again in time, though one that went wit
   await close();
 });
 
-test('sends that wait for a connection to be mended are left to the store, take no room from others, and have an end', async () => {
+test('messages that wait for a connection stay in the store, use no capacity of others, and are limited in number', async () => {
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
   const { delivery, close } = await startDelivery(attempt, undefined, { probe: refusing });
   const hold = (n: number) =>
@@ -227,7 +227,7 @@ test.each([
   await close();
 });
 
-test('a send that the end of the process meets with a store that is gone stands as recorded', async () => {
+test('a message stays as recorded if the process ends while the store is gone', async () => {
   let begins = 0;
   const { delivery, close } = await startDelivery(
     async () => yes,

@@ -66,7 +66,7 @@ describe.concurrent('a storm of 429s', () => {
     },
   );
 
-  it('with Retry-After 3600: nothing goes out for now, and who asks hears so unrecorded', async () => {
+  it('with Retry-After 3600: nothing is sent for now, and new sends are refused unrecorded', async () => {
     await inStorm('3600', 1, async ({ paced, waiting, text }) => {
       const { service } = paced;
       const first = text('14155551000');
@@ -91,7 +91,7 @@ describe.concurrent('a storm of 429s', () => {
     });
   });
 
-  it('that does not end is given up after three tries, and nothing was sent', async () => {
+  it('that does not end is given up after three attempts, and nothing was sent', async () => {
     await inStorm('0', 100, async ({ paced, text, tries }) => {
       const both = numbers(2);
       const answers = await paced.during(Promise.all(both.map((to) => text(to))));

@@ -107,7 +107,7 @@ const isOver = (looks: () => Promise<{ left: number }>) => {
   return async () => ++asked % 50 === 0 && (await looks()).left === 0;
 };
 
-describe('those whose eight calls were lost', () => {
+describe('unknown messages of eight lost calls', () => {
   it.each([
     ['1,600', 200, 'nobody else calls', 0],
     ['320', 40, 'others want every call', 5_000],
@@ -141,7 +141,7 @@ describe('those whose eight calls were lost', () => {
   );
 });
 
-it('what cannot be asked is asked again, ever more slowly, and no look is spent on it', async () => {
+it('a look-up that fails is repeated ever more slowly, and does not count as a scheduled one', async () => {
   const arrived = await lose(1, [0]);
   let fault: Problem | undefined = new Problem('upstream-unavailable', 'gone');
   const { worker, looks, reads } = aWorker({ arrived, fault: () => fault });
@@ -155,7 +155,7 @@ it('what cannot be asked is asked again, ever more slowly, and no look is spent 
   expect((await store.findBroadcast('crm', 'b'))?.counts).toMatchObject({ accepted: 200, unknown: 0 });
 });
 
-it('several that went to one person are looked for by one read', async () => {
+it('unknown messages to one person are looked up with one read', async () => {
   const to = '14155000007';
   for (const [id, localMessageId] of [
     ['x', 'own-7'],
@@ -179,7 +179,7 @@ it('several that went to one person are looked for by one read', async () => {
 });
 
 describe('the service', () => {
-  it('tells of eight lost calls which went through, and looks for all when it is asked', async () => {
+  it('reports eight lost calls that went through, and looks all of their messages up when it is asked', async () => {
     const service = await startService({
       store,
       settings: { GROUP_MAX_BROADCAST: '50' },

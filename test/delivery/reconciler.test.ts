@@ -78,7 +78,7 @@ describe('a text that WATI shows in another form', () => {
     expect((await look({ text: sent, owner: 'true' })).found).toBe(true);
   });
 
-  it('is another where its words differ, or another wrote it', async () => {
+  it('differs if its words differ, or somebody else wrote it', async () => {
     for (const text of ['Gr\u00fc\u00dfe from us', 'gr\u00fc\u00dfe\nfrom us', `${sent}!`, '', null, 7, [sent]]) {
       expect((await look({ text })).found, JSON.stringify(text)).toBe(false);
     }

@@ -54,7 +54,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     },
   });
 
-test('whatever comes, in whatever order it is answered: each once, through its own channel, in order for each person, never two in a call', async () => {
+test('in any order of answers each message is sent once, through its own channel, in order per person, never two to one person in a call', async () => {
   await fc.assert(
     fc.asyncProperty(asks, fates, async (sends, befalls) => {
       const store = await openStore('memory:', options);
@@ -110,7 +110,7 @@ test('whatever comes, in whatever order it is answered: each once, through its o
   );
 });
 
-test('sends to one person go out in the order in which they were asked for', async () => {
+test('messages to one person are sent in the order of their requests', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 2, maxLength: 12 }),

@@ -8,7 +8,7 @@ const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80'
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
 const operation = 'sendTemplateMessagesV2';
 
-describe('template sends that wait for their turn', () => {
+describe('template messages that wait for a permit', () => {
   let service: Service;
   let paced: Paced;
   let keys: string[];
@@ -50,7 +50,7 @@ describe('template sends that wait for their turn', () => {
   const statuses = (answers: Answer[]) => answers.map(({ json }) => (json as { status: unknown }).status);
   const ids = (answers: Answer[]) => answers.map(({ json }) => (json as { localMessageId?: string }).localMessageId);
 
-  it('go out as one call, each with its own id, record and answer; who has his turn at once goes alone', async () => {
+  it('are sent in one call, each with its own id, record and answer; with a permit at once a message is sent alone', async () => {
     await start();
     await paced.run(200);
     const [first = '', ...others] = numbers(9);
@@ -65,7 +65,7 @@ describe('template sends that wait for their turn', () => {
     }
   });
 
-  it('keep apart by template, broadcast name and connection', async () => {
+  it('are separated by template, broadcast name and connection', async () => {
     await start();
     const other = service.simulator.tenant.addConnection({ status: 'ACTIVE' });
     const listed = service.ask('GET', '/v1/templates', { headers: { 'maton-connection': other.id } });
@@ -94,7 +94,7 @@ describe('template sends that wait for their turn', () => {
     expect(calls().length).toBe(4);
   });
 
-  it('never carry two to one person, and keep their order', async () => {
+  it('never contain two to one person, and keep their order', async () => {
     await start();
     const orders = Array.from({ length: 5 }, (_, n) => `A-${n}`);
     const asked: Promise<Answer>[] = [];
@@ -109,7 +109,7 @@ describe('template sends that wait for their turn', () => {
     expect(texts.toReversed()).toEqual(orders);
   });
 
-  it('are told each its own: missing, refused, not on WhatsApp, in whatever order', async () => {
+  it('get a result each: missing, refused, not on WhatsApp, in whatever order', async () => {
     await start();
     const three = numbers(4);
     service.simulator.script(operation, {
@@ -162,7 +162,7 @@ describe('template sends that wait for their turn', () => {
     expect(sizes()).toEqual([5]);
   });
 
-  it('are tried again together after a 429, and accepted', async () => {
+  it('are attempted again together after a 429, and accepted', async () => {
     await start();
     service.simulator.script(operation, { status: 429, headers: { 'retry-after': '0' }, body: {} });
     const answers = await together(numbers(5).map((to) => template(to)));
@@ -170,7 +170,7 @@ describe('template sends that wait for their turn', () => {
     expect(sizes()).toEqual([5, 5]);
   });
 
-  it('are no more in one call than the setting says, and taken in turns between the callers', async () => {
+  it('are at most as many in one call as the setting allows, taken from callers in turn', async () => {
     const [shop, bank] = ['key-of-the-shop-service', 'key-of-the-bank-service'];
     await start(
       { GROUP_MAX_INTERACTIVE: '6' },
@@ -190,7 +190,7 @@ describe('template sends that wait for their turn', () => {
     expect(firstFull.filter((to) => to.startsWith('14155553')).length).toBe(3);
   });
 
-  it('cost the callers of a full queue one place for a whole group: ten times as many as there are turns are refused to nobody', async () => {
+  it('need one permit for a whole batch: ten times as many as there are permits are all admitted', async () => {
     // Fewer than a busy process takes at once.
     await start({ SEND_WAIT_MS: '15000' }, { perSecond: 1 });
     const answers = await paced.during(Promise.all(numbers(150, 14156001000).map((to) => template(to))));
@@ -200,7 +200,7 @@ describe('template sends that wait for their turn', () => {
     expect(calls().flatMap(({ recipients }) => recipients).length).toBe(150);
   });
 
-  it('are bounded in number: the next one is refused unrecorded, an urgent one is not', async () => {
+  it('are limited in number: the next one is refused unrecorded, an urgent one is not', async () => {
     await start({ SEND_WAIT_MS: '3600000', GROUP_MAX_INTERACTIVE: '1' });
     const send = (to: string, headers = {}) =>
       service.ask('POST', '/v1/messages/template', {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { toJson } from '../../src/delivery/outcome.ts';
 
-it('makes of an object what its JSON says', () => {
+it('copies an object as its JSON would be', () => {
   const leaf = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constant(undefined), fc.double());
   const names = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('__proto__', 'constructor', 'toString'));
   const objects = fc.oneof(fc.array(leaf), fc.dictionary(names, fc.oneof(leaf, fc.array(leaf))));

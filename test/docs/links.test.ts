@@ -119,3 +119,19 @@ it('cites no document that is not in the repository', () => {
   );
   expect(cited).toEqual([]);
 });
+
+it('names only functions that are in the file beside them', () => {
+  const rows = [
+    // `file`: `one`, `two`
+    ...textOf('ARCHITECTURE.md').matchAll(/`([\w./-]+\.ts)`: ((?:`#?\w+`(?:, (?:and )?)?)+)/g),
+    // | 1 | `file` | `one`, `two`: what happens there |
+    ...textOf('ARCHITECTURE.md').matchAll(/^\| \d+ \| `([\w./-]+\.ts)` \| ((?:`#?\w+`(?:, )?)+)/gm),
+  ];
+  const missing = rows.flatMap(([, file = '', names = '']) =>
+    [...names.matchAll(/`(#?\w+)`/g)].flatMap(([, name = '']) =>
+      new RegExp(`(?<!\\w)${name}\\b`).test(textOf(file)) ? [] : [`${file}: ${name}`],
+    ),
+  );
+  expect(rows.length).toBeGreaterThan(30);
+  expect(missing).toEqual([]);
+});

@@ -32,7 +32,7 @@ it('answers health and metrics without a key on the port for operators, and noth
   expect((await service.ask('GET', '/metrics', { key: null })).status).toBe(401);
 });
 
-it('answers there while every connection of the other listener is taken', async () => {
+it('answers there while every connection of the main listener is in use', async () => {
   const url = await started({ CONNECTIONS_MAX: '10', CONNECTIONS_PER_ADDRESS_PERCENT: '100' });
   const { port } = new URL(service.url);
   const silent = Array.from({ length: 40 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
@@ -43,7 +43,7 @@ it('answers there while every connection of the other listener is taken', async 
   for (const socket of silent) socket.destroy();
 });
 
-it('is not there unless it is asked for', async () => {
+it('is absent by default', async () => {
   service = await startService();
   expect(service.logs().filter(({ msg }) => msg === 'the admin listener is up')).toEqual([]);
 });

@@ -45,7 +45,7 @@ async function listener(max: number, perAddress: number) {
 }
 
 describe('the connections of one address', () => {
-  it('leave room for those of others, however many it opens', async () => {
+  it('leave capacity for those of others, however many it opens', async () => {
     const { connections, open, ask } = await listener(20, 75);
     // Those that have been answered are not closed for a new one.
     for (let n = 0; n < 15; n += 1) expect(await ask(open('127.0.0.2'), '/')).toBe(true);
@@ -55,7 +55,7 @@ describe('the connections of one address', () => {
     expect(await ask(open('127.0.0.1'), '/')).toBe(true);
   });
 
-  it('that say nothing make room for one that asks, of the same address and of others', async () => {
+  it('are closed if they are silent, for a connection with a request, of the same address and of others', async () => {
     const { connections, open, ask } = await listener(20, 75);
     for (let n = 0; n < 40; n += 1) open('127.0.0.2');
     await expect.poll(() => connections.refused.silent).toBe(25);
@@ -64,7 +64,7 @@ describe('the connections of one address', () => {
     expect(connections.open).toBeLessThanOrEqual(20);
   });
 
-  it('are closed after two seconds of silence where nearly all are taken, and not where there is room', async () => {
+  it('are closed after two seconds of silence if nearly all are in use, and not otherwise', async () => {
     const { connections, open, later, ask } = await listener(20, 75);
     const silent = Array.from({ length: 5 }, () => open('127.0.0.2'));
     await expect.poll(() => connections.open).toBe(5);
@@ -105,7 +105,7 @@ describe('an address', () => {
     expect(remoteKey({ remoteAddress })).toBe(key);
   });
 
-  it('may ask so much a second without a key, with a burst of two seconds, and others are not its affair', () => {
+  it('may send a limited rate of requests without a key, with a burst of two seconds, independent of other addresses', () => {
     let now = 0;
     const limit = new AddressLimit({ perSecond: 50, clock: () => now });
     const taken = (remoteAddress: string, count: number) =>
@@ -117,7 +117,7 @@ describe('an address', () => {
     expect(taken('10.0.0.1', 1_000)).toBe(50);
   });
 
-  it('is forgotten where ten thousand others came later', () => {
+  it('is forgotten after ten thousand newer ones', () => {
     const limit = new AddressLimit({ perSecond: 1, clock: () => 0 });
     const take = (n: number) => limit.take({ remoteAddress: `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` });
     for (let n = 0; n < 3; n += 1) take(0);

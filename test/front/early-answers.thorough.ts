@@ -95,7 +95,7 @@ describe('an answer that comes before the body has', () => {
     ['Expect: 100-continue, and does not wait', ['Expect: 100-continue'], false],
     ['Upgrade', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AA'], false],
   ] as const;
-  it.each(Object.entries(wrongs))('reaches who sends all of it first, with %s', async (_name, wrong) => {
+  it.each(Object.entries(wrongs))('reaches a client that sends all of it first, with %s', async (_name, wrong) => {
     await Promise.all(
       ways.map(async ([way, more, chunked]) => {
         const size = chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${megabytes * 1024 * 1024}`;
@@ -110,7 +110,7 @@ describe('an answer that comes before the body has', () => {
     );
   });
 
-  it('reaches who sends all of it first in the sandbox as well, and after its reset', async () => {
+  it('reaches such a client in the sandbox as well, and after its reset', async () => {
     const { sandbox, reset } = await started();
     const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, `Content-Length: ${megabytes * 1024 * 1024}`];
     const ways = ['Connection: close', 'Connection: keep-alive', 'Content-Length: 7', 'Connection: close'];
@@ -121,7 +121,7 @@ describe('an answer that comes before the body has', () => {
     }
   });
 
-  it('leaves the connection to the next request where the body is short', async () => {
+  it('keeps the connection open for the next request if the body is short', async () => {
     const socket = open();
     let text = '';
     socket.resume().on('data', (bytes) => {
@@ -135,7 +135,7 @@ describe('an answer that comes before the body has', () => {
     socket.destroy();
   });
 
-  it('ends the connection where its caller waited to be told to go on', async () => {
+  it('closes the connection if its client waited for 100 Continue', async () => {
     const socket = open();
     const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, 'Content-Length: 9', 'Expect: 100-continue'];
     const answer = new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(bytes.toString())));
@@ -147,7 +147,7 @@ describe('an answer that comes before the body has', () => {
   });
 });
 
-describe('a caller that goes on sending is listened to', () => {
+describe('the rest of a body is read after its early answer', () => {
   const unbounded = { silentMs: 60_000, timeoutMs: 60_000, bytesMax: Number.POSITIVE_INFINITY, checkEveryMs: 5 };
   it.each([
     ['until it has said nothing for a while', { silentMs: 20 }, 0],

@@ -46,7 +46,7 @@ describe('a header that is read', () => {
     ]);
   });
 
-  it('says nothing where it has no business: a Priority on a read', async () => {
+  it('is ignored on routes that do not use it: a Priority on a read', async () => {
     const answer = await wire(service.url, { method: 'GET', path: '/v1/contacts', headers: { priority: 'u=u=u=' } });
     expect(answer.status).toBe(200);
   });

@@ -9,9 +9,9 @@ const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`any:
 
 const documents = { DOCS: 'on' };
 
-describe('what needs no key', () => {
+describe('a route without a key', () => {
   it.each(['/docs', '/openapi.json', '/problems', '/problems/internal', '/nothing', '/%zz', '/v1/contacts', '/v1/%zz'])(
-    'is answered so often a second, then refused cheaply: %s',
+    'is answered at a limited rate, then refused cheaply: %s',
     async (path) => {
       service = await startService({
         settings: { KEYLESS_PER_SECOND: '1', ...(/docs|openapi/.test(path) && documents) },
@@ -50,7 +50,7 @@ describe('the documents', () => {
     expect(text).not.toContain('REAL ACCOUNT');
   });
 
-  it('are for who has a key where they are to be: as the password of Basic, or as Bearer', async () => {
+  it('are for callers only if so configured: with the key as the password of Basic, or as Bearer', async () => {
     service = await startService({ settings: { DOCS: 'key' } });
     for (const path of paths) {
       const anonymous = await service.ask('GET', path, { key: null });
@@ -71,7 +71,7 @@ describe('the documents', () => {
     }
   });
 
-  it('are told apart by their tag', async () => {
+  it('have different ETags', async () => {
     service = await startService({ settings: documents });
     for (const path of paths) {
       const { headers } = await service.ask('GET', path, { key: null });
@@ -84,7 +84,7 @@ describe('the documents', () => {
 });
 
 describe('the log of equal refusals', () => {
-  it('has the first ten of ten seconds, and a count of the others', async () => {
+  it('contains the first ten of ten seconds, and a count of the others', async () => {
     service = await startService();
     for (let n = 0; n < 30; n += 1) await service.ask('GET', '/v1/contacts', { key: null });
     const lines = () => service.logs().filter(({ msg, status }) => msg === 'request' && status === 401);
@@ -101,7 +101,7 @@ describe('the log of equal refusals', () => {
     );
   });
 
-  it('has every send that ended, however many end alike', async () => {
+  it('contains every send that ended, however many are alike', async () => {
     service = await startService();
     for (let n = 0; n < 15; n += 1) {
       service.simulator.script('sendSessionMessage', { status: 400, body: { message: 'no' } });

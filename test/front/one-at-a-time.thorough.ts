@@ -31,7 +31,7 @@ describe('requests of one connection', () => {
   };
   const paths = () => open.map(({ path }) => path);
 
-  it('are handed on one after the other, each when the answer before is out', async () => {
+  it('are processed one after the other, each after the answer to the previous one', async () => {
     open.length = 0;
     let seen = '';
     const socket = send(['/1', '/2', '/3'].map(get).join(''));
@@ -48,7 +48,7 @@ describe('requests of one connection', () => {
     socket.destroy();
   });
 
-  it('wait while other connections go on', async () => {
+  it('wait while other connections continue', async () => {
     open.length = 0;
     const first = send(get('/slow') + get('/behind'));
     await expect.poll(paths).toEqual(['/slow']);
@@ -58,7 +58,7 @@ describe('requests of one connection', () => {
     second.destroy();
   });
 
-  it('are not acted on behind an answer that ends the connection, nor when their caller has gone', async () => {
+  it('are not processed after an answer that closes the connection, nor after their client has disconnected', async () => {
     open.length = 0;
     const told = send(get('/last') + get('/behind'));
     await expect.poll(paths).toEqual(['/last']);
@@ -74,7 +74,7 @@ describe('requests of one connection', () => {
     expect(paths()).toEqual(['/last', '/gone']);
   });
 
-  it('end their connection where more wait than anybody sends ahead', async () => {
+  it('close their connection if more of them wait than clients send ahead', async () => {
     open.length = 0;
     const before = cut;
     const socket = send(get('/flood').repeat(2_000));
@@ -90,7 +90,7 @@ describe('64 KB of one request, sent ahead and not read', () => {
   });
   afterAll(() => service.close());
 
-  it('are answered once, whatever they ask, and leave the others served', async () => {
+  it('are answered once, whatever they request, and other connections are served', async () => {
     const documents = ['/openapi.json', '/openapi.yaml', '/docs', '/docs/json', '/docs/static/swagger-ui-bundle.js'];
     const bodies = operationsOf(service).map((operation) => ({ ...goodRequest(operation), method: operation.method }));
     const asked = [...documents.map((path) => ({ method: 'GET', path })), ...bodies];
@@ -117,7 +117,7 @@ describe('64 KB of one request, sent ahead and not read', () => {
     expect(handedOn.length).toBeLessThanOrEqual(floods + 1);
   });
 
-  it('take no more memory than one answer: the same bytes go to all', async () => {
+  it('take no more memory than one answer: the same bytes are sent to all', async () => {
     const { answers } = await say(service.url, get('/openapi.json').repeat(10), 10);
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
     const before = process.memoryUsage().arrayBuffers;

@@ -39,7 +39,7 @@ const poolUsed = async (pool: string) => {
 };
 
 describe('bodies that are announced and not sent', () => {
-  it('come to no more than one caller’s share, are refused before they are asked for, and leave others room', async () => {
+  it('reserve no more than one caller’s share, are refused before 100 Continue, and leave capacity for others', async () => {
     await start();
     const head = ['Content-Type: application/json', 'Expect: 100-continue', 'Idempotency-Key: k'];
     const large = () => begin(['POST /v1/broadcasts HTTP/1.1', ...head, 'Content-Length: 8388608']);
@@ -55,7 +55,7 @@ describe('bodies that are announced and not sent', () => {
     await expect.poll(() => poolUsed('bodies')).toBe(0);
   });
 
-  it('are small where the content is small, in one way of counting or the other', async () => {
+  it('reserve little if the content is small, with Content-Length or in chunks', async () => {
     await start();
     const text = (...lines: string[]) =>
       begin(['POST /v1/messages/text HTTP/1.1', 'Content-Type: application/json', 'Expect: 100-continue', ...lines]);
@@ -66,7 +66,7 @@ describe('bodies that are announced and not sent', () => {
     expect(await poolUsed('bodies')).toBe(64 * 1024);
   });
 
-  it('and such that came in give their bytes back while the send goes on', async () => {
+  it('release their bytes once they are read, while the send continues', async () => {
     await start(hasty.settings);
     service.simulator.script('sendSessionMessage', { fault: 'hang' });
     const sent = service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
@@ -77,7 +77,7 @@ describe('bodies that are announced and not sent', () => {
 });
 
 describe('uploads of one caller', () => {
-  it('leave room for the file of another, and give it back', async () => {
+  it('leave capacity for the file of another caller, and release it', async () => {
     await start({ UPLOADS_MAX: '8' });
     const slow = (n: number) => {
       const lines = [`Content-Type: ${multipartType}`, 'Content-Length: 50000000'];
@@ -100,7 +100,7 @@ describe('uploads of one caller', () => {
 });
 
 describe('event streams of one caller', () => {
-  it('are half of all at most, and one look serves all who listen to the same broadcast', async () => {
+  it('are half of all at most, and one poll serves all listeners of the same broadcast', async () => {
     await start();
     // So many that some wait when it is paused: else it is over as soon as the first call is answered, and so are its streams.
     const parameters = { customer_name: 'A', order_id: 'B', order_status: 'C' };
@@ -119,7 +119,7 @@ describe('event streams of one caller', () => {
     await expect.poll(() => poolUsed('event-streams')).toBe(0);
   });
 
-  it('share a look that is under way, or is younger than a second', async () => {
+  it('share a poll that is in progress, or is younger than a second', async () => {
     await start();
     let now = 0;
     let looks = 0;
@@ -141,8 +141,8 @@ describe('event streams of one caller', () => {
   });
 });
 
-describe('the room for sends', () => {
-  it('of one caller who floods leaves that of another', async () => {
+describe('the capacity for sends', () => {
+  it('is left to another caller while one floods the service', async () => {
     await start({ MATON_RATE_PER_SECOND: '10', SEND_WAIT_MS: '60000' });
     const text = (n: number, key: string) =>
       service.ask('POST', '/v1/messages/text', {

@@ -28,7 +28,7 @@ const worst = (pattern: string) => {
   });
 };
 
-it('has no pattern for input that takes more than its length of time', () => {
+it('has no pattern that takes more than linear time', () => {
   const schemas = operationsOf(service).map(({ body, parameters }) => [body, parameters]);
   const patterns = new Set(valuesOf(schemas, 'pattern').map(String));
   expect(patterns.size).toBeGreaterThan(8);
@@ -43,7 +43,7 @@ it('has no pattern for input that takes more than its length of time', () => {
   }
 });
 
-it('applies no pattern to a header or an address that begins anywhere and goes on over anything', () => {
+it('applies no unanchored pattern with a loop over anything to a header or an address', () => {
   const sources = ['plugins', 'routes'].flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
   const literals = sources.flatMap((file) =>
     Array.from(
@@ -58,7 +58,7 @@ it('applies no pattern to a header or an address that begins anywhere and goes o
   expect(loose).toEqual([]);
 });
 
-it('takes of each JSON body as much as its schema lets be said, escaped letter by letter', () => {
+it('accepts of each JSON body as much as its schema allows, with every letter escaped', () => {
   for (const { id, path, body } of operationsOf(service)) {
     // Lists of any length have limits of their own, and so have parameters: WhatsApp takes 1,024 characters of a template.
     // A list has ten rows in all, which its schema cannot say.

@@ -98,7 +98,7 @@ it.each<[string, string[], string[]]>([
   },
 );
 
-it('single sends that nobody waits for stay queued with the reason, leave memory, and go out once when it is gone', async () => {
+it('single messages without a waiting client stay queued with the reason, leave memory, and are sent once when it is gone', async () => {
   const { callers, grant, asOperator } = changing();
   await start(callers, { MATON_RATE_PER_SECOND: '5', WATI_PLAN: 'none' });
   const to = numbers(12);
@@ -133,7 +133,7 @@ it('single sends that nobody waits for stay queued with the reason, leave memory
   await expect.poll(metrics).toContain('wati_bff_held_messages{reason="caller-removed"} 0');
 });
 
-it('a caller cannot let go on what an operator has paused', async () => {
+it('a caller cannot resume what an operator has paused', async () => {
   const { callers, asOperator } = changing();
   await start(callers, { MATON_RATE_PER_SECOND: '5' });
   const { id } = fields((await broadcast(20)).json);

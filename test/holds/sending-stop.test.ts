@@ -21,7 +21,7 @@ const aSwitch = (findSendingStop: () => Promise<SendingStop | undefined>) => {
   return { stopSwitch, faults, isStopped };
 };
 
-test('everything is stopped until the store has said what is', async () => {
+test('everything is stopped until the store was read', async () => {
   let works = false;
   const { stopSwitch, faults, isStopped } = aSwitch(async () => {
     if (!works) throw new Error('no store');
@@ -35,7 +35,7 @@ test('everything is stopped until the store has said what is', async () => {
   await stopSwitch.close();
 });
 
-test('what the store said last stands while it cannot be read', async () => {
+test('the last known state applies while the store cannot be read', async () => {
   let fails = false;
   const { stopSwitch, faults, isStopped } = aSwitch(async () => {
     if (fails) throw new Error('no store');
@@ -48,7 +48,7 @@ test('what the store said last stands while it cannot be read', async () => {
   await stopSwitch.close();
 });
 
-test('an answer from before a word that was spoken here does not undo it', async () => {
+test('a read that began before a change does not undo the change', async () => {
   const answers: ((stop: SendingStop | undefined) => void)[] = [];
   const { stopSwitch, isStopped } = aSwitch(() => new Promise((resolve) => answers.push(resolve)));
   const started = stopSwitch.start();

@@ -34,7 +34,7 @@ const judged = async (list: Parameters<typeof checkSubscription>[2], connection 
   return told;
 };
 
-describe('what WATI posts of a connection', () => {
+describe('the webhooks of a connection at WATI', () => {
   it.each([
     ['is well with all that is needed', [enabled], /^\{"fine":"WATI posts all that is needed/],
     [
@@ -98,7 +98,7 @@ describe('what WATI posts of a connection', () => {
     expect(await judged(async () => listed)).toMatch(words);
   });
 
-  it('is no fault where WATI does not tell, or where no token is for it', async () => {
+  it('are no fault if WATI does not list them, or no token is for the connection', async () => {
     const refused = new Problem('not-found', 'nothing there');
     expect(await judged(() => Promise.reject(refused))).toMatch(/"fine".*does not list.*not-found/);
     expect(await judged(() => Promise.reject(refused), 'third')).toMatch(/"fine":"third has no token/);

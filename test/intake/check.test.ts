@@ -43,7 +43,7 @@ async function another(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
 }
 
-it('posts a probe to the public name where the port is free, and sees it come in', async () => {
+it('posts a probe to the public name if the port is free, and checks that it arrives', async () => {
   const port = await freePort();
   const config = await configured({ INTAKE_PORT: port, INTAKE_PUBLIC_URL: `http://127.0.0.1:${port}/` });
   expect(textOf(await checkIntake(config, [connectionId], means))).toEqual({
@@ -59,7 +59,7 @@ it('posts a probe to the public name where the port is free, and sees it come in
   });
 });
 
-it('looks at how a running service refuses, whose tokens nobody knows', async () => {
+it('checks how a running service refuses a wrong token, because the valid ones are unknown', async () => {
   const { url, intake, memory } = await startDoor();
   closing.push(intake.close);
   const config = await configured({ INTAKE_PORT: Number(new URL(url).port), INTAKE_PUBLIC_URL: url });
@@ -96,7 +96,7 @@ it.each<[string, RequestListener, RegExp]>([
   });
 });
 
-it('says that the public name leads to the port of callers as well', async () => {
+it('reports that the public name leads to the callers’ port as well', async () => {
   const { url, intake } = await startDoor();
   closing.push(intake.close);
   const both = await another(async (request, response) => {
@@ -110,7 +110,7 @@ it('says that the public name leads to the port of callers as well', async () =>
   });
 });
 
-it('says what is wrong with the file, and whose connections Maton does not know', async () => {
+it('reports faults of the file, and connections that Maton does not know', async () => {
   expect(textOf(await checkIntake(await configured(), ['another'], means))).toEqual({
     fault: `Maton knows no connection of acme (${connectionId})`,
   });

@@ -25,7 +25,7 @@ const right = `/wati/${token}`;
 const told = ({ status, text }: { status: number; text: string }) => ({ status, said: JSON.parse(text) });
 
 describe('a webhook with the right token', () => {
-  it('is answered 200 once it is on record, by path or by query, and once more as a duplicate', async () => {
+  it('is answered 200 once it is recorded, by path or by query, and repeats as duplicates', async () => {
     const { post, ask, memory, counts } = await opened({ now: () => 1_700_000_000_000 });
     const commit = held();
     memory.state.hold = commit.promise;
@@ -109,7 +109,7 @@ describe('a webhook with the right token', () => {
     expect(told(await ask({ method: 'POST', path: right, body, headers }))).toEqual({ status: 200, said });
   });
 
-  it('is counted and logged without its content where it cannot be read, one line for many', async () => {
+  it('is counted and logged without its content if it cannot be parsed, one line for many', async () => {
     let now = 1_000;
     const { ask, counts, log } = await opened({ now: () => now });
     const broken = { method: 'POST', path: right, body: 'A text that nobody else reads' };
@@ -126,7 +126,7 @@ describe('a webhook with the right token', () => {
     ]);
   });
 
-  it('may be too long: a 200 that does not wait for the rest, and no row', async () => {
+  it('may be too long: it gets a 200 at once, and no row is recorded', async () => {
     const { ask, url, memory, counts } = await opened({ config: { INTAKE_MAX_BYTES: 2_000 } });
     const long = JSON.stringify({ ...delivered('1'), text: 'x'.repeat(3_000) });
     expect(told(await ask({ method: 'POST', path: right, body: long }))).toEqual({
@@ -145,7 +145,7 @@ describe('a webhook with the right token', () => {
     expect(told(await ask({ method: 'POST', path: right, body: JSON.stringify(delivered('1')) })).status).toBe(200);
   });
 
-  it('that comes too slowly is a 400, and one that breaks off no row', async () => {
+  it('that is sent too slowly is a 400, and one that is cut off leaves no row', async () => {
     const { url, memory, intake } = await opened({ server: { bodyTimeoutMs: 30 } });
     const begun = `POST ${right} HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n{"eventType":`;
     const { answers, ended } = await say(url, begun, 9);
@@ -155,7 +155,7 @@ describe('a webhook with the right token', () => {
     expect(memory.asked()).toBe(0);
   });
 
-  it('is invited to send its body where it asks for that, and only with the right token', async () => {
+  it('gets 100 Continue if it asks for it, and only with the right token', async () => {
     const { url } = await opened();
     const body = JSON.stringify(delivered('1'));
     const asking = (path: string) =>
@@ -165,7 +165,7 @@ describe('a webhook with the right token', () => {
   });
 });
 
-describe('whoever has no token', () => {
+describe('a request without a valid token', () => {
   const wrong: [method: string, path: string][] = [
     ['POST', '/wati/wrong'],
     ['POST', `/wati/${token}x`],
@@ -204,7 +204,7 @@ describe('whoever has no token', () => {
     'PROPFIND',
   ].map((method) => [method, right]);
 
-  it('gets an empty 404 for each path and method, and learns nothing', async () => {
+  it('gets an empty 404 for each path and method, which reveals nothing', async () => {
     const { ask, badTokens, memory, url } = await opened({ server: { wrongPerSecond: 1_000 } });
     const answers = new Set<string>();
     for (const [method, path] of [...wrong, ...right404]) {
@@ -236,7 +236,7 @@ describe('whoever has no token', () => {
     expect(raw.map(({ status }) => status)).toEqual([404]);
   });
 
-  it('is answered twenty times a second, and then not at all, while the right token is', async () => {
+  it('is answered twenty times a second, and then closed unanswered, while the right token is served', async () => {
     let now = 0;
     const { url, post, badTokens } = await opened({ server: { clock: () => now } });
     const asked = (path: string) => say(url, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`, 1);
@@ -250,17 +250,17 @@ describe('whoever has no token', () => {
     expect((await asked('/')).answers.map(({ status }) => status)).toEqual([404]);
   });
 
-  it('may try the address in a browser once it has one', async () => {
+  it('may open the address in a browser once it has one', async () => {
     const { ask } = await opened();
     expect(await ask({ method: 'GET', path: right })).toMatchObject({ status: 200, text: 'ok' });
     expect(await ask({ method: 'GET', path: `/wati?token=${token}` })).toMatchObject({ status: 200, text: 'ok' });
   });
 });
 
-describe('a store that is away', () => {
+describe('a store that fails', () => {
   const away = new Error('password of the database');
 
-  it('is waited for, and recorded in as soon as it is back', async () => {
+  it('is retried while the webhook waits, which is recorded as soon as the store works', async () => {
     const memory = memorySink();
     memory.state.failure = away;
     const { post, log } = await opened({ sink: memory.sink });
@@ -291,7 +291,7 @@ describe('a store that is away', () => {
     expect(told(await post(delivered('1')))).toEqual({ status: 200, said });
   });
 
-  it('holds no more than it may: the next is refused before its body is read', async () => {
+  it('lets a limited number of webhooks wait: the next is refused before its body is read', async () => {
     const hold = held();
     const { post, memory, counts } = await opened({ config: { INTAKE_IN_FLIGHT_MAX: 2 } });
     memory.state.hold = hold.promise;
@@ -304,7 +304,7 @@ describe('a store that is away', () => {
     expect((await post(delivered('3'))).status).toBe(200);
   });
 
-  it('costs no more memory than there is for bodies: one that finds none comes again', async () => {
+  it('uses no more memory than there is for bodies: a webhook without any is answered 503', async () => {
     const hold = held();
     const { post, memory, intake, counts } = await opened();
     memory.state.hold = hold.promise;
@@ -320,7 +320,7 @@ describe('a store that is away', () => {
   });
 });
 
-it('answers webhooks while silent connections take all there are', async () => {
+it('answers webhooks while silent connections use up all places', async () => {
   const { post, url } = await opened();
   let cut = 0;
   const silent = Array.from({ length: 300 }, () =>
@@ -336,8 +336,8 @@ it('answers webhooks while silent connections take all there are', async () => {
   for (const socket of silent) socket.destroy();
 });
 
-describe('going down', () => {
-  it('gives those inside their answers, lets nobody else in, and waits for nobody who says nothing', async () => {
+describe('a shutdown', () => {
+  it('answers requests in progress, accepts no others, and does not wait for silent connections', async () => {
     const hold = held();
     const { post, memory, intake, url } = await opened();
     memory.state.hold = hold.promise;
@@ -365,7 +365,7 @@ describe('going down', () => {
   });
 });
 
-describe('the bounds of requests', () => {
+describe('the limits of requests', () => {
   const marks = { key: 'none', to: '14155551000', id: 'trick', paths: { get: right, post: right } };
   const tricks = [...framingTricks(marks), ...behindUpgrade(marks)];
   const honest = honestTo(right, 'honest');

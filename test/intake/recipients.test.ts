@@ -55,7 +55,7 @@ afterAll(() => service.close());
 
 const read = async (path: string) => record((await service.ask('GET', path)).json);
 
-it('each recipient of the sandbox comes to what it promises with twins, twice each, in disorder', async () => {
+it('each recipient of the sandbox reaches the documented state with twins and repeats, out of order', async () => {
   const prefix = '1415557';
   const troubled = { twins: true, duplicates: 1, disorderMs: 60_000, seed: 7 };
   expect(service.simulator.webhooks.change(troubled)).toBeUndefined();

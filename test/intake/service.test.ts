@@ -47,7 +47,7 @@ const metric = async (service: Service, name: string) => {
   return text.split('\n').filter((line) => line.startsWith(`wati_bff_intake_${name}`));
 };
 
-it('records webhooks, applies them, and tells of them in its metrics without the token', async () => {
+it('records webhooks, applies them, and counts them in its metrics without the token', async () => {
   let now = Date.parse('2026-11-30T10:00:00Z');
   const { service, url } = await started({ seams: { now: () => now } });
   const { json } = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
@@ -88,7 +88,7 @@ it('records webhooks, applies them, and tells of them in its metrics without the
   await service.close();
 });
 
-it('has nothing of one port on the other, and no log of either holds an address of a webhook', async () => {
+it('serves nothing of one port on the other, and logs no address of a webhook', async () => {
   const { service, url } = await started();
   for (const path of ['/health/live', '/health/ready', '/metrics', '/docs', '/openapi.json', '/v1/messages', '/']) {
     expect(await get(`${url}${path}`)).toEqual({ status: 404, text: '' });
@@ -105,7 +105,7 @@ it('has nothing of one port on the other, and no log of either holds an address 
   await service.close();
 });
 
-it('goes down after the main listener: webhooks are taken until the last send has ended, and then the spool is closed', async () => {
+it('closes after the main listener: webhooks are recorded until the last send has ended, and then the spool is closed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-service-'));
   const path = join(folder, 'spool.db');
   // A spool goes with PostgreSQL alone, which nothing here connects to.
@@ -134,7 +134,7 @@ it('goes down after the main listener: webhooks are taken until the last send ha
   rmSync(folder, { recursive: true });
 });
 
-it('is not there unless it is asked for', async () => {
+it('is absent by default', async () => {
   const service = await startService();
   expect(service.logs().filter(({ intakePort }) => intakePort !== undefined)).toEqual([]);
   expect(await metric(service, 'events_total')).toEqual([]);

@@ -19,7 +19,7 @@ const row = (n: number, body = `{"n":${n}}`): IntakeRow => ({
 const rows = (count: number) => Array.from({ length: count }, (_, n) => row(n));
 const away = new Error('the database is away');
 
-it('takes all while the store is away, and moves all on when it is back', async () => {
+it('records everything while the store is unavailable, and moves it when the store is back', async () => {
   const target = memorySink();
   target.state.failure = away;
   const faults: unknown[] = [];
@@ -49,7 +49,7 @@ it('takes all while the store is away, and moves all on when it is back', async 
   await spool.close();
 });
 
-it('does not ask a store that is away anew for each event that comes in', async () => {
+it('does not retry an unavailable store for each event', async () => {
   const target = memorySink();
   target.state.failure = away;
   const spool = new Spool({ path: newPath(), target: target.sink, retryMs: 60_000 });
@@ -58,7 +58,7 @@ it('does not ask a store that is away anew for each event that comes in', async 
   await spool.close();
 });
 
-it('keeps what a process left behind, for the next one, and deletes what has moved on', async () => {
+it('keeps what a process left, for the next one, and deletes what was moved', async () => {
   const path = newPath();
   const target = memorySink();
   target.state.failure = away;
@@ -79,7 +79,7 @@ it('keeps what a process left behind, for the next one, and deletes what has mov
   }
 });
 
-it('lets one row that the store does not take hold up no other', async () => {
+it('does not let one row that the store refuses block the others', async () => {
   const target = memorySink();
   const moved: string[] = [];
   const picky = {

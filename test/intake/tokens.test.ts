@@ -82,13 +82,13 @@ describe('the tokens file', () => {
     expect(fault).not.toMatch(/[0-9a-f]{16}/i);
   });
 
-  it('tells every fault at once, and of very many the first', () => {
+  it('reports every fault at once, and of very many the first', () => {
     const wrong = Array.from({ length: 30 }, (_, n) => ({ ...entry, name: `n${n}`, tokenSha256: [] }));
     expect(() => parseTokens(JSON.stringify(wrong))).toThrow(/^n0: .*; n19: [^;]*; and 10 more$/);
   });
 });
 
-it('lets a token be replaced while the service runs, and keeps to the old file while the new one has faults', async () => {
+it('allows a token to be replaced while the service runs, and keeps the old file while the new one has faults', async () => {
   const path = join(folder, 'tokens.json');
   // As Kubernetes swaps a mounted secret.
   let versions = 0;
@@ -143,7 +143,7 @@ it('cannot begin with a file that has faults, or with none', () => {
   expect(() => tokensFromFile(path, { onChange: () => {} })).toThrow(/must be a list/);
 });
 
-it('is edited as a whole: refused, it stands as it was', () => {
+it('is edited as a whole, and unchanged if the edit is refused', () => {
   const path = join(folder, 'edited.json');
   const next = { name: 'acme', connectionId: 'c1', sha256: sha('one') };
   expect(() => editTokensFile(path, (all) => withToken(all, next))).toThrow(/ENOENT/);

@@ -26,7 +26,7 @@ function aWatch(ago: (Omit<ListeningNote, 'connectionId'> | 'away')[]) {
 
 const usual = { agoMs: minuteMs, wallAgoMs: minuteMs };
 
-it('notes what was heard, and knows of a gap by either clock', async () => {
+it('notes what it received, and detects a gap by either clock', async () => {
   const { watch, notes, gaps } = aWatch([
     usual,
     usual,
@@ -51,7 +51,7 @@ it('notes what was heard, and knows of a gap by either clock', async () => {
   expect(gaps.map(([, from]) => Math.floor(from))).toEqual([2, 2]);
 });
 
-it('looks for what was refused once it can note again, of the connection that it was of', async () => {
+it('reports a gap for the connection of a refused webhook once it can write a note again', async () => {
   const { watch, notes, gaps, faults } = aWatch([usual, 'away', usual, usual]);
   await watch.note();
   watch.refused('c1');

@@ -8,7 +8,7 @@ const key = 'mtn_live-7Qz.4fK1~Xp9sT2vB8wR6yU3';
 const finder = new KeyFinder(() => [key]);
 
 describe.each(Object.entries(encodings))('a key %s', (_name, encode) => {
-  it('is found, whatever stands around it', () => {
+  it('is found, whatever text surrounds it', () => {
     for (const [before, behind] of [
       ['', ''],
       ['{"message":"', '"}'],
@@ -49,7 +49,7 @@ it('finds no key where there is none', () => {
     expect(finder.isIn(bytes.toString('latin1'))).toBe(false);
 });
 
-it('knows present and former keys from the first look on', () => {
+it('finds current and former keys from the first scan on', () => {
   let current = 'q7Xz41mPa9Lk20Vb';
   const keys = rememberKeys(() => current);
   const own = new KeyFinder(keys.all);
@@ -59,13 +59,13 @@ it('knows present and former keys from the first look on', () => {
   expect(own.isIn('yB6oKd92gFq4iTx8')).toBe(false);
 });
 
-it('cuts a key out as it is, and says where that is not enough', () => {
+it('removes a key, and reports if that is not possible', () => {
   expect(finder.without(`a ${key} b ${key}`)).toBe('a [secret] b [secret]');
   expect(finder.without(`a ${Buffer.from(key).toString('base64')}`)).toBeUndefined();
   expect(finder.without('nothing')).toBe('nothing');
 });
 
-it('takes one pass, however an answer is made to hold it up', () => {
+it('takes one pass, whatever the answer', () => {
   const worst = ['%25', '&amp;#', '\\\\u00', '=3D', 'mtn_live-7Qz', '\\\\\\u005c'].map((piece) =>
     piece.repeat(Math.ceil(65_536 / piece.length)),
   );

@@ -12,7 +12,7 @@ import { encodings } from './encodings.ts';
 const key = 'mtn_live-7Qz.4fK1~Xp9sT2vB8wR6yU3';
 const forms = Object.entries(encodings);
 
-describe('what happened to a send, where the answer quotes the key', () => {
+describe('the outcome of a send, if the answer quotes the key', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection }, simulator: { key } });
@@ -58,7 +58,7 @@ describe('what happened to a send, where the answer quotes the key', () => {
     expect(answer.text).not.toContain(key);
   });
 
-  it('is told with a 502 of a read, whatever the status, and of credentials as before', async () => {
+  it('is a 502 for a read, whatever the status, and a refusal of credentials as before', async () => {
     for (const status of [200, 400, 404, 409, 422]) {
       service.simulator.script('getContacts', { status, body: `{"message":"invalid api key ${key}"}` });
       const answer = await service.ask('GET', '/v1/contacts');
@@ -75,7 +75,7 @@ describe('what happened to a send, where the answer quotes the key', () => {
   });
 });
 
-describe('a key in a body that flows through', () => {
+describe('a key in a streamed body', () => {
   let service: Service;
   let gateway: Server;
   let answer: RequestListener = () => {};
@@ -115,22 +115,25 @@ describe('a key in a body that flows through', () => {
     }
   });
 
-  it.each(routes)('%s %s: a refusal that quotes it, or breaks off, is one of the credentials', async (method, path) => {
-    for (const status of [401, 403]) {
-      for (const name of ['body', 'header', 'end']) {
-        answer = (_request, response) => {
-          response.writeHead(status, { 'content-type': 'text/plain', ...(name === 'header' && { 'x-key': key }) });
-          if (name === 'end') response.write('Not available in your', () => response.destroy());
-          else response.end(name === 'body' ? `${key} is not allowed` : 'Operators may not do this');
-        };
-        const told = await service.ask(method, path);
-        expect(told.json, name).toMatchObject({ type: problem('upstream-unauthorized'), upstream: { status } });
-        if (method === 'POST') expect(told.json).toMatchObject({ outcome: 'rejected' });
+  it.each(routes)(
+    '%s %s: a refusal that quotes it, or is cut off, counts as one of the credentials',
+    async (method, path) => {
+      for (const status of [401, 403]) {
+        for (const name of ['body', 'header', 'end']) {
+          answer = (_request, response) => {
+            response.writeHead(status, { 'content-type': 'text/plain', ...(name === 'header' && { 'x-key': key }) });
+            if (name === 'end') response.write('Not available in your', () => response.destroy());
+            else response.end(name === 'body' ? `${key} is not allowed` : 'Operators may not do this');
+          };
+          const told = await service.ask(method, path);
+          expect(told.json, name).toMatchObject({ type: problem('upstream-unauthorized'), upstream: { status } });
+          if (method === 'POST') expect(told.json).toMatchObject({ outcome: 'rejected' });
+        }
       }
-    }
-  });
+    },
+  );
 
-  it.each(routes)('%s %s: later on it breaks the answer off before it', async (method, path) => {
+  it.each(routes)('%s %s: later on the answer is aborted before it', async (method, path) => {
     const head = 'x'.repeat(200_000);
     for (const quote of [
       key,
@@ -153,7 +156,7 @@ describe('a key in a body that flows through', () => {
     }
   });
 
-  it('is found in what is packed', async () => {
+  it('is found in compressed bodies', async () => {
     answer = (_request, response) => {
       response.writeHead(200, { 'content-type': 'image/png', 'content-encoding': 'gzip' }).end(gzipSync(`a ${key}`));
     };
@@ -177,7 +180,7 @@ describe('a key in a body that flows through', () => {
     }
   });
 
-  it('lets the headers go on that are what they should be, and no other', async () => {
+  it('passes valid headers on, and no other', async () => {
     answer = (_request, response) =>
       response
         .writeHead(200, { 'content-type': 'text/html\u00e9', 'content-disposition': 'x; y', 'retry-after': '7' })

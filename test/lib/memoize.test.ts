@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { memoizeLast } from '../../src/lib/memoize.ts';
 
 describe('oncePer', () => {
-  it('makes once for one object, however many ask in the turn of the loop in which it came', async () => {
+  it('computes once per object, however often it is called in that turn of the event loop', async () => {
     const make = vi.fn((key: object) => ({ of: key }));
     const of = memoizeLast(make);
     const key = {};
@@ -12,7 +12,7 @@ describe('oncePer', () => {
     expect(make).toHaveBeenCalledTimes(1);
   });
 
-  it('makes anew for another object that is equal', () => {
+  it('computes again for another object that is equal', () => {
     const make = vi.fn((_key: object) => 'text');
     const of = memoizeLast(make);
     of({});
@@ -29,7 +29,7 @@ describe('oncePer', () => {
     expect(make).toHaveBeenCalledTimes(1);
   });
 
-  it('holds nothing after that turn', async () => {
+  it('keeps nothing after that turn', async () => {
     const make = vi.fn((_key: object) => 'text');
     const of = memoizeLast(make);
     const key = {};

@@ -27,8 +27,8 @@ async function linesOf(states: Ready[], settings: object = {}, scopes = ['messag
   return lines;
 }
 
-describe('the line at the start', () => {
-  it('says what runs, and that it can work', async () => {
+describe('the log line of the start', () => {
+  it('reports what runs, and that it can work', async () => {
     expect(await linesOf([fine])).toEqual([
       {
         level: 30,
@@ -93,7 +93,7 @@ describe('the line at the start', () => {
     ]);
   });
 
-  it('takes any host of Maton', async () => {
+  it('accepts any host of Maton', async () => {
     expect(await linesOf([fine], { MATON_GATEWAY_URL: 'https://eu.gateway.maton.ai' })).toHaveLength(1);
   });
 });

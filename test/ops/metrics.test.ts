@@ -59,7 +59,7 @@ const valueIn = (metric: string, labels: Record<string, string> = {}) =>
   )?.value;
 
 describe('the metrics', () => {
-  it('tell how things stand', () => {
+  it('report the state of the service', () => {
     expect(valueIn('wati_bff_ready')).toBe(1);
     for (const dependency of ['store', 'gateway', 'key', 'connection']) {
       expect(valueIn('wati_bff_dependency_up', { dependency }), dependency).toBe(1);

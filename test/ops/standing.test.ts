@@ -33,7 +33,7 @@ const scraping = (standing: Partial<GaugeSources>) => {
       ?.samples.map(({ value }) => value);
 };
 
-it('leaves out what the store cannot tell, and tells it again', async () => {
+it('leaves out values that the store cannot read, and reports them again later', async () => {
   let works = false;
   const scrape = scraping({
     sends: async () => {
@@ -47,7 +47,7 @@ it('leaves out what the store cannot tell, and tells it again', async () => {
   expect(await scrape('recorded_sends')).toEqual([1]);
 });
 
-it('tells of a faulty callers file, and how old the version in force is', async () => {
+it('reports a faulty callers file, and the age of the version in force', async () => {
   let valid = true;
   let now = 5_000;
   const scrape = scraping({ callersFile: () => ({ valid, sinceMs: 3_000 }), now: () => now });
@@ -60,7 +60,7 @@ it('tells of a faulty callers file, and how old the version in force is', async 
   expect(await scrape('callers_file_age_seconds')).toEqual([0]);
 });
 
-it('does not wait for a store that hangs, and asks it once', async () => {
+it('does not wait for a store that hangs, and asks it only once', async () => {
   let asked = 0;
   const scrape = scraping({
     sends: () => {
@@ -89,14 +89,14 @@ it('counts the records no more often than the store can bear', async () => {
   vi.restoreAllMocks();
 });
 
-it('tells what readiness does not know by leaving it out', async () => {
+it('leaves out values that readiness does not know', async () => {
   const unknown = { status: 'draining', store: 'failing', gateway: 'unreachable' } as const;
   const scrape = scraping({ ready: async () => ({ ...unknown, key: 'unknown', connection: 'unknown' }) });
   expect(await scrape('ready')).toEqual([0]);
   expect(await scrape('dependency_up')).toEqual([0, 0]);
 });
 
-it('times the database itself, and counts what it did not do', async () => {
+it('measures the duration of database operations, and counts failed ones', async () => {
   const uses: [string, boolean][] = [];
   const store = await openStore('memory:', {
     ...OPTIONS,
@@ -118,7 +118,7 @@ it('times the database itself, and counts what it did not do', async () => {
   ]);
 });
 
-it('tells that the key is refused', async () => {
+it('reports that the key is refused', async () => {
   const service = await startService();
   service.simulator.tenant.settings.matonKey = 'revoked';
   const { text } = await service.ask('GET', '/metrics');

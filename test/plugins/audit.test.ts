@@ -14,7 +14,7 @@ const to = '14155551000';
 const keyId = hash('sha256', allKey).slice(0, 8);
 const field = (json: unknown, name: string) => (isRecord(json) ? String(json[name]) : 'none');
 
-describe('the log line of what somebody may have to answer for', () => {
+describe('the audit line', () => {
   let service: Service;
   let failing: ReturnType<typeof failingStore>;
   beforeAll(async () => {

@@ -24,7 +24,7 @@ describe('the examples of the document', () => {
       }),
     );
 
-  it('show an answer for each success, which keeps its schema and has no property that the schema has not', () => {
+  it('show an answer for each success, which conforms to its schema and has no other property', () => {
     expect(answersIn().filter(({ media }) => media.example === undefined)).toEqual([]);
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     ajv.addSchema(closed(document), 'document');
@@ -36,7 +36,7 @@ describe('the examples of the document', () => {
     expect(answersIn().length).toBeGreaterThan(45);
   });
 
-  it('show a problem of each type that an operation can answer, of its own status and on a path that is there', () => {
+  it('show a problem of each type that an operation can answer, with its status and an existing path', () => {
     const shown = record(record(document.components).examples);
     const ajv = new Ajv2020({ strict: false });
     ajv.addSchema(closed(document), 'document');

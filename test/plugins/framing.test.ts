@@ -21,7 +21,7 @@ const honest = honestRequest('honest');
 const { message, line, get, post, target } = wording(marks);
 const size = `Content-Length: ${message.length}`;
 
-describe('the bounds of requests', () => {
+describe('the limits of requests', () => {
   it.each(tricks)('hold against %s', async (_name, bytes, outcome) => {
     const before = service.simulator.ledger.sendsTo('14155551000').length;
     // A refused connection is read to its end, so that a second answer would be seen.
@@ -44,12 +44,12 @@ describe('the bounds of requests', () => {
 
   it('are tried in at least 140 ways', () => expect(tricks.length).toBeGreaterThanOrEqual(140));
 
-  it('end a CONNECT without a word', async () => {
+  it('close a CONNECT unanswered', async () => {
     const { answers, ended } = await say(service.url, `CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${honest}`, 9);
     expect({ answers, ended }).toEqual({ answers: [], ended: true });
   });
 
-  it('are no way around the key: an unknown path in absolute form is a 401 as well', async () => {
+  it('do not bypass the key: an unknown path in absolute form is a 401 as well', async () => {
     const { answers } = await say(service.url, target('http://a/v1/nothing'), 1);
     expect(answers.map(({ status }) => status)).toEqual([401]);
   });
@@ -71,7 +71,7 @@ describe('what cannot be read', () => {
   });
 });
 
-describe('a caller who expects', () => {
+describe('a client with Expect', () => {
   it.each(['a-cookie', 'x-100-continue', '100-continue, a-cookie'])('%s hears of it as of any fault', async (what) => {
     const bytes = post([size, `Expect: ${what}`], message) + honest;
     const before = service.simulator.ledger.sendsTo('14155551000').length;
@@ -82,7 +82,7 @@ describe('a caller who expects', () => {
     expect(service.simulator.ledger.sendsTo('14155551000').length - before).toBe(0);
   });
 
-  it('to be told to go on is told so, and HTTP/1.0 expects nothing', async () => {
+  it('gets 100 Continue, and HTTP/1.0 does not', async () => {
     const { answers } = await say(service.url, post([size, 'Expect: 100-Continue'], message), 2);
     expect(answers.map(({ status }) => status)).toEqual([100, 201]);
     const old = get('Expect: a-cookie').replace('HTTP/1.1', 'HTTP/1.0');
@@ -110,7 +110,7 @@ describe('every answer', () => {
     for (const header of guarded) expect(answers[0]?.headers.toLowerCase()).toContain(header);
   });
 
-  it('opens nothing to pages of other origins', async () => {
+  it('allows nothing to pages of other origins', async () => {
     for (const bytes of [
       get('Origin: https://evil.example'),
       line(
@@ -124,7 +124,7 @@ describe('every answer', () => {
   });
 });
 
-it('takes no more connections than it is told, and new ones once others have gone', async () => {
+it('accepts at most the configured number of connections, and new ones once others have closed', async () => {
   const { port } = new URL(service.url);
   const open = await Promise.all(
     Array.from({ length: 30 }, async () => {
@@ -145,7 +145,7 @@ it('takes no more connections than it is told, and new ones once others have gon
   await expect.poll(async () => (await say(service.url, honest, 1)).answers.length).toBe(1);
 });
 
-it('does not act on a request that comes in whole after its caller was told that it was too slow', async () => {
+it('does not process a request that arrives completely after its client was told that it was too slow', async () => {
   const slow = await startService({ settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' } });
   slow.app.server.headersTimeout = 200;
   const bytes = post([size], message);
@@ -165,11 +165,11 @@ it('does not act on a request that comes in whole after its caller was told that
   await slow.close();
 });
 
-describe('a wish to speak another protocol', () => {
+describe('a request to upgrade the protocol', () => {
   const upgrade = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA';
   const ask = (tail: string) => say(service.url, `GET /v1/templates HTTP/1.1\r\nHost: a\r\n${tail}`, 9);
 
-  it('does not cut a request behind it in halves: its body is never read as a request', async () => {
+  it('does not split a request that follows it: its body is never read as a request', async () => {
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
     socket.on('error', () => {});
     let text = '';
@@ -186,7 +186,7 @@ describe('a wish to speak another protocol', () => {
     expect(text).toMatch(/^connection: close\r$/im);
   });
 
-  it('changes nothing else of an answer: a fault is a fault, and a 101 is never said', async () => {
+  it('changes nothing else about an answer, and is never answered 101', async () => {
     for (const tail of [`${upgrade}\r\n\r\n`, `Authorization: Bearer ${allKey}\r\n${upgrade}\r\n\r\n`]) {
       const { answers, ended } = await ask(tail);
       expect(answers.map(({ status }) => status)).toEqual([tail.startsWith('Auth') ? 200 : 401]);

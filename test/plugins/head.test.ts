@@ -33,7 +33,7 @@ describe('HEAD', () => {
     Object.fromEntries(Object.entries(headers).filter(([name]) => !own.includes(name)));
   const calls = () => service.simulator.ledger.entries.length;
 
-  it('answers on every GET route as GET does, by the same calls, and without the body', async () => {
+  it('answers on every GET route as GET does, with the same calls, and without the body', async () => {
     expect(gets.length).toBeGreaterThan(20);
     for (const operation of gets) {
       const before = calls();
@@ -65,7 +65,7 @@ describe('HEAD', () => {
     expect(statuses.map(({ status }) => status)).toContain(429);
   });
 
-  it('names the length of a file, and lets its bytes be', async () => {
+  it('has the length of a file without reading its bytes', async () => {
     const head = await ask('HEAD', `/v1/media?path=${png}`);
     expect(head).toMatchObject({
       status: 200,

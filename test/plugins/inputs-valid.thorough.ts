@@ -12,7 +12,7 @@ const seeded = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 const beyondSchemas =
   /is in the future|repeats the label|rows in all|more than one section|(is|not) (required )?for a (text )?header|for headers of type|is too long for WATI|is not a cursor|is not a time|is no caller of the callers file/;
 
-describe('input that keeps the rules', () => {
+describe('valid input', () => {
   let service: Service;
   let operations: Operation[];
   beforeAll(async () => {
@@ -26,7 +26,7 @@ describe('input that keeps the rules', () => {
   // Closing fails if anything that reached the simulator broke what Maton and WATI document.
   afterAll(() => service.close());
 
-  it(`is no 400 and no fault of ours, nor one of WATI's rules (seed ${seed})`, async () => {
+  it(`is no 400, no internal error, and breaks no rule of WATI (seed ${seed})`, async () => {
     for (const operation of operations) {
       let taken = 0;
       const inputs = fc.record({ body: validOf(operation.body ?? { type: 'object' }), ...parametersOf(operation) });
@@ -78,7 +78,7 @@ describe('input that keeps the rules', () => {
   }
 });
 
-describe('what a request may say in more than one way', () => {
+describe('equivalent forms of a request', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -94,7 +94,7 @@ describe('what a request may say in more than one way', () => {
     });
   const good = '{"to":"14155551001","text":"Hello"}';
 
-  it('takes the last of two equal keys, on the way to WATI as well', async () => {
+  it('take the last of two equal keys, also in what WATI gets', async () => {
     const answer = await text('{"to":"not a number","text":"first","to":"14155551000","text":"second"}');
     expect(answer.status).toBe(201);
     const sent = service.simulator.ledger.of('sendSessionMessage');

@@ -83,7 +83,7 @@ const wrongTexts = [
   'true',
 ];
 
-describe('input that breaks a rule', () => {
+describe('invalid input', () => {
   let service: Service;
   let operations: Operation[];
   let expectProblem: ReturnType<typeof problemChecker>;
@@ -127,7 +127,7 @@ describe('input that breaks a rule', () => {
     });
   };
 
-  it('has no place where anything goes: each object is closed, each text, list and number bounded', () => {
+  it('has a schema without loopholes: each object is closed, each text, list and number bounded', () => {
     const places = operations.flatMap(({ id, body, parameters }) => [
       ...(body === undefined ? [] : loosePlaces(body, id)),
       ...parameters

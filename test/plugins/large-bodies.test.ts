@@ -11,7 +11,7 @@ const unknownNames = (count: number) =>
 const broadcast = (recipients: unknown[]) => ({ template: 'welcome', broadcastName: 'sale', recipients });
 
 /** Ajv makes an object of every fault: without a bound, one body of these takes hundreds of megabytes. */
-describe('a large body at fault', () => {
+describe('a large body with faults', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -60,11 +60,11 @@ describe('a large body at fault', () => {
       },
     ],
   ];
-  it.each(many)('is told its first fault: %s', async (_name, path, body, first) => {
+  it.each(many)('is answered with its first fault: %s', async (_name, path, body, first) => {
     expect(errorsOf(await post(path, body))).toEqual([expect.objectContaining(first)]);
   });
 
-  it('is told a hundred where it is no larger than a broadcast may well be', async () => {
+  it('is answered with a hundred faults if it is no larger than a broadcast may be', async () => {
     const errors = errorsOf(await post('/v1/broadcasts', broadcast(list(10_000, { to: 1, parameters }))));
     expect(errors).toHaveLength(100);
     expect(errors[99]).toMatchObject({ pointer: '/recipients/99/to' });

@@ -85,7 +85,7 @@ describe('the log of a run over every route', () => {
   });
   afterAll(() => service.close());
 
-  it('has one line for each request, with its pattern, caller, status, time and what the upstream said', async () => {
+  it('has one line for each request, with its pattern, caller, status, time and upstream status', async () => {
     for (const operation of operations) {
       const before = requestLines(service).length;
       const answer = await call(service, operation);
@@ -149,7 +149,7 @@ describe('the log of a run over every route', () => {
   });
 });
 
-it('the log of a service whose way out is broken has the fault, and nothing that is nobody’s business', async () => {
+it('the log of a service whose upstream fails contains the error, and nothing confidential', async () => {
   const broken = () => {
     throw new Error('the way out is broken');
   };
@@ -192,7 +192,7 @@ it('the log of a service whose way out is broken has the fault, and nothing that
 });
 
 describe('the logger', () => {
-  it('takes every secret out at last, in whatever field or text it stands', () => {
+  it('removes every secret, in whatever field or text it is', () => {
     let log = '';
     const write = (line: string) => {
       log += line;
@@ -242,7 +242,7 @@ it('the address that authorizes a connection is in the answer to its creation an
   await service.close();
 });
 
-describe('a text of a caller’s own', () => {
+describe('a text that a caller chose', () => {
   it.each([
     ['+1 415 - 555 - 1000', '+***1000'],
     ['+1 415 – 555 – 1000', '+***1000'],
@@ -253,6 +253,6 @@ describe('a text of a caller’s own', () => {
     ['14155551000, 14155551001', '***1001'],
   ])('has no number left: %j', (number, masked) => expect(maskedIn(`call ${number} now`)).toBe(`call ${masked} now`));
 
-  it('keeps what is too short for one, and what letters part', () =>
+  it('keeps numbers that are too short, or separated by letters', () =>
     expect(maskedIn('ticket 12 of 34, order A123B456')).toBe('ticket 12 of 34, order A123B456'));
 });

@@ -63,7 +63,7 @@ describe('a 401', () => {
 });
 
 describe('a body', () => {
-  it('that is empty is none, whatever type it has: no fault where none is wanted, else said in words', async () => {
+  it('that is empty counts as absent, whatever its type: accepted if none is needed, else refused in words', async () => {
     for (const operation of operations.filter(
       ({ method, form, path }) => method !== 'GET' && !form && !path.startsWith('/v1/native/'),
     )) {
@@ -87,7 +87,7 @@ describe('a body', () => {
     expect(chunks.status).toBe(404);
   });
 
-  it('of another type is a 415 that says what came and what is wanted', async () => {
+  it('of another type is a 415 that names the received and the expected type', async () => {
     for (const operation of operations.filter(({ body, form }) => body !== undefined || form)) {
       const wanted = operation.form ? 'multipart/form-data' : 'application/json';
       const { headers } = goodRequest(operation);
@@ -119,7 +119,7 @@ describe('a body', () => {
     },
   );
 
-  it('that says it is coded as identity is taken', async () => {
+  it('that is coded as identity is accepted', async () => {
     const body = '{"to":"14155551000","text":"Hello"}';
     expect((await ask('POST', '/v1/messages/text', { ...json, 'content-encoding': 'Identity' }, body)).status).toBe(
       201,
@@ -127,7 +127,7 @@ describe('a body', () => {
   });
 });
 
-describe('a path that nobody serves', () => {
+describe('an unknown path', () => {
   it.each([
     ['/v1/mesages/text', '/v1/messages/text'],
     ['/v1/broadcasts/one/resum', '/v1/broadcasts/{id}/resume'],
@@ -142,7 +142,7 @@ describe('a path that nobody serves', () => {
     expect([answer.status, detailOf(answer)]).toEqual([404, `there is no such path; did you mean ${meant}?`]);
   });
 
-  it('is told by no more than its beginning', async () => {
+  it('is quoted only in part', async () => {
     for (const path of [`/v1/${'a'.repeat(5_000)}`, `/${'b/'.repeat(3_000)}`, '/v1/%3Cscript%3E']) {
       const answer = await ask('GET', path);
       expect(answer.status).toBe(404);
@@ -151,7 +151,7 @@ describe('a path that nobody serves', () => {
     }
   });
 
-  it('tells who has no key nothing of the paths', async () => {
+  it('reveals nothing about paths without a key', async () => {
     const answer = await wire(service.url, { method: 'GET', path: '/v1/contact', key: null });
     expect([answer.status, answer.text]).toEqual([401, expect.not.stringContaining('did you mean')]);
   });

@@ -114,7 +114,7 @@ describe('the OpenAPI document', () => {
     expect(faultsIn((each) => each.body && lacks(each, '413', '415'))).toEqual([]);
   });
 
-  it('names whatever WATI, Maton and a template may bring up where a record or an id names the connection', () => {
+  it('lists the problems of WATI, Maton and templates for operations whose record or id names the connection', () => {
     const told = (id: string) =>
       operations
         .filter((each) => each.id === id)
@@ -141,7 +141,7 @@ describe('the OpenAPI document', () => {
     for (const [id, slugs] of Object.entries(wanted)) expect(told(id), id).toEqual(expect.arrayContaining(slugs));
   });
 
-  it('asks for no parameter that has a default', () => {
+  it('requires no parameter that has a default', () => {
     expect(
       faultsIn(({ parameters }) => parameters.some(({ required, schema }) => required && 'default' in schema)),
     ).toEqual([]);

@@ -98,7 +98,7 @@ describe('the type of a problem', () => {
     if (host.length > 4) expect(answer.text).not.toContain(host);
   });
 
-  it('repeats nothing of a Host that is not an address, whatever it is', async () => {
+  it('never repeats a Host that is no valid address', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: fc.constantFrom(...'a1.:-_[]%@/\\"<>?# ') }), async (host) => {
         const type = String(await missingFrom(host.trim()));
@@ -145,7 +145,7 @@ describe('the type of a problem', () => {
     expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
   });
 
-  it('names the host of each reader, where a refusal is replayed, and the record names none', async () => {
+  it('names the host of each client, if a refusal is replayed, and is not stored in the record', async () => {
     const send = (host: string) =>
       service.ask('POST', '/v1/messages/text', {
         headers: { host, 'idempotency-key': 'replayed' },

@@ -96,7 +96,7 @@ describe('every operation that needs a key', () => {
     ]);
   });
 
-  it('refuses two of a header that may stand once, whichever of them is right', async () => {
+  it('refuses a header that occurs twice and must not, whichever of the two is valid', async () => {
     const right = `Bearer ${allKey}`;
     const pairs: Record<string, string[][]> = {
       authorization: [

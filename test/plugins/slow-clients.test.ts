@@ -60,7 +60,7 @@ it.each(['/stream', '/whole'])('lets everybody take %s who takes it', async (pat
   expect(bytes).toBeGreaterThanOrEqual(parts * part.length);
 });
 
-it('lets who is told nothing wait', async () => {
+it('does not disconnect a client for which nothing is pending', async () => {
   const { socket, ended } = await ask(strict, '/events');
   expect(await Promise.race([ended, sleep(graceMs * 3, 'still here')])).toBe('still here');
   socket.destroy();

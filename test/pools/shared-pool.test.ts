@@ -14,14 +14,14 @@ const poolOf = (size: number) => {
 const takeMany = (pool: SharedPool, holder: string, n: number) =>
   Array.from({ length: n }, () => pool.take(holder)).filter((taken) => typeof taken === 'function');
 
-it('gives half to a holder that is alone, so that the next one finds room', () => {
+it('gives half to a single holder, so that there is capacity for the next', () => {
   const { pool } = poolOf(64);
   expect(takeMany(pool, 'greedy', 64)).toHaveLength(32);
   expect(pool.take('greedy')).toBe('share-spent');
   expect(pool.take('other')).toBeTypeOf('function');
 });
 
-it('gives a quarter to each while others ask, and the first piece to anybody as long as there is room', () => {
+it('gives a quarter to each of several active holders, and the first piece to anyone as long as there is capacity', () => {
   const { pool } = poolOf(8);
   const first = takeMany(pool, 'a', 1);
   expect(takeMany(pool, 'b', 8)).toHaveLength(2);
@@ -32,7 +32,7 @@ it('gives a quarter to each while others ask, and the first piece to anybody as 
   expect(pool.reading().refused['pool-full']).toBe(1);
 });
 
-it('counts a holder that was refused as one that asks, for ten seconds', () => {
+it('counts a refused holder as active for ten seconds', () => {
   const { pool, wait } = poolOf(8);
   const [release] = takeMany(pool, 'b', 1);
   release?.();
@@ -41,7 +41,7 @@ it('counts a holder that was refused as one that asks, for ten seconds', () => {
   expect(takeMany(pool, 'a', 8)).toHaveLength(2);
 });
 
-it('takes a piece back once, however often it is given', () => {
+it('releases a piece once, however often its release is called', () => {
   const { pool } = poolOf(8);
   const [release] = takeMany(pool, 'a', 2);
   release?.();

@@ -31,15 +31,15 @@ const many = async (limit: Limit, rate: number, count: number) =>
   (await Promise.all(Array.from({ length: count }, () => asked(limit, rate)))).filter((status) => status === 200)
     .length;
 
-describe('the own limit of a caller, over replicas', () => {
-  it('lets one burst pass, whichever replicas it comes to', async () => {
+describe('the rate limit of a caller, over replicas', () => {
+  it('admits one burst, whichever replicas it comes to', async () => {
     const source = await aSource();
     const limits = [createCallerLimiter(source, clock), createCallerLimiter(source, clock)];
     const passed = await Promise.all(limits.map((limit) => many(limit, 20, 30)));
     expect((passed[0] ?? 0) + (passed[1] ?? 0)).toBe(20);
   });
 
-  it('asks for all who wait at once, and for those to come: not once a request', async () => {
+  it('takes tokens for all waiting requests and some ahead, not once per request', async () => {
     const source = await aSource();
     const limit = createCallerLimiter(source, clock);
     for (let round = 0; round < 10; round++) {
@@ -52,7 +52,7 @@ describe('the own limit of a caller, over replicas', () => {
   });
 
   it.each([['counted here'], ['shared']])(
-    'is taken off for what a request costs besides, and no longer than a minute: %s',
+    'is charged for further calls of a request, for a minute at most: %s',
     async (how) => {
       const limit = createCallerLimiter(how === 'shared' ? await aSource() : undefined, clock);
       now += 100_000;
@@ -70,7 +70,7 @@ describe('the own limit of a caller, over replicas', () => {
     },
   );
 
-  it('refuses without asking until the next permit is due', async () => {
+  it('refuses without a store request until the next token is due', async () => {
     const source = await aSource();
     const limit = createCallerLimiter(source, clock);
     expect(await many(limit, 0.5, 1)).toBe(1);
@@ -80,7 +80,7 @@ describe('the own limit of a caller, over replicas', () => {
     expect(source.asks.length).toBe(length);
   });
 
-  it('is another one as soon as the rate in the file is', async () => {
+  it('changes as soon as the rate in the file does', async () => {
     const limit = createCallerLimiter(await aSource(), clock);
     expect(await many(limit, 10, 50)).toBe(10);
     // What the second before has spent is still spent.
@@ -90,7 +90,7 @@ describe('the own limit of a caller, over replicas', () => {
   });
 
   it.each(['refusing', 'silent'] as const)(
-    'is a careful share while the store is %s, and owes it afterwards',
+    'is a reduced share while the store is %s, which is charged afterwards',
     async (gone) => {
       const source = await aSource(4);
       const limit = createCallerLimiter(source, clock);

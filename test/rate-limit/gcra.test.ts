@@ -23,7 +23,7 @@ const gaps = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 20 }), 
 });
 
 describe('permits', () => {
-  it('are never more than burst + rate * t in any stretch of time', () => {
+  it('are never more than burst + rate * t in any period', () => {
     fc.assert(
       fc.property(rate, gaps, (rate, gaps) => {
         const times = grants(rate, gaps);
@@ -39,7 +39,7 @@ describe('permits', () => {
     );
   });
 
-  it('are granted after the wait that was told, and not a millisecond before', () => {
+  it('are granted after the announced wait, and not a millisecond before', () => {
     fc.assert(
       fc.property(rate, gaps, (rate, gaps) => {
         let arrivalTime = 0;
@@ -65,7 +65,7 @@ describe('permits', () => {
     expect(acquire(first.arrivalTime, 1_100, rate)).toEqual({ arrivalTime: 1_200, waitMs: 0 });
   });
 
-  it('come burst at once after a rest, then evenly', () => {
+  it('are granted as a burst after a pause, then evenly', () => {
     expect(grants({ perSecond: 10, burst: 3 }, [0, 0, 0, 0, 0, 100, 0, 50, 50])).toEqual([
       1_000, 1_000, 1_000, 1_100, 1_200,
     ]);

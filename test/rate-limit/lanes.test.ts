@@ -9,7 +9,7 @@ const times = (n: number, run: (index: number) => void): void => {
   for (let index = 0; index < n; index++) run(index);
 };
 
-describe('an idle budget', () => {
+describe('an idle rate limiter', () => {
   it('grants at once, with no timer, whatever the lane and the group', async () => {
     for (const lane of ['urgent', 'interactive', 'broadcast'] as const) {
       for (const group of [undefined, 'contacts', 'messages', 'templates'] as const) {
@@ -24,7 +24,7 @@ describe('an idle budget', () => {
     }
   });
 
-  it('saves up nothing: after an hour, one goes at once and the next a slot later', async () => {
+  it('saves no permits up: after an hour, one call starts at once and the next a slot later', async () => {
     const { time, ask, granted } = bench();
     await time.run(3_600_000);
     times(12, () => ask({}));
@@ -33,7 +33,7 @@ describe('an idle budget', () => {
     expect(gaps.slice(1).every((gap) => gap > 109 && gap < 111.5)).toBe(true);
   });
 
-  it('uses nine tenths of the limit when timers are a millisecond late', async () => {
+  it('uses nine tenths of the limit if timers are a millisecond late', async () => {
     const random = chance(3);
     const { time, budget, ask, granted } = bench({}, new FakeTime(() => random() * 2));
     times(700, () => ask({}));
@@ -62,7 +62,7 @@ describe('an idle budget', () => {
 
 describe('lanes', () => {
   it.each([2, 2.8, 5])(
-    'single sends, %d a second, leave broadcasts a fifth of the calls of a group',
+    'single sends, %d a second, leave a fifth of a group’s calls to broadcasts',
     async (perSecond) => {
       const { time, ask, granted } = bench({ plan: 'growth' });
       times(400, () => ask({ lane: 'broadcast', group: 'templates', caller: 'shop' }));
@@ -76,7 +76,7 @@ describe('lanes', () => {
   );
 
   it.each(['growth', 'pro', 'business'] as const)(
-    'a broadcast leaves the others places in the plan %s of WATI, and single sends leave one to login codes',
+    'a broadcast leaves calls to others in WATI’s plan %s, and single sends leave one to login codes',
     async (plan) => {
       const { time, ask } = bench({ plan });
       const template = (lane: Lane) => ask({ lane, group: 'templates', caller: lane });
@@ -95,7 +95,7 @@ describe('lanes', () => {
     },
   );
 
-  it('and calls of another group give it no claim to those places, however many they are', async () => {
+  it('and calls of another group give a broadcast no claim to those calls, however many they are', async () => {
     const { time, ask } = bench({ plan: 'growth' });
     times(2_000, () => ask({ lane: 'broadcast', group: 'templates', caller: 'shop' }));
     const singles: Outcome[] = [];
@@ -129,20 +129,23 @@ describe('lanes', () => {
     expect(one.at - one.askedAt).toBeLessThanOrEqual(212);
   });
 
-  it.each([1, 3, 40])('a broadcast with %i asks at a time has a fifth of the slots under a flood', async (depth) => {
-    const { time, ask, outcomes, granted } = bench();
-    times(600, (n) => ask({ caller: `c${n % 3}` }));
-    const isBroadcast = ({ ask }: Outcome): boolean => ask.lane === 'broadcast';
-    while (granted().length < 500) {
-      const missing = depth - count(outcomes, (each) => isBroadcast(each) && each.how === 'waiting');
-      times(missing, () => ask({ lane: 'broadcast' }));
-      await time.run(20);
-    }
-    expect(count(granted().slice(0, 500), isBroadcast)).toBeGreaterThanOrEqual(depth === 1 ? 83 : 99);
-    expect(count(granted().slice(0, 500), isBroadcast)).toBeLessThanOrEqual(101);
-  });
+  it.each([1, 3, 40])(
+    'a broadcast with %i requests at a time gets a fifth of the slots under a flood',
+    async (depth) => {
+      const { time, ask, outcomes, granted } = bench();
+      times(600, (n) => ask({ caller: `c${n % 3}` }));
+      const isBroadcast = ({ ask }: Outcome): boolean => ask.lane === 'broadcast';
+      while (granted().length < 500) {
+        const missing = depth - count(outcomes, (each) => isBroadcast(each) && each.how === 'waiting');
+        times(missing, () => ask({ lane: 'broadcast' }));
+        await time.run(20);
+      }
+      expect(count(granted().slice(0, 500), isBroadcast)).toBeGreaterThanOrEqual(depth === 1 ? 83 : 99);
+      expect(count(granted().slice(0, 500), isBroadcast)).toBeLessThanOrEqual(101);
+    },
+  );
 
-  it('what it waits for does not change: all of it goes to whoever is alone', async () => {
+  it('a broadcast that is alone gets all slots', async () => {
     for (const lane of ['urgent', 'interactive', 'broadcast'] satisfies Lane[]) {
       const { time, ask, granted } = bench();
       times(30, () => ask({ lane }));
@@ -153,7 +156,7 @@ describe('lanes', () => {
 });
 
 describe('callers of one lane', () => {
-  it('have their part by weight within 10 %, however many of them each asks at once', async () => {
+  it('get their share by weight within 10 %, however many requests each has queued', async () => {
     const weights = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(weights, fc.nat(), async (weights, seed) => {
@@ -175,7 +178,7 @@ describe('callers of one lane', () => {
     );
   });
 
-  it('a newcomer does not wait for the thousand of another', async () => {
+  it('a new caller does not wait for the thousand requests of another', async () => {
     const { time, ask } = bench();
     times(1_000, () => ask({ caller: 'flood' }));
     await time.run(5_000);
@@ -185,7 +188,7 @@ describe('callers of one lane', () => {
     expect(one.promisedMs).toBeLessThanOrEqual(3 * 107);
   });
 
-  it('who leaves and comes back has no more than who stays', async () => {
+  it('a caller that leaves and comes back gets no more than one that stays', async () => {
     const { time, ask, outcomes, granted } = bench();
     times(300, () => ask({ caller: 'stays' }));
     for (let n = 0; n < 1_000; n++) {

@@ -6,8 +6,8 @@ const times = (n: number, run: (index: number) => void): void => {
   for (let index = 0; index < n; index++) run(index);
 };
 
-describe('the limits of the plan', () => {
-  it('let a burst through, then hold up their own group alone, also within one caller', async () => {
+describe('the limits of WATI’s plan', () => {
+  it('allow a burst, then delay only their own group, even for the same caller', async () => {
     const { time, ask } = bench({ plan: 'growth' });
     const reads = Array.from({ length: 40 }, () => ask({ group: 'messages' }));
     const others = Array.from({ length: 40 }, () => ask({}));
@@ -23,14 +23,14 @@ describe('the limits of the plan', () => {
     expect(count(reads, ({ how }) => how === 'granted')).toBe(40);
   });
 
-  it('leave room for what two calls may differ in on their way', async () => {
+  it('leave a margin for network jitter', async () => {
     const { time, ask } = bench({ plan: 'growth', perSecond: 1_000 });
     const reads = Array.from({ length: 11 }, () => ask({ group: 'contacts' }));
     await time.run(20_000);
     expect((reads[10]?.at ?? 0) - (reads[0]?.at ?? 0)).toBeGreaterThanOrEqual(10_050);
   });
 
-  it('and who they hold up is not reckoned to be in the way of others', async () => {
+  it('and delayed calls are not counted as being ahead of others', async () => {
     const { time, ask } = bench({ plan: 'growth' });
     times(500, () => ask({ lane: 'urgent', group: 'messages' }));
     await time.run(2_000);
@@ -39,7 +39,7 @@ describe('the limits of the plan', () => {
     expect(one.how).toBe('granted');
   });
 
-  it('and who was held up has not saved up turns', async () => {
+  it('and delayed callers have not saved permits up', async () => {
     const { time, ask, granted } = bench({ plan: 'growth' });
     times(30, () => ask({ caller: 'reader', group: 'messages' }));
     times(300, () => ask({ caller: 'sender' }));
@@ -53,7 +53,7 @@ describe('the limits of the plan', () => {
 });
 
 describe('a 429', () => {
-  it('silences all, then halves, then lets the rate recover by half a call per second each ten seconds', async () => {
+  it('stops all calls, then halves the rate, which recovers by half a call per second every ten seconds', async () => {
     const { time, budget, ask, granted } = bench();
     times(2_000, () => ask({}));
     await time.run(5_000);
@@ -87,7 +87,7 @@ describe('a 429', () => {
     expect(one.promisedMs).toBe(silentMs);
   });
 
-  it('of a group silences that group alone, and teaches a limit even where the plan has none', async () => {
+  it('of a group stops only that group, and sets a limit even if the plan has none', async () => {
     const { time, budget, ask } = bench({ plan: 'none' });
     budget.reportTooManyRequests('templates', 3_000);
     const [bulk, other] = [ask({ group: 'templates' }), ask({ group: 'contacts' })];
@@ -98,7 +98,7 @@ describe('a 429', () => {
     expect(budget.stats().groups).toEqual({});
   });
 
-  it('again and again never stops everything for good', async () => {
+  it('never stops everything for good, however often it comes', async () => {
     const { time, budget, ask, granted } = bench();
     times(100, () => ask({}));
     for (let n = 0; n < 50; n++) {
@@ -112,8 +112,8 @@ describe('a 429', () => {
   });
 });
 
-describe('who does not get its turn', () => {
-  it('is told at once, and when to come back: then it is let in', async () => {
+describe('a request without a permit in time', () => {
+  it('is rejected at once, with the time when a repeat succeeds', async () => {
     const { time, ask } = bench();
     times(100, () => ask({}));
     const refused = ask({ timeoutMs: 3_000 });
@@ -128,7 +128,7 @@ describe('who does not get its turn', () => {
     expect(again.how).toBe('granted');
   });
 
-  it('is told at its last moment if more urgent ones came', async () => {
+  it('is rejected at its deadline if more urgent ones came', async () => {
     const { time, budget, ask } = bench();
     times(5, () => ask({}));
     const one = ask({ timeoutMs: 1_000 });
@@ -140,7 +140,7 @@ describe('who does not get its turn', () => {
     expect(budget.stats().lanes.interactive).toMatchObject({ rejected: 0, expired: 1 });
   });
 
-  it('leaves when it is aborted, with the reason, and makes room', async () => {
+  it('leaves the queue when it is aborted, with the reason', async () => {
     const { time, budget, ask } = bench();
     ask({});
     const abort = new AbortController();
@@ -156,7 +156,7 @@ describe('who does not get its turn', () => {
     ).rejects.toThrow('hung up');
   });
 
-  it('hears that the budget is closed', async () => {
+  it('is rejected when the limiter is closed', async () => {
     const { time, budget, ask } = bench();
     times(20, (n) => ask({ lane: n % 2 === 0 ? 'broadcast' : 'urgent' }));
     await time.run(0);
@@ -168,8 +168,8 @@ describe('who does not get its turn', () => {
   });
 });
 
-describe('a turn that came', () => {
-  it('is good for forty milliseconds, and only while no 429 came since', async () => {
+describe('a permit', () => {
+  it('is valid for forty milliseconds, and only until the next 429', async () => {
     const { time, budget } = bench();
     await time.run(5_000);
     const came = time.now;

@@ -3,7 +3,7 @@ import { type ConnectionCalls, MonthCalls } from '../../src/rate-limit/month-cal
 import { seededConnection } from '../routes/outcomes.ts';
 import { type Service, startService } from '../support/service.ts';
 
-it('keeps what it could not write, and tells it with what others wrote', async () => {
+it('keeps counts that it could not write, and adds those of other processes', async () => {
   const written: ConnectionCalls[] = [];
   let isAway = true;
   const faults: unknown[] = [];
@@ -30,7 +30,7 @@ it('keeps what it could not write, and tells it with what others wrote', async (
   ]);
 });
 
-it('counts reads, sends and uploads of a connection, and none of those that stay with Maton', async () => {
+it('counts reads, sends and uploads of a connection, and no calls to Maton’s own API', async () => {
   const service: Service = await startService({
     settings: { MATON_CONNECTION_ID: seededConnection, WATI_PLAN: 'pro' },
   });

@@ -69,9 +69,9 @@ async function play(events: readonly Event[], seed: number, lateMs: number) {
 const arrivals = (outcomes: readonly Outcome[], random: () => number): number[] =>
   outcomes.map(({ at }) => at + random() * 50);
 
-describe('whatever comes', () => {
+describe('any load', () => {
   it.each([false, true])(
-    'no limit is broken at the receiver, and everybody is answered once (429s: %s)',
+    'no limit is exceeded at the receiver, and every request is answered once (429s: %s)',
     async (refusals) => {
       await fc.assert(
         fc.asyncProperty(events(refusals), fc.nat(), fc.constantFrom(0, 2, 40), async (events, seed, lateMs) => {
@@ -100,7 +100,7 @@ describe('whatever comes', () => {
     },
   );
 
-  it('the last of a crowd has its turn when it was told', async () => {
+  it('the last of a crowd gets its permit at the estimated time', async () => {
     const errors: number[] = [];
     await fc.assert(
       fc.asyncProperty(fc.array(asked, { minLength: 1, maxLength: 120 }), fc.nat(), async (events, seed) => {
@@ -117,7 +117,7 @@ describe('whatever comes', () => {
     expect(errors[Math.floor(errors.length * 0.9)]).toBeLessThan(450);
   });
 
-  it('a promise is rarely broken', async () => {
+  it('an estimate is rarely wrong', async () => {
     const random = chance(7);
     let accepted = 0;
     let broken = 0;

@@ -90,7 +90,7 @@ describe('several replicas', () => {
     }
   });
 
-  it('an idle one holds no slot, and is served at once', async () => {
+  it('an idle one reserves no slot, and is served at once', async () => {
     const { time, source, flood, times, budgets } = cluster(2, () => 3);
     await time.run(10_000);
     expect([source.reserved, budgets[0]?.expectedWaitMs({ lane: 'interactive', caller: 'crm' })]).toEqual([0, 0]);
@@ -120,7 +120,7 @@ describe('several replicas', () => {
     expect(reads).toBe(10);
   });
 
-  it('are silent together after a 429 that one of them met', async () => {
+  it('all pause after a 429 that one of them got', async () => {
     const { time, budgets, flood, times } = cluster(2, () => 2);
     flood(0, 100);
     flood(1, 100);
@@ -133,7 +133,7 @@ describe('several replicas', () => {
     expect(times(from + 5_000).length).toBeGreaterThan(20);
   });
 
-  it('do not keep asking the source in the silence, even if it did not hear of it', async () => {
+  it('do not keep asking the source during the cooldown, even if it does not know of it', async () => {
     const { time, source, budgets, flood, times } = cluster(1, () => 2);
     source.blockReservations = () => Promise.reject(new Error('the store is gone'));
     flood(0, 100);
@@ -148,7 +148,7 @@ describe('several replicas', () => {
   });
 
   it.each(['fails', 'hangs'] as const)(
-    'go on with their careful part while the source %s, and come back',
+    'continue with their reduced share while the source %s, and recover',
     async (how) => {
       const { time, source, budgets, flood, times, random } = cluster(2, () => 2);
       flood(0, 2_000);
@@ -174,7 +174,7 @@ describe('several replicas', () => {
     },
   );
 
-  it('one alone never has more than half of it without the source, and a fourth of it if it knew of four', async () => {
+  it('a single one never uses more than half of the limit without the source, and a fourth if it knew of four', async () => {
     for (const [replicas, most] of [
       [1, 5],
       [2, 5],
@@ -192,7 +192,7 @@ describe('several replicas', () => {
     }
   });
 
-  it('who stalls loses its slots and does not make up for them', async () => {
+  it('a replica that stalls loses its slots and does not make up for them', async () => {
     const { time, flood, times, source } = cluster(2, () => 2);
     flood(0, 400);
     flood(1, 400);

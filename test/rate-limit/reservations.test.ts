@@ -10,7 +10,7 @@ type Store = Awaited<ReturnType<typeof openStore>>;
 
 function conformance(name: string, open: () => Promise<Store>): void {
   describe(`${name}: slots`, () => {
-    it('are given out one after the other, from now on and never from the past', async () => {
+    it('are reserved one after the other, from now on and never in the past', async () => {
       const store = await open();
       const reservations = [];
       for (let n = 0; n < 4; n++) reservations.push(await store.reservePermit(100));
@@ -23,7 +23,7 @@ function conformance(name: string, open: () => Promise<Store>): void {
       await store.close();
     });
 
-    it('are held, for a minute at most', async () => {
+    it('are blocked for a minute at most', async () => {
       const store = await open();
       await store.blockReservations(3_000);
       const first = await store.reservePermit(100);
@@ -46,10 +46,10 @@ function conformance(name: string, open: () => Promise<Store>): void {
     });
   });
 
-  describe(`${name}: permits of a caller`, () => {
+  describe(`${name}: tokens of a caller`, () => {
     const ask = { perSecond: 10, burst: 10, maxTokens: 4, debt: 0 };
 
-    it('are given out up to a burst, then as time goes on, and to each caller his own', async () => {
+    it('are available up to a burst, then regained with time, separately for each caller', async () => {
       const store = await open();
       const granted = [];
       for (let n = 0; n < 4; n++) granted.push((await store.takeTokens('a', ask)).granted);
@@ -66,7 +66,7 @@ function conformance(name: string, open: () => Promise<Store>): void {
       await store.close();
     });
 
-    it('take off what is owed, of a rested caller as well', async () => {
+    it('are reduced by a debt, even after a pause', async () => {
       const store = await open();
       expect((await store.takeTokens('c', { ...ask, debt: 7 })).granted).toBe(3);
       expect((await store.takeTokens('d', { ...ask, maxTokens: 1 })).granted).toBe(1);

@@ -9,9 +9,9 @@ function aAbort(aborts: AbortController[]): AbortSignal {
   return abort.signal;
 }
 
-describe('fifty thousand that wait', () => {
+describe('fifty thousand queued requests', () => {
   it.each([3, 20, 50_000])(
-    'of %i callers, with aborts among them, are served in turn, and none is lost',
+    'of %i callers, some of them aborted, are granted in turn, and none is lost',
     async (callers) => {
       const time = new FakeTime();
       const { budget } = bench({ perSecond: 10 }, time);

@@ -108,7 +108,7 @@ describe('a phone number', () => {
     );
   });
 
-  it('with a 0 or its country code once too often is never read as another', () => {
+  it('with a superfluous 0 or country code is never read as another', () => {
     fc.assert(
       fc.property(anyMobile, ({ code, national }) => {
         for (const wrong of [
@@ -130,7 +130,7 @@ describe('a phone number', () => {
   });
 });
 
-describe('a country code and the rest, from two cells', () => {
+describe('a country code and a number in two cells', () => {
   it.each([
     ['+91', '9812345670', '919812345670'],
     ['91', '98123 45670', '919812345670'],
@@ -178,7 +178,7 @@ describe('a country code and the rest, from two cells', () => {
     expect(numbers.readPair(code, phone)).toEqual({ fault: expect.stringMatching(words) });
   });
 
-  it('of every country are read, and never with the 0 or the code of home once too often', () => {
+  it('of every country are read, and never with a superfluous 0 or country code', () => {
     fc.assert(
       fc.property(anyMobile, ({ code, national }) => {
         // German and a few other plans assign such numbers both ways.
@@ -210,7 +210,7 @@ describe('a country code and the rest, from two cells', () => {
 });
 
 describe('the countries of a caller', () => {
-  it('let their own numbers through, and no other', () => {
+  it('accept their own numbers, and no other', () => {
     expect(numbers.read('14155550100', ['US', 'CA'])).toEqual({ to: '14155550100' });
     expect(numbers.read('4795551000', ['US', 'CA'])).toEqual({
       fault: 'was read as a number of Norway (+47), and only numbers of US, CA are taken: is the country code missing?',

@@ -34,7 +34,7 @@ const addresses: [url: string, fault?: string][] = [
   ['https://example.com:99999/', 'is no address that can be read: look at its host and port'],
 ];
 
-describe('an address that WATI is to fetch, and one that carries a text', () => {
+describe('an address that WATI is to fetch, and an address that contains a text', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection } });
@@ -42,7 +42,7 @@ describe('an address that WATI is to fetch, and one that carries a text', () => 
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
 
-  it.each(addresses)('is judged in words: %.60s', async (url, fault) => {
+  it.each(addresses)('is validated, with words: %.60s', async (url, fault) => {
     for (const [route, pointer, content] of [
       ['file-link', '/url', { url }],
       ['buttons', '/header/url', { body: 'Shall we?', buttons: [{ text: 'Yes' }], header: { type: 'document', url } }],

@@ -6,7 +6,7 @@ import { type Service, startService } from '../support/service.ts';
 
 const settings = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 
-describe('an answer that is no failure', () => {
+describe('an answer that is no problem', () => {
   let service: Service;
   let operations: Operation[];
   beforeAll(async () => {
@@ -15,7 +15,7 @@ describe('an answer that is no failure', () => {
   });
   afterAll(() => service.close());
 
-  it('has what its schema names, and nothing else', async () => {
+  it('has exactly the properties of its schema', async () => {
     const ajv = new Ajv({ strict: false, allErrors: true });
     const checked: string[] = [];
     for (const operation of operations.filter(({ form }) => !form)) {

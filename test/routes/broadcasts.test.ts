@@ -48,7 +48,7 @@ const messages = async (id: string) => {
 const none = { queued: 0, sending: 0, accepted: 0, rejected: 0, notSent: 0, unknown: 0, cancelled: 0 };
 
 describe('a broadcast', () => {
-  it('is recorded as a whole, goes out in groups, and every recipient is a message with its own outcome', async () => {
+  it('is recorded as a whole, sent in batches, and every recipient is a message with its own outcome', async () => {
     await start({ GROUP_MAX_BROADCAST: '10' });
     const created = await create(to(25));
     expect(created).toMatchObject({ status: 202, json: { status: 'running', counts: { total: 25 } } });
@@ -71,7 +71,7 @@ describe('a broadcast', () => {
     expect(await service.ask('GET', `/v1/messages/${all[0]?.id}`)).toMatchObject({ status: 200, json: all[0] });
   });
 
-  it('is started once under one key, and told of as it stands; other content is a 422, another caller sees nothing', async () => {
+  it('is started once under one key, and repeats return its state; other content is a 422, and another caller sees nothing', async () => {
     await start();
     const first = await create(to(3));
     const { id } = fields(first);
@@ -95,7 +95,7 @@ describe('a broadcast', () => {
     expect((await service.ask('GET', '/v1/broadcasts', { key })).json).toEqual({ data: [] });
   });
 
-  it('counts apart who opted out, who is not on WhatsApp, and what is not known', async () => {
+  it('counts separately who opted out, who is not on WhatsApp, and what is unknown', async () => {
     await start({ GROUP_MAX_BROADCAST: '5' });
     const all = ['14155551000', '14155551020', '14155551022', '14155550423', '14155550422', '14155550202'];
     const { id } = fields(await create(all.map((number) => ({ to: number, parameters }))));
@@ -110,7 +110,7 @@ describe('a broadcast', () => {
     expect((await read(id)).counts).toMatchObject({ accepted: 2, unknown: 0 });
   });
 
-  it('with a fault is not recorded, does not use up its key, and names every fault', async () => {
+  it('with a fault is not recorded, does not use its key up, and lists every fault', async () => {
     await start();
     const faulty = [
       { to: '14155561000', parameters },
@@ -141,7 +141,7 @@ describe('a broadcast', () => {
     expect(keyless).toMatchObject({ status: 400, json: { errors: [{ pointer: '/headers/idempotency-key' }] } });
   });
 
-  it('waits while it is paused, goes on when it is resumed, and ends when it is cancelled', async () => {
+  it('waits while it is paused, continues when it is resumed, and ends when it is cancelled', async () => {
     const paced = await startPaced(10, { settings: { ...connection, GROUP_MAX_BROADCAST: '5' } });
     ({ service } = paced);
     // The turn that is free.
@@ -175,7 +175,7 @@ describe('a broadcast', () => {
     expect((await steer('cancel')).status).toBe(200);
   });
 
-  it('tells of its progress as it goes, until its end', async () => {
+  it('reports its progress until its end', async () => {
     await start({ GROUP_MAX_BROADCAST: '10', MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none' });
     const { id } = fields(await create(to(150)));
     const stream = await service.ask('GET', `/v1/broadcasts/${id}/events`);
@@ -193,7 +193,7 @@ describe('a broadcast', () => {
   });
 
   it.each(['watiToken', 'matonKey'] as const)(
-    'stays queued while the %s is refused, and goes on when it is mended',
+    'stays queued while the %s is refused, and continues when it works again',
     async (which) => {
       await start({ GROUP_MAX_BROADCAST: '5' });
       await service.ask('GET', '/v1/templates');
@@ -266,7 +266,7 @@ describe('an imported CSV', () => {
     expect(sentTo()).toEqual(numbers(2));
   });
 
-  it('is a 503 where the store fails in the middle of it, leaves nothing behind and does not use up its key', async () => {
+  it('is a 503 if the store fails half way, leaves nothing behind and does not use its key up', async () => {
     const { store, failing } = failingStore(await openStore('memory:', OPTIONS));
     service = await startService({ settings: connection, store });
     const csv = header + rows(20_000);

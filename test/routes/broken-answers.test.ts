@@ -10,7 +10,7 @@ const png = '/v1/media?path=data/images/a.png';
 const read = '/v1/native/api/v1/chatbots';
 const change = '/v1/native/api/v1/chatbots/start';
 
-describe('an answer that breaks after its head', () => {
+describe('an answer that is cut off after its head', () => {
   let service: Service;
   let gateway: Server;
   const start = async (answer: RequestListener, settings: Record<string, string> = {}) => {
@@ -105,7 +105,7 @@ describe('an answer that breaks after its head', () => {
     }
   });
 
-  it('is judged by its status: a 429 was not sent, and says when to come again', async () => {
+  it('is classified by its status: a 429 was not sent, and has its Retry-After', async () => {
     await start((request, response) => {
       request.resume().once('end', () => {
         response.writeHead(429, { 'content-length': '1000', 'retry-after': '7' });
@@ -117,7 +117,7 @@ describe('an answer that breaks after its head', () => {
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '7' }, json: { outcome: 'not_sent' } });
   });
 
-  it('is let go where it is a failure that does not end', async () => {
+  it('is closed if it is a failure that does not end', async () => {
     const closed = Promise.withResolvers<void>();
     await start((_request, response) => {
       response.writeHead(500, { 'content-type': 'text/html' });

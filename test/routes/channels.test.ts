@@ -87,7 +87,7 @@ describe.each([
     });
   };
 
-  it.each(subjects.map((subject) => [subject.name, subject] as const))('goes out with %s', async (name, subject) => {
+  it.each(subjects.map((subject) => [subject.name, subject] as const))('is sent with %s', async (name, subject) => {
     const key = `${name}-${fallback}`;
     const plain = await service.ask(subject.method, subject.path, withKey(subject.ask, key));
     expect(plain.status, plain.text).toBeLessThan(300);
@@ -109,7 +109,7 @@ describe.each([
     expect((await service.ask(subject.method, wrong.path, wrong.ask)).json).toMatchObject({ status: 400, errors });
   });
 
-  it('is refused, in so many words, where WATI takes none', async () => {
+  it('is refused explicitly if WATI takes none', async () => {
     const path = `/v1/conversations/${to(0)}/operator`;
     const json = { bot: true };
     expect((await service.ask('PUT', path, { json })).status).toBe(200);
@@ -122,7 +122,7 @@ describe.each([
     ]);
   });
 
-  it('is kept by a message that is sent again, and by the look for it', async () => {
+  it('is kept for a resend, and for the look-up of the message', async () => {
     service.simulator.script('sendSessionMessage', { fault: 'reset-after', process: false });
     const json = { to: to(0), text: 'Hello', channel: other };
     const sent = fields((await service.ask('POST', '/v1/messages/text', { json })).json);
@@ -157,7 +157,7 @@ describe.each([
   });
 });
 
-it('is taken by every route that sends or that is about a conversation', async () => {
+it('is accepted by every route that sends or concerns a conversation', async () => {
   const service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection } });
   const concerned = operationsOf(service).filter(
     ({ method, path, connection }) =>

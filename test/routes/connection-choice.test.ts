@@ -63,7 +63,7 @@ describe('the connection of a request', () => {
     expect(await askAll()).toEqual({ answers: ['fine'], connections: ['c-1'], control: 0 });
   });
 
-  it('is the only active one where there is no default, asked for once', async () => {
+  it('is the only active one if there is no default, looked up once', async () => {
     await start({}, [
       ['c-1', 'PENDING'],
       ['c-2', 'ACTIVE'],
@@ -140,11 +140,11 @@ describe('the connection of a request', () => {
   });
 });
 
-describe('the time that a caller waits', () => {
+describe('the deadline of a request', () => {
   const connection = { MATON_CONNECTION_ID: seededConnection };
   const text = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
 
-  it('ends with SEND_WAIT_MS: 202 sending, and the send goes on by itself', async () => {
+  it('ends after SEND_WAIT_MS: 202 sending, and the delivery continues', async () => {
     service = await startService({ settings: { ...connection, SEND_WAIT_MS: '500', UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('sendSessionMessage', { delayMs: 1_200 });
     const value = await text();
@@ -155,7 +155,7 @@ describe('the time that a caller waits', () => {
     expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);
   });
 
-  it('is shortened by Prefer: wait=1 and never stretched', async () => {
+  it('is shortened by Prefer: wait=1 and never extended', async () => {
     service = await startService({ settings: { ...connection, SEND_WAIT_MS: '2000', UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('sendSessionMessage', { delayMs: 3_000 }, { delayMs: 3_000 });
     const order: string[] = [];
@@ -213,7 +213,7 @@ describe('the time that a caller waits', () => {
     expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
-  it('leaves a load that others wait for to them', async () => {
+  it('leaves a shared load running for its other requests', async () => {
     service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('getMessageTemplates', { delayMs: 1_500 });
     const hasty = service.ask('GET', '/v1/templates', wait);
@@ -222,7 +222,7 @@ describe('the time that a caller waits', () => {
     expect(service.simulator.ledger.of('getMessageTemplates')).toHaveLength(1);
   });
 
-  it('leaves a 429 that asks for more than it as not_sent, at once', async () => {
+  it('ends a send after a longer Retry-After as not_sent, at once', async () => {
     service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' } });
     const value = await text({ prefer: 'wait=1' });
@@ -231,7 +231,7 @@ describe('the time that a caller waits', () => {
     expect(service.simulator.ledger.of('sendSessionMessage')).toHaveLength(1);
   });
 
-  it('does not end a send because its caller hung up', async () => {
+  it('does not end a send because its client disconnected', async () => {
     service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { delayMs: 300 });
     const caller = new AbortController();

@@ -19,7 +19,7 @@ async function begin(settings: Record<string, string>, ids: string[], store = `f
 }
 
 describe('the only active connection', () => {
-  it('is never another only active one than the one that was sent over first, until an operator names it', async () => {
+  it('is refused if it is another one than was used first, until an operator names it', async () => {
     const send = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
     const refused = { status: 409, json: { type: problem('connection-ambiguous') } };
     const sent = () => service.simulator.ledger.of('sendSessionMessage').map(({ connection }) => connection);
@@ -52,7 +52,7 @@ describe('the only active connection', () => {
     expect((await send()).status).toBe(201);
   });
 
-  it('is kept by what is sent, not by what is read', async () => {
+  it('is stored by sends, not by reads', async () => {
     await begin({}, ['c-1'], 'memory:');
     expect((await service.ask('GET', '/v1/contacts')).status).toBe(200);
     service.simulator.tenant.connections.length = 0;

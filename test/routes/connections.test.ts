@@ -45,7 +45,7 @@ describe('connections upstream', () => {
     );
   });
 
-  it('knows none of other apps, and cuts none off', async () => {
+  it('ignore those of other apps, and disconnect none of them', async () => {
     const foreign = service.simulator.tenant.addConnection({ id: 'of-another-app' });
     foreign.app = 'hubspot';
     for (const method of ['GET', 'DELETE']) {
@@ -91,7 +91,7 @@ describe('connections upstream', () => {
     expect((await service.ask('GET', one)).text).not.toMatch(/session_token|connect\.maton/);
   });
 
-  it('refuses to look at or cut off the connection of others, and asks nobody', async () => {
+  it('refuses to read or disconnect other callers’ connections, without a call', async () => {
     service.simulator.tenant.addConnection({ id: 'other' });
     for (const method of ['GET', 'DELETE']) {
       const answer = await service.ask(method, '/v1/connections/other', { key: limitedKey });
@@ -100,7 +100,7 @@ describe('connections upstream', () => {
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
-  it('goes from pending to active with the address shown once, and is gone after its end', async () => {
+  it('changes from pending to active with the address shown once, and is gone after it is deleted', async () => {
     const created = await service.ask('POST', '/v1/connections', { json: {} });
     const { id, authorizationUrl } = fields(created.json);
     expect(created).toMatchObject({ status: 201, headers: { location: `/v1/connections/${id}` } });

@@ -5,7 +5,7 @@ import { seededConnection } from './outcomes.ts';
 
 const known = '14155551000';
 
-describe('contacts that are there twice, not any more, or already', () => {
+describe('contacts that are duplicated, deleted, or exist already', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection } });
@@ -17,7 +17,7 @@ describe('contacts that are there twice, not any more, or already', () => {
   const listed = (...contacts: object[]) => ({ body: { result: 'success', contact_list: contacts } });
   const gone = [{ isDeleted: true }, { isDeleted: 'true' }, { contactStatus: 'DELETED' }, { contactStatus: 'deleted' }];
 
-  it.each(gone)('finds the live one beside one that was deleted, and marks that in lists: %j', async (deleted) => {
+  it.each(gone)('finds the existing one beside a deleted one, which lists mark: %j', async (deleted) => {
     const [old, live] = [contact('Old', deleted), contact('New', { isDeleted: false })];
     for (const both of [
       [old, live],
@@ -34,7 +34,7 @@ describe('contacts that are there twice, not any more, or already', () => {
     expect((await service.ask('GET', `/v1/contacts/${known}`)).json).toMatchObject({ type: problem('not-found') });
   });
 
-  it('finds the live one on a later page, and of several live ones that which changed last', async () => {
+  it('finds it on a later page, and of several the one that changed last', async () => {
     const first = [contact('Old', { isDeleted: true }), ...Array.from({ length: 99 }, (_, at) => ({ id: `c${at}` }))];
     const several = [
       contact('first', { lastUpdated: '2026-03-01T00:00:00Z' }),
@@ -47,7 +47,7 @@ describe('contacts that are there twice, not any more, or already', () => {
     expect(service.simulator.ledger.of('getContacts').map(({ query }) => query.pageNumber)).toEqual(['1', '2']);
   });
 
-  it('finds one on pages that WATI makes shorter than asked, and where WATI counts from 0', async () => {
+  it('finds it on pages that WATI makes shorter than requested, and if WATI counts from 0', async () => {
     const others = (at: number) => Array.from({ length: 20 }, (_, each) => ({ id: `c${at}-${each}` }));
     const page = (contacts: object[], link: object) => ({ body: { result: 'success', contact_list: contacts, link } });
     const { script } = service.simulator;
@@ -69,7 +69,7 @@ describe('contacts that are there twice, not any more, or already', () => {
     ]);
   });
 
-  it('says attributes as they are, whatever their type', async () => {
+  it('returns attributes as they are, whatever their type', async () => {
     const values = {
       vip: true,
       tags: ['a', 'b'],
@@ -102,7 +102,7 @@ describe('contacts that are there twice, not any more, or already', () => {
     'Duplicate contact',
   ];
   it.each(exists.flatMap((words) => [200, 400, 409, 422].map((status) => [words, status] as const)))(
-    'goes on to the update where WATI says "%s" with a %i',
+    'continues with the update if WATI says "%s" with a %i',
     async (words, status) => {
       const bodies =
         status === 200
@@ -127,7 +127,7 @@ describe('contacts that are there twice, not any more, or already', () => {
   );
 
   it.each(['Contact does not exist', 'No credit', 'already too many contacts'])(
-    'refuses where WATI says "%s"',
+    'refuses if WATI says "%s"',
     async (info) => {
       service.simulator.script('addContact', { body: { result: false, info } });
       const answer = await service.ask('PUT', `/v1/contacts/${known}`, { json: { attributes: { member: 'VIP' } } });

@@ -105,7 +105,7 @@ describe('contacts upstream', () => {
     ],
   ];
   it.each(requests)(
-    '%s %s becomes these requests, with nothing of the caller in them',
+    '%s %s becomes these requests, with nothing of the caller’s in them',
     async (method, path, body, wanted) => {
       await service.ask(method, path, { ...(body && { json: body }), headers: callersOwnHeaders });
       const { entries } = service.simulator.ledger;
@@ -123,7 +123,7 @@ describe('contacts upstream', () => {
     },
   );
 
-  it('answers a page in our words', async () => {
+  it('returns a page with our field names', async () => {
     const answer = await service.ask('GET', '/v1/contacts?pageSize=2&page=11');
     expect(answer.json).toEqual({
       data: [
@@ -157,7 +157,7 @@ describe('contacts upstream', () => {
     expect((await service.ask('GET', '/v1/contacts/5511876543')).json).toMatchObject({ type: problem('not-found') });
   });
 
-  it('creates with 201, updates with 200, and says what is known', async () => {
+  it('creates with 201, updates with 200, and returns what is known', async () => {
     const body = { name: 'Zoë', attributes: { member: 'VIP' } };
     const created = await service.ask('PUT', `/v1/contacts/${fresh}`, { json: body });
     expect(created).toMatchObject({ status: 201, json: { phone: fresh, ...body } });
@@ -167,20 +167,20 @@ describe('contacts upstream', () => {
     expect(read.json).toMatchObject({ name: 'Zoë', attributes: { member: 'no' } });
   });
 
-  it('looks at the next page where one is full, though an entry of it cannot be read', async () => {
+  it('reads the next page after a full one, even if an entry of it cannot be parsed', async () => {
     const others = Array.from({ length: 99 }, (_, at) => ({ id: `c${at}`, wAid: `${known}${at}` }));
     const page = (contacts: unknown[]) => ({ body: { result: 'success', contact_list: contacts } });
     service.simulator.script('getContacts', page([null, ...others]), page([{ id: 'c1', wAid: known }]));
     expect(await service.ask('GET', `/v1/contacts/${known}`)).toMatchObject({ status: 200, json: { id: 'c1' } });
   });
 
-  it('updates nothing where nothing is to be updated', async () => {
+  it('makes no call if nothing is to be updated', async () => {
     const answer = await service.ask('PUT', `/v1/contacts/${known}`, { json: {} });
     expect([answer.status, answer.json]).toEqual([200, { id: known, phone: known, attributes: {} }]);
     expect(service.simulator.ledger.entries.map(({ operation }) => operation)).toEqual(['addContact']);
   });
 
-  it('is a 404 to update whom WATI does not know', async () => {
+  it('is a 404 for an update of a contact that WATI does not know', async () => {
     const answer = await service.ask('PATCH', `/v1/contacts/${fresh}`, { json: { attributes: { a: 'b' } } });
     expect(answer.json).toMatchObject({ type: problem('not-found'), status: 404 });
     expect(service.simulator.tenant.contacts.has(fresh)).toBe(false);

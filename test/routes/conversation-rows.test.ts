@@ -26,7 +26,7 @@ describe('the rows of a conversation', () => {
     return ((await service.ask('GET', `/v1/conversations/${known}/messages${query}`)).json as Told).data;
   };
 
-  it('says who wrote, and that it is unknown where WATI does not say', async () => {
+  it('name the sender, or that it is unknown if WATI does not say', async () => {
     const owners = { in: [false, 'false'], out: [true, 'true'], unknown: [null, undefined, '', 0, 'x', {}] };
     for (const [direction, values] of Object.entries(owners)) {
       const rows = await told(values.map((owner) => ({ owner })));
@@ -40,7 +40,7 @@ describe('the rows of a conversation', () => {
     expect(await told([{ owner: null, eventType: 'ticket' }])).toEqual([]);
   });
 
-  it('says what was tapped, where somebody is, and whom they sent, in a schema of their own', async () => {
+  it('contain taps, places and contacts, in a schema of their own', async () => {
     const rows = await told([
       { type: 'interactive', text: null, interactiveButtonReply: { id: '1', title: 'Yes please' } },
       { type: 'location', text: null, location: { latitude: '12.97', longitude: 77.59 } },
@@ -63,7 +63,7 @@ describe('the rows of a conversation', () => {
     ]);
   });
 
-  it('takes no state of a message back where WATI lists it twice', async () => {
+  it('never take a state of a message back if WATI lists it twice', async () => {
     const states = ['SENT', 'DELIVERED', 'READ', 'REPLIED', null];
     for (const one of states) {
       for (const other of states) {

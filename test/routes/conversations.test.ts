@@ -70,7 +70,7 @@ describe('conversations upstream', () => {
     ]),
   ];
   it.each(requests)(
-    '%s %s %j becomes one request, with nothing of the caller in it',
+    '%s %s %j becomes one request, with nothing of the caller’s in it',
     async (method, path, body, wanted) => {
       const answer = await service.ask(method, path, { ...(body && { json: body }), headers: callersOwnHeaders });
       expect(answer.status).toBe(200);
@@ -92,7 +92,7 @@ describe('conversations upstream', () => {
     },
   );
 
-  it('answers what was assigned and set, and WATI has it', async () => {
+  it('returns what was assigned and set, as WATI has it', async () => {
     const ask = (name: string, json: object) =>
       service.ask('PUT', `/v1/conversations/+${known}/${name}`, { json }).then((answer) => answer.json);
     const contact = () => service.simulator.tenant.contacts.get(known);
@@ -107,7 +107,7 @@ describe('conversations upstream', () => {
     expect(contact()?.ticketStatus).toBe('BLOCK');
   });
 
-  it('shows messages newest first, templates among them, and events only when asked', async () => {
+  it('shows messages newest first, templates included, and events only on request', async () => {
     type Page = { data: { type: string; direction: string; at: string }[]; page: object };
     const read = async (query: string) =>
       (await service.ask('GET', `/v1/conversations/${known}/messages?pageSize=100${query}`)).json as Page;
@@ -174,7 +174,7 @@ describe('conversations upstream', () => {
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
-  it('refuses a recipient that is none', async () => {
+  it('refuses an invalid recipient', async () => {
     for (const target of ['0123456789', 'us.123124141512', 'F'.repeat(24), '..%2f14155551000', '14155551000%0a']) {
       expect((await service.ask('GET', `/v1/conversations/${target}/messages`)).status, target).toBe(400);
     }

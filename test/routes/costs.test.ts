@@ -15,8 +15,8 @@ afterEach(async () => {
   service = undefined;
 });
 
-describe('what a request costs', () => {
-  it('is as many of the rate of its caller as it takes calls, but for sends', async () => {
+describe('the cost of a request', () => {
+  it('is charged to its caller’s rate by the number of its calls, except for sends', async () => {
     const callers = [{ name: 'rated', key, scopes: ['*'], ratePerSecond: 0.02 }];
     service = await startService({ settings: connection, callers });
     const { ask, simulator } = service;
@@ -37,8 +37,8 @@ describe('what a request costs', () => {
   });
 });
 
-describe('the calls of a day', () => {
-  it('are shared by the replicas, and begin anew at midnight UTC', () => {
+describe('the calls per day', () => {
+  it('are shared by the replicas, and start anew at midnight UTC', () => {
     let now = 5 * dayMs + 1_000;
     let replicas = 1;
     const quota = new DayQuota(
@@ -89,7 +89,7 @@ describe('the calls of a day', () => {
   });
 });
 
-it('a caller creates as many connections an hour as the setting says', async () => {
+it('a caller may create as many connections per hour as the setting says', async () => {
   service = await startService({ settings: { CONNECTIONS_CREATED_PER_HOUR: '2' } });
   const create = async () => (await service?.ask('POST', '/v1/connections', { json: {} }))?.status;
   expect([await create(), await create(), await create()]).toEqual([201, 201, 429]);

@@ -32,7 +32,7 @@ function withService() {
   return { send, sendsOf };
 }
 
-describe('a CSV that has a fault', () => {
+describe('a CSV with a fault', () => {
   const { send, sendsOf } = withService();
 
   describe.each(['import', 'csv'])('(%s)', (route) => {
@@ -51,7 +51,7 @@ describe('a CSV that has a fault', () => {
       expect(sendsOf()).toEqual([]);
     });
 
-    it('names numbers of countries that its caller may not reach', async () => {
+    it('lists numbers in countries that its caller may not send to', async () => {
       const answer = await send(route, 'Phone\n14155551000\n4795551000\n', { key: usKey });
       expect(answer).toMatchObject({
         status: 422,
@@ -95,7 +95,7 @@ describe('a CSV that has a fault', () => {
   });
 });
 
-describe('a CSV without fault', () => {
+describe('a valid CSV', () => {
   const { send, sendsOf } = withService();
 
   describe.each(['import', 'csv'])('(%s)', (route) => {
@@ -121,7 +121,7 @@ describe('a CSV without fault', () => {
     });
   });
 
-  it('imports what people write, to the numbers that are meant', async () => {
+  it('imports numbers as people write them, to the intended recipients', async () => {
     const file = 'sep=;\r\n Phone ; Country Code ;x;\r\n 981 234-5670 ;+91;a;\r\n+1 (415) 555-1000;;b;\r\n;;;\r\n';
     const answer = await send('import', file);
     expect(answer).toMatchObject({ status: 202, json: { counts: { total: 2 } } });

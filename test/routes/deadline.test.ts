@@ -30,7 +30,7 @@ const templatePage = (at: number) => ({
 });
 const known = { ...slow, body: { result: false, info: 'the contact already exists' } };
 
-describe('the time of a request is one for all of its calls', () => {
+describe('a request has one deadline for all of its calls', () => {
   const attributes = { json: { attributes: { member: 'VIP' } } };
   it.each<[string, string, string, Ask, Record<string, string>, [Operation, ...Scripted[]][]]>([
     [
@@ -72,7 +72,7 @@ describe('the time of a request is one for all of its calls', () => {
     expect(answer.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
-  it('a look by its own id and into the history', async () => {
+  it('a look-up by id and in the history', async () => {
     await start({ ...chosen, WATI_CHANNEL_NUMBER: '14155550000' });
     service.simulator.script('sendSessionMessage', { fault: 'close-after' });
     const { headers } = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
@@ -97,7 +97,7 @@ describe('the time of a request is one for all of its calls', () => {
   });
 });
 
-it('a download whose turn would come too late for its answer is a 429 at once', async () => {
+it('a download whose permit would come too late for its answer is a 429 at once', async () => {
   await start({ ...chosen, MATON_RATE_PER_SECOND: '1', UPSTREAM_TIMEOUT_MS: '3000' });
   const order: number[] = [];
   const all = [1, 2, 3].map(async () => {
@@ -110,7 +110,7 @@ it('a download whose turn would come too late for its answer is a 429 at once', 
   expect(order.at(-1)).toBe(200);
 });
 
-describe('the time of a send', () => {
+describe('the deadline of a send', () => {
   const template = { json: { to, template: 'welcome' } };
   /** Together they take longer than the caller waits; the send alone would not. The first ends in time on a busy machine, too. */
   const listed = () => {
@@ -118,14 +118,14 @@ describe('the time of a send', () => {
     service.simulator.script('sendTemplateMessagesV2', { delayMs: 1_800 });
   };
 
-  it('is what its template has left of it', async () => {
+  it('includes the time that its template took', async () => {
     await start({ ...chosen, UPSTREAM_TIMEOUT_MS: '5000' });
     listed();
     const answer = await service.ask('POST', '/v1/messages/template', { ...template, ...wait });
     expect(answer).toMatchObject({ status: 202, json: { status: 'sending' } });
   });
 
-  it('is what the list of connections has left of it, and begins only once', async () => {
+  it('includes the time that the list of connections took, and begins only once', async () => {
     await start({ SEND_WAIT_MS: '80', UPSTREAM_TIMEOUT_MS: '5000' });
     const { promise, resolve } = Promise.withResolvers<void>();
     service.simulator.script('listConnections', { until: promise });
@@ -136,7 +136,7 @@ describe('the time of a send', () => {
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
   });
 
-  it('is that of a resend, too', async () => {
+  it('is the same for a resend', async () => {
     await start({ ...chosen, UPSTREAM_TIMEOUT_MS: '5000', TEMPLATE_CACHE_MS: '0' });
     service.simulator.script('sendTemplateMessagesV2', { fault: 'reset-before' });
     const { headers, json } = await service.ask('POST', '/v1/messages/template', template);
@@ -149,7 +149,7 @@ describe('the time of a send', () => {
     expect(answer).toMatchObject({ status: 202, json: { status: 'sending' } });
   });
 
-  it('ends while its connection is looked for: nothing is recorded or sent', async () => {
+  it('ends while its connection is being checked: nothing is recorded or sent', async () => {
     await start({ SEND_WAIT_MS: '400', UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script('listConnections', { delayMs: 1_500 });
     const answer = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });

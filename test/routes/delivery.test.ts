@@ -75,8 +75,8 @@ const read = async (path: string, key?: string) => {
 const idsIn = (list: Json) => (Array.isArray(list.data) ? list.data.map((each) => record(each).id) : []);
 const applied = () => expect.poll(() => store.intakeState()).toMatchObject({ waiting: 0 });
 
-describe('what became of a message', () => {
-  it('is told by the message itself, by lists, replays and operators, and lists can be asked for it', async () => {
+describe('the delivery state of a message', () => {
+  it('is shown with the message, in lists, replays and for operators, and lists can be filtered by it', async () => {
     const sent: string[] = [];
     for (let n = 0; n < 7; n++) sent.push(String((await sendTemplate(`1415556200${n}`, { key: `k${n}` })).id));
     const [none = '', alone = '', delivered = '', read4 = '', failed = '', replied = '', late = ''] = sent;
@@ -191,7 +191,7 @@ describe('a message whose webhook comes before its answer', () => {
   });
 });
 
-describe('an upload that turns out to be no request', () => {
+describe('an upload that turns out to be an invalid request', () => {
   const brokenForm = () => {
     const head = 'Content-Disposition: form-data; name="file"; filename="invoice.pdf"\r\nContent-Type: application/pdf';
     return service.ask('POST', '/v1/messages/file?to=14155550100', {
@@ -201,7 +201,7 @@ describe('an upload that turns out to be no request', () => {
   };
   const files = async () => idsIn(await read('/v1/messages?to=14155550100&limit=100')).length;
 
-  it('leaves no record, and if WATI names it all the same, one that says so, which is counted', async () => {
+  it('leaves no record; if WATI names it all the same, it leaves an accepted one, which is counted', async () => {
     const [before, known] = [await counted('wati_bff_contradictions_total'), await files()];
     expect(await brokenForm()).toMatchObject({ status: 400 });
     expect(await files()).toBe(known);
@@ -218,7 +218,7 @@ describe('a conversation', () => {
   const conversation = (recipient: string, query = '', key?: string) =>
     read(`/v1/conversations/${recipient}${query}`, key);
 
-  it('of which nothing is known is told as that', async () => {
+  it('of which nothing is known is reported as unknown', async () => {
     expect(await conversation('14155569999')).toEqual({
       recipient: '14155569999',
       phone: '14155569999',
@@ -227,7 +227,7 @@ describe('a conversation', () => {
     });
   });
 
-  it('is open for a day after the customer wrote, by whichever id is asked, and an answer follows who wrote last', async () => {
+  it('is open for a day after the customer wrote, by whichever id it is requested, and a reply is for the last caller that wrote', async () => {
     await sendTemplate('14155564000');
     const at = new Date(Date.now() - 60_000);
     const from = { waId: '14155564000', bsuid: 'US.4000', username: '@asha' };
@@ -247,7 +247,7 @@ describe('a conversation', () => {
     expect(await conversation('14155564000', '', otherKey)).toMatchObject({ repliesTo: 'other' });
   });
 
-  it('with an operator who wrote later has nobody of us whom an answer would follow', async () => {
+  it('to which an operator wrote later has no caller whom a reply would be for', async () => {
     await sendTemplate('14155564001');
     await post({ eventType: 'sessionMessageSent', id: 'of-an-operator', waId: '14155564001', text: 'I take over' });
     await expect.poll(async () => (await conversation('14155564001')).repliesTo).toBe('nobody');
@@ -261,7 +261,7 @@ describe('a conversation', () => {
       .toEqual({ open: false, source: 'refusal' });
   });
 
-  it('is read in the history where that is asked for', async () => {
+  it('is read from the history on request', async () => {
     service.simulator.tenant.receive('14155550105', 'Hello');
     expect((await conversation('14155550105')).window).toEqual({ source: 'none' });
     expect(await conversation('14155550105', '?refresh=true')).toMatchObject({

@@ -74,7 +74,7 @@ beforeEach(() => service.simulator.reset());
 afterAll(() => service.close());
 
 describe('a 401 or 403 of the upstream', () => {
-  it.each(denials)('is told by its words, alike on every route: %s', async (_name, answer, slug, words) => {
+  it.each(denials)('is classified by its words, alike on every route: %s', async (_name, answer, slug, words) => {
     for (const subject of subjects()) {
       service.simulator.reset();
       service.simulator.script(subject.operation, answer);

@@ -10,7 +10,7 @@ const rows = (count: number, rest = '') =>
     .map((number) => `${number}${rest}\r\n`)
     .join('');
 
-describe('a CSV that streams to WATI', () => {
+describe('a CSV that is streamed to WATI', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { ...connection, CSV_MAX_ROWS: '500000' } });
@@ -65,7 +65,7 @@ describe('a CSV that streams to WATI', () => {
     ]);
   });
 
-  it('tells the first 100 faults, and how many there are', async () => {
+  it('lists the first 100 faults, and their number', async () => {
     const answer = await send(`Phone\r\n${'12\r\n'.repeat(150)}`);
     expect(answer).toMatchObject({
       status: 422,
@@ -81,7 +81,7 @@ describe('a CSV that streams to WATI', () => {
     expect(ledger().filter(({ complete, processed }) => complete || processed)).toEqual([]);
   });
 
-  it('with a number that is given twice is refused', async () => {
+  it('with a duplicate number is refused', async () => {
     expect(await send('Phone\r\n919812345678\r\n+919812345678\r\n')).toMatchObject({
       status: 422,
       json: { errors: [{ pointer: '/rows/2/Phone', detail: 'the number is given twice, first in row 1' }] },
@@ -89,7 +89,7 @@ describe('a CSV that streams to WATI', () => {
     expect(ledger().filter(({ complete, processed }) => complete || processed)).toEqual([]);
   });
 
-  it('without the column for the number opens no request', async () => {
+  it('without the column for the number makes no call', async () => {
     expect(await send(`Number\r\n${rows(10_000)}`)).toMatchObject({
       status: 422,
       json: { type: problem('csv-invalid') },

@@ -17,7 +17,7 @@ async function startTight(settings: Record<string, string> = {}): Promise<{ serv
   return { service: await startService({ settings: { ...connection, ...settings }, seams: { uploads } }), uploads };
 }
 
-describe('an upload that breaks off', () => {
+describe('an upload that is cut off', () => {
   let service: Service;
   let uploads: Uploads;
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describe('an upload that breaks off', () => {
       .toMatchObject([{ route: '/v1/messages/file', outcome: 'not_sent' }]);
   });
 
-  it.each([true, false])('after the last byte goes on, and is sent once (reset: %s)', async (reset) => {
+  it.each([true, false])('after its last byte is completed, and sent once (reset: %s)', async (reset) => {
     const lines = service.logs().length;
     const answered = Promise.withResolvers<void>();
     service.simulator.script('sendSessionFile', { until: answered.promise });
@@ -166,7 +166,7 @@ describe('an upload that breaks off', () => {
     expect((await post(service, form())).status).toBe(201);
   });
 
-  it('gives its place back, whatever the end', async () => {
+  it('releases its capacity, however it ends', async () => {
     const ends: (() => Promise<unknown>)[] = [
       () => post(service, form({ end: '' })),
       () => post(service, form({ file: 'no picture' })),
@@ -196,7 +196,7 @@ describe('an upload that breaks off', () => {
   });
 });
 
-describe('an upload that asks first', () => {
+describe('an upload with Expect: 100-continue', () => {
   let service: Service;
   let uploads: Uploads;
   beforeAll(async () => {
@@ -208,7 +208,7 @@ describe('an upload that asks first', () => {
     headers: { 'content-length': String(length), expect: '100-continue', ...more },
   });
 
-  it('is told to go on, and then sent', async () => {
+  it('gets 100 Continue, and is sent', async () => {
     const body = form();
     const request = openRequest(service, expecting(body.length));
     await expect.poll(() => request.interim).toEqual([100]);
@@ -231,7 +231,7 @@ describe('an upload that asks first', () => {
     request.socket.destroy();
   });
 
-  it('when too many are open is sent away with a time to come back', async () => {
+  it('is refused with Retry-After when too many are open', async () => {
     const body = form();
     const first = openRequest(service, withLength(body));
     await first.write(body.subarray(0, 20));
@@ -251,7 +251,7 @@ describe('an upload that asks first', () => {
   });
 });
 
-describe('the pace of an upload', () => {
+describe('the minimum rate of an upload', () => {
   const pace = { bytesPerSecondMin: 10 * MIB, graceMs: 400, checkEveryMs: 20 };
 
   it.each([

@@ -109,13 +109,13 @@ describe('hostile and malformed bodies over a socket', () => {
     nothingWhole();
   });
 
-  it('leave nothing whole behind, even later', async () => {
+  it('never leave a complete body, even later', async () => {
     await new Promise((resume) => setTimeout(resume, 200));
     nothingWhole();
   });
 });
 
-describe('odd bodies that are right', () => {
+describe('unusual bodies that are valid', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: connection });
@@ -137,7 +137,7 @@ describe('odd bodies that are right', () => {
     }
   });
 
-  it('a CSV in pieces of any size', async () => {
+  it('a CSV in chunks of any size', async () => {
     const file = Buffer.from(
       `\uFEFFPhone;Name\r\n${Array.from({ length: 300 }, (_, i) => `9198${10_005_000 + i};"A ""B"" \u00e9"\r\n`).join('')}`,
     );

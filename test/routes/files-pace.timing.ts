@@ -5,8 +5,8 @@ import { startService } from '../support/service.ts';
 import { sha256 } from '../upload/multipart-helper.ts';
 import { connection, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 
-describe('the pace of an upload', () => {
-  it('grows with what came: a steady slow caller is served', async () => {
+describe('the minimum rate of an upload', () => {
+  it('applies to all that came: a steady slow caller is served', async () => {
     const uploads = createUploads({ openMax: 1, bytesPerSecondMin: 100_000, graceMs: 200, checkEveryMs: 20 });
     const service = await startService({ settings: connection, seams: { uploads } });
     const body = pdfForm(pdf(200_000));
@@ -20,7 +20,7 @@ describe('the pace of an upload', () => {
     await service.close();
   });
 
-  it('is not the caller’s fault when WATI is slow', async () => {
+  it('does not count the time in which WATI is slow', async () => {
     const uploads = createUploads({ openMax: 1, bytesPerSecondMin: 12 * MIB, graceMs: 400, checkEveryMs: 20 });
     const service = await startService({ settings: connection, seams: { uploads } });
     service.simulator.script('sendSessionFile', { readBytesPerSecond: 10 * MIB });

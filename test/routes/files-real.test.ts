@@ -91,7 +91,7 @@ describe('a form as real programs write it', () => {
     expect(text.json).not.toHaveProperty('fileName');
   });
 
-  it('is refused with what it was taken for, and no call is made', async () => {
+  it('is refused with what it was recognized as, and no call is made', async () => {
     const macros = zipFile([
       ['xl/workbook.xml', ''],
       ['xl/vbaProject.bin', ''],
@@ -109,7 +109,7 @@ describe('a form as real programs write it', () => {
     expect(service.simulator.ledger.of('sendSessionFile')).toEqual([]);
   });
 
-  it('with a cover of 900 KB before its sound arrives byte for byte', async () => {
+  it('with a cover of 900 KB before its audio arrives byte for byte', async () => {
     const file = Buffer.concat([tag(900_000), MP3]);
     const body = form({ disposition: named('filename="song"'), type: 'binary/octet-stream', file });
     for (const chunked of [false, true])

@@ -23,7 +23,7 @@ const people = 'Phone\r\n919812345678\r\n';
 /** What of the form's framing is not the same length in ours: none is guessed, both are counted by the simulator. */
 const ourContentType = /^multipart\/form-data; boundary=wati-bff-[0-9a-f]{48}$/;
 
-describe('a file on its way to WATI', () => {
+describe('a file that is streamed to WATI', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
@@ -33,7 +33,7 @@ describe('a file on its way to WATI', () => {
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
 
-  it('becomes one part of our own, under the documented address', async () => {
+  it('becomes the only part of our own form, at the documented address', async () => {
     const body = form({ disposition: 'form-data; name="file"; filename="invoice 7.jpg"', file: JPEG });
     const answer = await post(service, body, {
       path: `${fileTo('%2B14155551000')}&caption=Gr%C3%BC%C3%9Fe%20%26%2050%25`,
@@ -153,7 +153,7 @@ describe('a file on its way to WATI', () => {
     }
   });
 
-  it('of no bytes is refused, and nothing is opened', async () => {
+  it('of no bytes is refused, and no call is made', async () => {
     for (const chunked of [false, true]) {
       const answer = await post(service, textForm(''), { chunked });
       expect(answer).toMatchObject({ status: 400, json: { outcome: 'not_sent' } });
@@ -162,7 +162,7 @@ describe('a file on its way to WATI', () => {
   });
 });
 
-describe('what goes into the address', () => {
+describe('the texts in the address', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { ...connection, TEXT_URL_MAX_BYTES: '1024' } });
@@ -192,7 +192,7 @@ describe('what goes into the address', () => {
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
-  it('is the same with and without the plus of a number, so its key is as well', async () => {
+  it('are the same with and without the plus of a number, so the same key fits', async () => {
     const headers = { 'idempotency-key': 'plus' };
     expect((await post(service, form(), { path: fileTo('%2B14155551000'), headers })).status).toBe(201);
     const again = await post(service, form(), { path: fileTo('14155551000'), headers });
@@ -203,8 +203,8 @@ describe('what goes into the address', () => {
   });
 });
 
-describe('the limit over all kinds', () => {
-  it('holds for every file, declared or found out', async () => {
+describe('the limit for all kinds of files', () => {
+  it('applies to every file, with or without a declared length', async () => {
     const service = await startService({ settings: { ...connection, UPLOAD_MAX_BYTES: '100000' } });
     expect((await post(service, pdfForm(pdf(100_000)))).status).toBe(201);
     expect((await post(service, pdfForm(pdf(100_001)))).status).toBe(413);
@@ -215,7 +215,7 @@ describe('the limit over all kinds', () => {
   });
 });
 
-describe('the framing towards WATI', () => {
+describe('the framing of the body to WATI', () => {
   const body = pdfForm(pdf(70_000));
   /** With the caller's length; without it. */
   it.each([
@@ -254,7 +254,7 @@ describe('the framing towards WATI', () => {
   });
 });
 
-describe('what WATI says of a file', () => {
+describe('WATI’s answer to a file', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: connection });
@@ -262,7 +262,7 @@ describe('what WATI says of a file', () => {
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
 
-  it('that went out as a text is accepted, and the caller is told', async () => {
+  it('that it sent as a text is accepted, with a warning', async () => {
     service.simulator.tenant.settings.mediaAsText = true;
     const answer = await post(service, form());
     expect(answer).toMatchObject({
@@ -271,7 +271,7 @@ describe('what WATI says of a file', () => {
     });
   });
 
-  it('that its plan does not take is a refusal in its own words', async () => {
+  it('that its plan does not accept is a refusal in its own words', async () => {
     service.simulator.tenant.settings.mediaByApi = false;
     expect(await post(service, form())).toMatchObject({
       status: 422,
@@ -321,7 +321,7 @@ describe('what WATI says of a file', () => {
     if (isLate) await own.close();
   });
 
-  it('is not asked for without a key, and the request is never begun', async () => {
+  it('is not read without a key, and no call is made', async () => {
     const request = openRequest(service, {
       key: null,
       headers: { 'content-length': '900', 'content-type': multipartType },

@@ -4,7 +4,7 @@ import { type Service, startService } from '../support/service.ts';
 import { standingClock } from '../support/standing-clock.ts';
 import { seededConnection } from './outcomes.ts';
 
-describe('the answers to reads', () => {
+describe('the responses to reads', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
@@ -19,7 +19,7 @@ describe('the answers to reads', () => {
     getMedia: 'private',
   };
 
-  it('say how long they may be kept, as the document does: customers’ data and records not at all', async () => {
+  it('say how long they may be cached, as the document does: customers’ data and records not at all', async () => {
     const reads = operationsOf(service).filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
     expect(reads.length).toBeGreaterThan(9);
     const sent = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'hello' } });
@@ -46,7 +46,7 @@ describe('the answers to reads', () => {
     }
   });
 
-  it('of templates tell the age of the list', async () => {
+  it('of templates have the age of the list', async () => {
     for (const path of ['/v1/templates', '/v1/templates/welcome']) {
       const { age } = (await service.ask('GET', path)).headers;
       expect(Number(age), path).toBeLessThan(30);
@@ -60,7 +60,7 @@ describe('the answers to reads', () => {
   });
 
   it.each(['/v1/templates/nope', '/v1/contacts/19995550000', '/v1/nothing', '/v1/media?path=../x', '/v1/media?path=x'])(
-    'are never kept where they are problems: %s',
+    'are never cached if they are problems: %s',
     async (path) => {
       const answer = await service.ask('GET', path);
       expect(answer.status).toBeGreaterThanOrEqual(400);

@@ -109,7 +109,7 @@ describe('readiness', () => {
     expect(calls()).toBe(2);
   });
 
-  it('notices within ten seconds that all is well again', async () => {
+  it('notices a recovery within ten seconds', async () => {
     const from = await started();
     from.simulator.tenant.settings.matonKey = 'revoked';
     expect((await ready(from)).status).toBe(503);
@@ -120,7 +120,7 @@ describe('readiness', () => {
   });
 });
 
-describe('a connection that has expired', () => {
+describe('an expired connection', () => {
   const words = { message: 'Connection expired. Please reconnect.' };
   const text = { to: '14155551000', text: 'Hello' };
 
@@ -147,7 +147,7 @@ describe('a connection that has expired', () => {
     }
   });
 
-  it('is not read into what is quoted further on, nor into another connection', async () => {
+  it('is not concluded from words that are quoted later, nor for another connection', async () => {
     const from = await started({ settings: { MATON_CONNECTION_ID: seeded } });
     const [first] = from.simulator.tenant.connections;
     if (first) from.simulator.tenant.connections.push({ ...first, id: 'another-one' });
@@ -160,14 +160,14 @@ describe('a connection that has expired', () => {
 });
 
 describe('liveness', () => {
-  it('asks nobody, and takes HEAD', async () => {
+  it('makes no calls, and answers HEAD', async () => {
     const from = await started();
     expect((await from.ask('HEAD', '/health/live', { key: null })).status).toBe(200);
     expect(from.simulator.ledger.entries).toEqual([]);
   });
 });
 
-it('answers though Maton says nothing, long before a call is given up', async () => {
+it('answers while Maton does not, long before a call times out', async () => {
   const service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '600000' } });
   service.simulator.script('listConnections', { fault: 'hang' });
   const answer = await service.ask('GET', '/health/ready', { key: null });

@@ -73,7 +73,7 @@ describe('a hostile upstream', () => {
     }
   });
 
-  it('keeps its words out of detail, and in upstream.detail masked', async () => {
+  it('never appears in detail, and only masked in upstream.detail', async () => {
     const message = 'No seat left at db-1.internal (10.0.0.7) for asha@example.com, number 14155551234';
     await once({ status: 409, body: { message } })(service.simulator, 'getContacts');
     const { json } = await service.ask('GET', '/v1/contacts');
@@ -111,7 +111,7 @@ describe('a hostile upstream', () => {
   });
 });
 
-describe('a native answer with a status that is none', () => {
+describe('a native answer with an invalid status', () => {
   let service: Service;
   let gateway: Server;
   let answer: RequestListener = () => {};
@@ -161,14 +161,14 @@ describe('NATIVE_PATHS', () => {
     'unsafe POST /api/v1/{operation}',
   ])('refuses %s', (entry) => expect(() => load(entry)).toThrow(/NATIVE_PATHS/));
 
-  it('takes what sends behind the word', () => {
+  it('allow calls that send only after the word unsafe', () => {
     expect(load('unsafe POST /api/v1/sendSessionMessage/{number}')).toEqual([
       { method: 'POST', segments: ['api', 'v1', 'sendSessionMessage', undefined], unsafe: true },
     ]);
   });
 });
 
-it('the templates of 32 connections are kept, those that were asked for last', async () => {
+it('the templates of the 32 most recently used connections are cached', async () => {
   const asked: string[] = [];
   const cache = createTemplateCache(
     {

@@ -35,7 +35,7 @@ const reads = [
 
 describe.concurrent('an upstream that', () => {
   it.each(faults)(
-    '%s is told in plain words on every route, and by its code in the log',
+    '%s is reported in plain words on every route, and by its code in the log',
     async (_name, meet, words) => {
       const { service, close } = await start(meet);
       const calling = operationsOf(service).filter(

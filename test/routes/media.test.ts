@@ -50,7 +50,7 @@ describe('media', () => {
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
 
-  it('comes through with its type, as a file to keep, in one request', async () => {
+  it('is passed on with its type, as a download, in one call', async () => {
     const answer = await service.ask('GET', `/v1/media?path=${png}`, { headers: callersOwnHeaders });
     expect(answer).toMatchObject({
       status: 200,
@@ -68,7 +68,7 @@ describe('media', () => {
     ]);
   });
 
-  it('comes through as compressed as it came', async () => {
+  it('is passed on as compressed as it came', async () => {
     const packed = gzipSync('The small print.');
     const headers = { 'content-encoding': 'gzip' };
     service.simulator.script('getMedia', { body: packed, contentType: 'image/png', headers });
@@ -105,7 +105,7 @@ describe('media', () => {
       'not-found',
     ],
   ];
-  it.each(outcomes)('that WATI answers with %s is told by its problem', async (_name, arrange, status, slug) => {
+  it.each(outcomes)('that WATI answers with %s is the corresponding problem', async (_name, arrange, status, slug) => {
     await arrange(service.simulator, 'getMedia');
     const answer = await service.ask('GET', `/v1/media?path=${png}`);
     expect(answer.json).toMatchObject({ type: problem(slug), status });
@@ -114,7 +114,7 @@ describe('media', () => {
     expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
   });
 
-  it('over a connection that is gone is a 409', async () => {
+  it('over a deleted connection is a 409', async () => {
     // Of its own, because a service keeps for a while which connections there are.
     const own = await startService({ settings });
     own.simulator.tenant.connections.splice(0);
@@ -124,7 +124,7 @@ describe('media', () => {
     await own.close();
   });
 
-  it('that is not answered is a 504', async () => {
+  it('that gets no answer is a 504', async () => {
     const own = await startService({ settings: { ...settings, ...hasty.settings } });
     own.simulator.script('getMedia', { fault: 'hang' });
     expect((await own.ask('GET', `/v1/media?path=${png}`)).json).toMatchObject({ type: problem('upstream-timeout') });
@@ -155,7 +155,7 @@ describe('media', () => {
     expect(service.simulator.ledger.of('getMedia')).toMatchObject([{ query: { fileName: path } }]);
   });
 
-  it('takes what the rows of a conversation give out, and the address in them as well', async () => {
+  it('accepts what the rows of a conversation contain, addresses included', async () => {
     for (const [data, path] of shapes) {
       const row = { id: '1', eventType: 'message', owner: false, type: 'document', text: null, data };
       service.simulator.script('getMessages', { body: { messages: { items: [row] } } });

@@ -120,7 +120,7 @@ const cases: [what: string, route: string, json: object, pointers: string[]][] =
   ['a button text of 21', 'list', list({ buttonText: letters(21) }), ['/buttonText']],
 ];
 
-describe('before any byte goes upstream', () => {
+describe('before any byte is sent upstream', () => {
   let service: Service;
   beforeAll(async () => {
     // Four thousand faces take twelve bytes each in an address.
@@ -167,7 +167,7 @@ describe('a text in the address', () => {
     await service.close();
   });
 
-  it('names what is longer of a file link, its address or its caption', async () => {
+  it('reports the longer part of a file link, its address or its caption', async () => {
     const service = await startService({
       settings: { MATON_CONNECTION_ID: seededConnection, TEXT_URL_MAX_BYTES: '1024' },
     });
@@ -185,7 +185,7 @@ describe('a text in the address', () => {
   });
 });
 
-describe('half of a surrogate pair', () => {
+describe('an unpaired surrogate', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();

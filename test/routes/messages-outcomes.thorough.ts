@@ -85,7 +85,7 @@ describe.each([
     expect(lines.map(({ outcome, status, to }) => ({ outcome, status, to })).sort(byJson)).toEqual(said.sort(byJson));
   });
 
-  it.each(magic)('does to recipient ...%s what the sandbox promises', async (digits, expected, ofStreams) => {
+  it.each(magic)('treats recipient ...%s as the sandbox documents', async (digits, expected, ofStreams) => {
     // A recipient for each route: 0429 is refused once, whichever route asks.
     const answers = await sendAll(service, (at) => `199988${at}${digits}`);
     const whole = { ...onEvery(expected, ofStreams), csv: csvKnowsNotOf[digits] ?? ofStreams ?? expected };
@@ -113,7 +113,7 @@ const unusable: Seen = {
   processed: 0,
 };
 
-describe('a refusal that could mean two things', () => {
+describe('an ambiguous refusal', () => {
   let service: Service;
   // A service of its own for each: what the control API said is believed for a second.
   beforeEach(async () => {
@@ -171,7 +171,7 @@ describe('a refusal that could mean two things', () => {
       /is failed, not active/,
     ],
   ];
-  it.each(sides)('is told apart on every sending route: %s', async (_name, arrange, expected, detail) => {
+  it.each(sides)('is distinguished on every sending route: %s', async (_name, arrange, expected, detail) => {
     const answers = await sendAll(service, open, arrange);
     expect(summary(service, answers)).toEqual(onEvery(expected));
     expect(await recordsOf(service, answers)).toEqual(recordsAs(onEvery(expected)));

@@ -138,7 +138,7 @@ describe('sending', () => {
   });
   afterAll(() => service.close());
 
-  it.each(rows)('puts %s into exactly one request, with nothing of the caller in it', async (_name, row) => {
+  it.each(rows)('puts %s into exactly one request, with nothing of the caller’s in it', async (_name, row) => {
     const answer = await service.ask('POST', `/v1/messages/${row.kind}`, {
       json: row.json,
       headers: callersOwnHeaders,
@@ -180,7 +180,7 @@ describe('sending', () => {
     });
   });
 
-  it('gives each send an id of its own, and tells it', async () => {
+  it('gives each message an id of its own, and returns it', async () => {
     const texts = [1, 2].map(() =>
       service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } }),
     );
@@ -190,7 +190,7 @@ describe('sending', () => {
     expect(new Set(sent).size).toBe(2);
   });
 
-  it('tells that WATI sent the address of a file as a text', async () => {
+  it('reports that WATI sent the address of a file as a text', async () => {
     service.simulator.tenant.settings.mediaAsText = true;
     const json = { to: '14155551000', url: 'https://example.com/a.pdf' };
     const answer = await service.ask('POST', '/v1/messages/file-link', { json });
@@ -200,7 +200,7 @@ describe('sending', () => {
     });
   });
 
-  it('keeps the reason of WATI, without the addresses in it', async () => {
+  it('keeps WATI’s reason, without the addresses in it', async () => {
     const info = 'Out of credit, see https://live-mt-server.wati.io/billing?t=1 or ask\nctrl.maton.ai';
     service.simulator.script('sendSessionMessage', { body: { result: false, info }, process: false });
     const answer = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
@@ -240,7 +240,7 @@ describe('sending', () => {
     ],
   ];
   it.each(receivers)(
-    'goes by our receiver where the answer of a template names %s',
+    'uses the result of our receiver if the answer of a template names %s',
     async (_name, named, status, word) => {
       await once({ status: 200, body: { result: true, receivers: named } })(
         service.simulator,

@@ -35,7 +35,7 @@ describe('a native call', () => {
   });
   afterAll(() => service.close());
 
-  it('goes through as it is, without the headers of the caller', async () => {
+  it('is passed on unchanged, without the headers of the caller', async () => {
     const json = { name: 'Zoë', customParams: [] };
     const answers = [
       await service.ask('GET', get.path, { headers: callersOwnHeaders }),
@@ -94,7 +94,7 @@ describe('a native call', () => {
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
-  it.each([400, 404, 418, 429, 500, 503])('answers %i as it came, once', async (status) => {
+  it.each([400, 404, 418, 429, 500, 503])('passes a %i on unchanged, once', async (status) => {
     for (const subject of [get, post]) {
       service.simulator.reset();
       await always({ status, body: htmlPage, headers: { 'retry-after': '7', 'set-cookie': 'a=b' } })(
@@ -125,7 +125,7 @@ describe('a native call', () => {
     ['no answer', 'hang', 'upstream-timeout', 'unknown', false],
   ] as const;
   it.each(losses)(
-    '%s: a read may be repeated, a change says what is known of it',
+    '%s: a read may be repeated, a change reports what is known of it',
     async (_name, fault, slug, outcome, retryable) => {
       const settings = { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths };
       const own = await startService(
@@ -162,7 +162,7 @@ describe('a native call', () => {
   });
 });
 
-it('is a 403 for every path where none is named', async () => {
+it('is a 403 for every path if none is configured', async () => {
   const service = await startService();
   expect((await service.ask('GET', get.path)).status).toBe(403);
   expect(service.simulator.ledger.entries).toEqual([]);

@@ -52,12 +52,12 @@ describe('readiness', () => {
     expect(service.simulator.ledger.of('listConnections')).toHaveLength(1);
   });
 
-  it('needs the configured connection, not any', async () => {
+  it('depends on the configured connection, not on any', async () => {
     service = await startService({ settings: { MATON_CONNECTION_ID: 'another' } });
     expect(await ready()).toEqual([503, { ...fine, status: 'not-ready', connection: 'none' }]);
   });
 
-  it('is told, and does not take the service out, where Maton does not answer', async () => {
+  it('reports that Maton does not answer, and stays ready', async () => {
     service = await startService({ settings: { MATON_CONTROL_URL: 'http://127.0.0.1:9' } });
     expect(await ready()).toEqual([
       200,
@@ -68,7 +68,7 @@ describe('readiness', () => {
 });
 
 describe('metrics', () => {
-  it('need a key with their scope, and name no number and no text', async () => {
+  it('require a key with their scope, and contain no number and no text', async () => {
     const key = 'the-key-of-a-sender-only';
     service = await startService({ callers: [{ name: 'sender', key, scopes: ['messages:send'] }] });
     const json = { to: '14155551000', text: 'A secret text' };

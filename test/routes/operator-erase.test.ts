@@ -55,7 +55,7 @@ describe('POST /v1/operations/erase', () => {
     expect((await erase({ to: person })).json).toMatchObject({ found: [], cancelled: 0, erased: 0, left: [] });
   });
 
-  it('is done, and logged as a task that failed without its words, where its traces cannot be overwritten', async () => {
+  it('is done, and logged as a failed task without its words, if traces cannot be overwritten', async () => {
     const fault = Object.assign(new Error(`near ${person}`), { code: 'SQLITE_FULL' });
     vi.spyOn(store, 'scrub').mockRejectedValue(fault);
     await text(crmKey);
@@ -65,7 +65,7 @@ describe('POST /v1/operations/erase', () => {
     expect(JSON.stringify(service.logs())).not.toContain(person);
   });
 
-  it('takes the person out of broadcasts that wait, which go on for the others with true counts', async () => {
+  it('removes the person from waiting broadcasts, which continue for the others with correct counts', async () => {
     const id = await pausedBroadcast(service, crmKey, [person, '14155551001', '14155551002']);
     expect((await erase({ to: person })).json).toMatchObject({ cancelled: 1, erased: 1, left: [] });
     await service.ask('POST', `/v1/broadcasts/${id}/resume`, { key: crmKey });
@@ -76,7 +76,7 @@ describe('POST /v1/operations/erase', () => {
     );
   });
 
-  it('leaves what is on the wire, says so, and erases it once it has ended', async () => {
+  it('leaves messages in flight, reports them, and erases them once they have ended', async () => {
     await insertSending(store, newMessage('wire', { to: person }));
     const left = [{ caller: 'crm', status: 'sending', count: 1 }];
     expect((await erase({ to: person })).json).toMatchObject({ cancelled: 0, erased: 0, left });
@@ -89,7 +89,7 @@ describe('POST /v1/operations/erase', () => {
     expect((await erase({ to: person })).json).toMatchObject({ cancelled: 1_201, erased: 1_201, left: [] });
   });
 
-  it('is an audit line with the number masked, and with what was done', async () => {
+  it('is audited with the number masked, and with what was done', async () => {
     await text(crmKey);
     await erase({ to: person });
     const [line, ...more] = auditLines(service);
@@ -118,7 +118,7 @@ describe('POST /v1/operations/erase', () => {
     },
   );
 
-  it('says what was done where the store fails on the way', async () => {
+  it('reports what was done if the store fails half way', async () => {
     await text(crmKey);
     store.erasePerson = async () => {
       throw new StoreError('the disk is full');

@@ -54,7 +54,7 @@ describe('an operator', () => {
     expect((await read('messages?since=2026-02-31T25:00:00Z')).status).toBe(400);
   });
 
-  it('sees numbers by their last four digits, wherever they stand', async () => {
+  it('sees numbers by their last four digits, wherever they occur', async () => {
     await text(crmKey);
     await store.insert(newMessage('told', { caller: 'gone' }));
     const failure = { code: 'recipient', detail: 'the number +1 415-555-1234 is not on WhatsApp' };
@@ -73,7 +73,7 @@ describe('an operator', () => {
     expect(auditLines(service)).toEqual([]);
   });
 
-  it('sees them in full who may and asks for it, which is an audit line', async () => {
+  it('sees full numbers on request and with the scope for it, which is audited', async () => {
     await text(crmKey);
     expect((await read('messages', revealerKey)).text).toContain('***1000');
     const revealed = await read('messages?reveal=true&to=14155551000', revealerKey);
@@ -84,7 +84,7 @@ describe('an operator', () => {
     ]);
   });
 
-  it('pauses, resumes and cancels the broadcast of any caller, and each is an audit line', async () => {
+  it('pauses, resumes and cancels the broadcast of any caller, and each act is audited', async () => {
     const id = await pausedBroadcast(service, crmKey);
     await stop(service, { callers: ['crm'] });
     expect(await act(`broadcasts/${id}/resume`)).toMatchObject({
@@ -113,7 +113,7 @@ describe('an operator', () => {
     ]);
   });
 
-  it('sees the callers with their keys, what they have queued, and those that were removed and left work behind', async () => {
+  it('sees the callers with their keys, what they have queued, and removed callers with work left', async () => {
     await pausedBroadcast(service, crmKey);
     await store.insert(newMessage('left', { caller: 'gone' }));
     const { json } = await read('callers');
@@ -146,7 +146,7 @@ describe('an operator', () => {
     });
   });
 
-  it('cancels all that a caller has queued, in the file or not, and nothing of others', async () => {
+  it('cancels all that a caller has queued, in the file or not, and nothing of other callers', async () => {
     const id = await pausedBroadcast(service, shopKey);
     for (let n = 0; n < 501; n++) await store.insert(newMessage(`q${n}`, { caller: 'gone' }));
     expect((await act('callers/gone/cancel')).json).toEqual({ messages: 501, broadcasts: 0, left: false });
@@ -163,7 +163,7 @@ describe('an operator', () => {
     ]);
   });
 
-  it('who stopped a caller has it refused before its body is read', async () => {
+  it('who stopped a caller makes its requests fail before their bodies are read', async () => {
     await stop(service, { callers: ['crm'] });
     const path = '/v1/broadcasts/import?template=welcome&broadcastName=x';
     const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${crmKey}\r\nIdempotency-Key: k\r\n`;

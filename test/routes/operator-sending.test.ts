@@ -101,7 +101,7 @@ describe('while sending is stopped', () => {
     await nothingRecorded(service);
   });
 
-  it('other callers and other connections go on', async () => {
+  it('other callers and other connections are served', async () => {
     const service = await start();
     await stop(service, { callers: ['crm'], connections: ['another'] });
     expect(await text(service, crmKey)).toMatchObject(refused('this caller'));
@@ -119,7 +119,7 @@ describe('while sending is stopped', () => {
     expect(service.simulator.ledger.of('sendSessionMessage')).toHaveLength(1);
   });
 
-  it('what was sent under a key before is answered as it was, and reading, pausing and cancelling go on', async () => {
+  it('a repeat under a key is answered from its record, and reading, pausing and cancelling work', async () => {
     const service = await start();
     const keyed = { 'idempotency-key': 'order-1' };
     const first = await text(service, crmKey, keyed);
@@ -139,7 +139,7 @@ describe('while sending is stopped', () => {
     }
   });
 
-  it('is told by readiness, which stays ready, and by the metrics', async () => {
+  it('is shown by readiness, which stays ready, and by the metrics', async () => {
     const service = await start();
     const ready = () => service.ask('GET', '/health/ready', { key: null });
     expect((await ready()).json).not.toHaveProperty('sending');
@@ -153,8 +153,8 @@ describe('while sending is stopped', () => {
   });
 });
 
-describe('what is stopped', () => {
-  it('is read and replaced as a whole, and each change is an audit line', async () => {
+describe('the stop', () => {
+  it('is read and replaced as a whole, and each change is audited', async () => {
     const service = await start();
     const nothing = { all: false, callers: [], connections: [] };
     expect((await service.ask('GET', '/v1/operations/sending', { key: readerKey })).json).toEqual({ stopped: nothing });
@@ -170,7 +170,7 @@ describe('what is stopped', () => {
     ]);
   });
 
-  it('names no caller that nobody knows, and stays as it was then', async () => {
+  it('cannot name an unknown caller, and stays unchanged then', async () => {
     const service = await start();
     const answer = await stop(service, { callers: ['crm', 'crmm'] });
     expect(answer).toMatchObject({ status: 400, json: { errors: [{ pointer: '/stopped/callers/1' }] } });
@@ -185,7 +185,7 @@ describe('what is stopped', () => {
     expect((await service.ask('GET', '/v1/operations/sending', { key: crmKey })).status).toBe(403);
   });
 
-  it('holds after a restart, before the first send', async () => {
+  it('is kept over a restart, before the first send', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'stopped-'));
     const settings = { STORE_URL: `file:${folder}/store.db` };
     const first = await start({ settings });
@@ -197,7 +197,7 @@ describe('what is stopped', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('holds for another replica on the same store within two seconds, and is released there', async () => {
+  it('reaches another replica on the same store within two seconds, and is released there', async () => {
     const store = await openStore('memory:', OPTIONS);
     const [one, other] = [await start({ store }), await start({ store })];
     await stop(one, { callers: ['crm'] });

@@ -66,22 +66,19 @@ describe('lists', () => {
     expect(await service.ask('GET', path)).toMatchObject({ status: 200, json: { data: [{ id: expect.any(String) }] } });
   });
 
-  it.each(lists)(
-    '$path: a refusal is told in its words, with a list beside it as well',
-    async ({ path, operation, body }) => {
-      const info = 'Invalid attribute filter';
-      for (const more of [{}, body(null), body([])]) {
-        script(operation, { ...more, result: false, info });
-        expect((await service.ask('GET', path)).json).toMatchObject({
-          type: problem('upstream-rejected'),
-          upstream: { status: 200, detail: info },
-        });
-      }
-    },
-  );
+  it.each(lists)('$path: a refusal is reported in its words, even beside a list', async ({ path, operation, body }) => {
+    const info = 'Invalid attribute filter';
+    for (const more of [{}, body(null), body([])]) {
+      script(operation, { ...more, result: false, info });
+      expect((await service.ask('GET', path)).json).toMatchObject({
+        type: problem('upstream-rejected'),
+        upstream: { status: 200, detail: info },
+      });
+    }
+  });
 
   it.each(lists)(
-    '$path: a missing list, or null without a success, is not understood',
+    '$path: a missing list, or null without a success, is an unknown answer',
     async ({ path, operation, body }) => {
       for (const answer of [{ result: 'success' }, { ...body(null), result: null }, body('none'), body({})]) {
         script(operation, answer);
@@ -94,7 +91,7 @@ describe('lists', () => {
   );
 
   it.each(lists.filter(({ sized }) => sized))(
-    '$path: a page that is too long is told as such, once, with what helps',
+    '$path: a page that is too long is reported as such, once, with a remedy',
     async ({ path, operation, body, entry }) => {
       const size = `${path.includes('?') ? '&' : '?'}pageSize`;
       const long = body(Array.from({ length: 100 }, () => ({ ...entry, more: 'x'.repeat(51_800) })));
@@ -154,7 +151,7 @@ describe('lists', () => {
     expect((await service.ask('GET', path)).json).toMatchObject({ type: problem('upstream-unauthorized') });
   });
 
-  it('say how many entries WATI puts on a page, where it is fewer than were asked for', async () => {
+  it('report how many entries WATI puts on a page, if that is fewer than requested', async () => {
     for (const [link, size] of [
       [{ pageSize: 20, total: 120 }, 20],
       [{ pageSize: '20', total: '120' }, 20],

@@ -36,7 +36,7 @@ describe('the pages of the problem types', () => {
     }
   });
 
-  it('say the same to a person, with their marks escaped', async () => {
+  it('say the same to a person, with special characters escaped', async () => {
     for (const [slug, { title, meaning, cause, remedy, repeat }] of Object.entries(problemTypes)) {
       const { status, text } = await read(`/problems/${slug}`, browser);
       expect([status, text.slice(0, 15)]).toEqual([200, '<!doctype html>']);
@@ -47,7 +47,7 @@ describe('the pages of the problem types', () => {
     );
   });
 
-  it('are listed: as JSON, and as links that lead to each of them', async () => {
+  it('are listed: as JSON, and as links to each of them', async () => {
     const { json } = await read('/problems');
     expect(json).toEqual({ data: expect.any(Array) });
     const listed = Object.entries(problemTypes).map(([slug, type]) => ({ type: `/problems/${slug}`, ...type }));

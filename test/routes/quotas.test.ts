@@ -45,7 +45,7 @@ const upload = (key: string, path: string, numbers: number) => {
   });
 };
 
-it('a caller with a quota is told 429 and when the next hour begins, before anything is recorded', async () => {
+it('a caller without quota left gets 429 with the start of the next hour, before anything is recorded', async () => {
   const key = nextKey();
   for (let count = 0; count < 3; count++) expect(await text(key)).toMatchObject({ status: 201 });
   const refused = await text(key);
@@ -58,7 +58,7 @@ it('a caller with a quota is told 429 and when the next hour begins, before anyt
   expect(json).toMatchObject({ data: { length: 3 } });
 });
 
-it('a repeat under its key costs nothing, and is answered when all is spent', async () => {
+it('a repeat under its key costs nothing, and is answered even if the quota is used up', async () => {
   const key = nextKey();
   const request = { key, json: { to, text: 'hello' }, headers: { 'idempotency-key': 'same' } };
   await service.ask('POST', '/v1/messages/text', request);
@@ -85,7 +85,7 @@ it.each<[string, (key: string, count: number) => ReturnType<typeof text>]>([
   expect(await text(key)).toMatchObject(spent);
 });
 
-it('of many at once no more pass than a quota has left, whatever they are', async () => {
+it('concurrent sends of any kind never exceed the quota', async () => {
   const key = nextKey();
   const at = Array.from({ length: 10 }, (_, n) => n);
   const sends = at.flatMap(() => [

@@ -226,7 +226,7 @@ const sides: [string, Arrange, Seen][] = [
 
 /** The statuses with two meanings, told apart by the control API. */
 export function describeSides(subjects: Subject[]): void {
-  it.concurrent.each(sides)('tell whose fault it is: %s', async (_name, arrange, expected) => {
+  it.concurrent.each(sides)('report whose fault it is: %s', async (_name, arrange, expected) => {
     const service = await startService({ settings: quick });
     for (const subject of subjects) {
       service.simulator.reset();

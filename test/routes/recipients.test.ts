@@ -19,7 +19,7 @@ describe('a recipient, on every route that takes one', () => {
   /** Files flow through and need a form: their query is checked before it is read. */
   const sendable = () => places.filter(({ operation }) => !operation.form);
 
-  it('stands in the body, the query and the path', () => {
+  it('is accepted in the body, the query and the path', () => {
     const named = places.map(({ operation, pointer }) => `${operation.id} ${pointer}`);
     expect(named).toEqual(
       expect.arrayContaining([
@@ -58,7 +58,7 @@ describe('a recipient, on every route that takes one', () => {
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
-  it('with blanks, dots, dashes and brackets behind its plus goes upstream as digits', async () => {
+  it('with blanks, dots, dashes and brackets after its plus is sent as digits', async () => {
     for (const { operation, pointer, send } of sendable()) {
       service.simulator.reset();
       const { status } = await send(service, '+1 (415) 555-1000');
@@ -68,7 +68,7 @@ describe('a recipient, on every route that takes one', () => {
     }
   });
 
-  it('is not a contact id or BSUID where WATI takes a number alone', async () => {
+  it('is no contact id or BSUID where WATI takes only a number', async () => {
     const phoneOnly = sendable().filter(({ schema }) => schema['x-recipient'] === 'phone');
     expect(phoneOnly.length).toBeGreaterThan(0);
     for (const { pointer, send } of phoneOnly) {
@@ -87,7 +87,7 @@ describe('a recipient, on every route that takes one', () => {
     expect(answer.status).not.toBe(400);
   });
 
-  it('of another country than the caller may reach is a 400', async () => {
+  it('of a country that the caller may not send to is a 400', async () => {
     const ask: Service['ask'] = (method, path, rest) => service.ask(method, path, { ...rest, key: usKey });
     const narrowed = placesOf({ ...service, ask }).filter(({ schema }) => schema['x-recipient'] !== undefined);
     for (const { operation, pointer, send } of narrowed) {
@@ -108,7 +108,7 @@ describe('a recipient, on every route that takes one', () => {
 });
 
 describe('DEFAULT_COUNTRIES', () => {
-  it('narrows callers that name none, and no other', async () => {
+  it('restricts callers whose entry names none, and no other', async () => {
     const key = 'test-key-of-a-caller-for-norway';
     const service = await startService({
       settings: { ...connection, DEFAULT_COUNTRIES: 'US, CA', NATIVE_PATHS: 'POST /api/v1/chatbots/start' },
@@ -126,7 +126,7 @@ describe('DEFAULT_COUNTRIES', () => {
     await service.close();
   });
 
-  it('does not help a caller whose entry has an empty list', async () => {
+  it('does not change a caller whose entry has an empty list', async () => {
     const key = 'test-key-of-a-caller-for-nowhere';
     const callers = [{ name: 'nowhere', key, scopes: ['*'], countries: [] }];
     const service = await startService({ settings: connection, callers });

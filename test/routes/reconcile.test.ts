@@ -26,7 +26,7 @@ const kinds: [kind: string, subject: Subject][] = [
   ['template', order('A-1')],
 ];
 
-describe('a look at an unknown send', () => {
+describe('a look-up of an unknown message', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
@@ -100,13 +100,13 @@ describe('a look at an unknown send', () => {
       expect(fields(looked.json).whatsappMessageId).toBe(ours()[1]?.whatsappMessageId);
     });
 
-    it('finds it by its content where no id comes back', async () => {
+    it('finds it by its content if no id comes back', async () => {
       const answer = await unknown(subject, 'close-after');
       forgetIds();
       await isProved(answer, 'content');
     });
 
-    it('takes no match for nothing', async () => {
+    it('treats a missing match as no proof', async () => {
       const answer = await unknown(subject, 'reset-before');
       await staysUnknown(answer);
       expect(looks()).toBe(1);
@@ -153,14 +153,14 @@ describe('a look at an unknown send', () => {
         },
       ],
     ];
-    it.each(spoil)('does not take for it: %s', async (_name, change) => {
+    it.each(spoil)('does not match: %s', async (_name, change) => {
       const answer = await unknown(subject, 'close-after');
       forgetIds();
       for (const row of ours()) change(row);
       await staysUnknown(answer);
     });
 
-    it('does not take for it what another send of ours may have put there', async () => {
+    it('does not match what another message of ours may have caused', async () => {
       const key = 'key-of-another-caller';
       const { path, ask } = toRecipient(subject);
       await askFor(service, toRecipient(subject));
@@ -181,14 +181,14 @@ describe('a look at an unknown send', () => {
       await staysUnknown(answer);
     });
 
-    it('leaves a known one as it is, and asks nobody', async () => {
+    it('leaves a message with a known outcome as it is, without a call', async () => {
       const accepted = await askFor(service, toRecipient(subject));
       const looked = await look(accepted);
       expect([looked.status, looked.json]).toEqual([200, accepted.json]);
       expect(looks()).toBe(0);
     });
 
-    it('says so where it cannot look, and changes nothing', async () => {
+    it('reports that it cannot look, and changes nothing', async () => {
       const answer = await unknown(subject, 'close-after');
       await service.simulator.stopGateway();
       const looked = await look(answer);
@@ -206,14 +206,14 @@ describe('a look at an unknown send', () => {
     ['another sentence', 'broadcastMessage', 'Broadcast "order_update" was planned'],
     ['a longer name', 'broadcastMessage', 'Broadcast message with using "my "order_update" template was sent by API'],
   ];
-  it.each(noBroadcast)('does not take for a template: %s', async (_name, eventType, eventDescription) => {
+  it.each(noBroadcast)('does not match as a template: %s', async (_name, eventType, eventDescription) => {
     const answer = await unknown(order('A-9'), 'close-after');
     forgetIds();
     for (const row of ours()) Object.assign(row, { eventType, eventDescription });
     await staysUnknown(answer);
   });
 
-  it('does not take a template with other parameters for it, nor a row that a CSV may have made', async () => {
+  it('does not match a template with other parameters, nor a row that a CSV may have caused', async () => {
     expect((await askFor(service, toRecipient(order('A-2')))).status).toBe(201);
     const answer = await unknown(order('A-3'), 'reset-before');
     forgetIds();
@@ -226,7 +226,7 @@ describe('a look at an unknown send', () => {
     await staysUnknown(other);
   });
 
-  it('does not take the same words with another quotation for it', async () => {
+  it('does not match the same words with another quotation', async () => {
     const subject = post('text', { text: 'Yes', replyTo: 'wamid.a' });
     expect((await askFor(service, toRecipient(post('text', { text: 'Yes' })))).status).toBe(201);
     const answer = await unknown(subject, 'reset-before');
@@ -242,7 +242,7 @@ describe('a look at an unknown send', () => {
   );
 });
 
-describe('a look by its own id', () => {
+describe('a look-up by its own id', () => {
   const channel = '14155550000';
   let service: Service;
   beforeAll(async () => {
@@ -264,7 +264,7 @@ describe('a look by its own id', () => {
     history: service.simulator.ledger.of('getMessages').length,
   });
 
-  it.each(kinds)('asks WATI for that message alone, where the channel is set: %s', async (...kind) => {
+  it.each(kinds)('reads that message alone from WATI, if the channel is set: %s', async (...kind) => {
     const answer = await unknown(kind, 'close-after');
     const { localMessageId } = fields(answer.json);
     const looked = await look(answer);
@@ -275,7 +275,7 @@ describe('a look by its own id', () => {
     ]);
   });
 
-  it.each(kinds)('looks into the history where WATI has none, and takes that for nothing: %s', async (...kind) => {
+  it.each(kinds)('reads the history if WATI has no such message, and treats that as no proof: %s', async (...kind) => {
     const answer = await unknown(kind, 'reset-before');
     expect(await look(answer)).toMatchObject({ status: 200, json: answer.json });
     expect(looks()).toEqual({ byId: 1, history: 1 });
@@ -308,7 +308,7 @@ describe('a look by its own id', () => {
     }
   });
 
-  it.each([400, 404, 405, 422, 501])('looks into the history where it is answered %i', async (status) => {
+  it.each([400, 404, 405, 422, 501])('reads the history if it is answered %i', async (status) => {
     const answer = await unknown(['text', post('text', { text: `after ${status}` })], 'close-after');
     // A 501 may be asked again.
     service.simulator.script('getMessageByLocalId', ...Array(3).fill({ status, body: { message: 'no' } }));
@@ -328,7 +328,7 @@ describe('a look by its own id', () => {
     expect(looks()).toEqual({ byId: 1, history: 0 });
   });
 
-  it('asks for no id where a kind carries none', async () => {
+  it('uses no id for a kind without one', async () => {
     const [, subject = post('text', {})] = sendingTo(() => to);
     const answer = await unknown(['file-link', subject], 'close-after');
     expect((await look(answer)).json).toMatchObject({ status: 'unknown' });
@@ -336,7 +336,7 @@ describe('a look by its own id', () => {
   });
 });
 
-it('a look after an hour, when contents are forgotten, takes any other text to the number for one that may be it', async () => {
+it('a look-up after an hour, when fingerprints are erased, treats any other text to the number as a lookalike', async () => {
   let clock = 0;
   const store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => clock });
   const service = await startService({ store });
@@ -364,7 +364,7 @@ it('a look after an hour, when contents are forgotten, takes any other text to t
   }
 });
 
-it('a look whose finding cannot be recorded says so', async () => {
+it('a look-up whose result cannot be recorded reports that', async () => {
   const store = await openStore('memory:', OPTIONS);
   store.markReconciled = async () => Promise.reject(new StoreError('the disk is full'));
   const service = await startService({ store });

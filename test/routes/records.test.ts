@@ -14,7 +14,7 @@ const rowsOf = (answer: Answer) => {
   return Array.isArray(data) ? data.map(fields) : [];
 };
 
-describe('the list of sends', () => {
+describe('the list of messages', () => {
   let service: Service;
   const ids: string[] = [];
   let between = '';
@@ -31,13 +31,13 @@ describe('the list of sends', () => {
   });
   afterAll(() => service.close());
 
-  it('names every send once, newest first', async () => {
+  it('contains every message once, newest first', async () => {
     const list = await service.ask('GET', '/v1/messages');
     expect(rowsOf(list).map(({ id }) => id)).toEqual(ids);
     expect(list.json).not.toHaveProperty('nextCursor');
   });
 
-  it.each([1, 2, 3, 7, 8, 100])('goes on where the last page ended, %d a page', async (limit) => {
+  it.each([1, 2, 3, 7, 8, 100])('continues where the last page ended, %d a page', async (limit) => {
     const seen: unknown[] = [];
     const sizes: number[] = [];
     for (let path: string | undefined = `/v1/messages?limit=${limit}`; path !== undefined; ) {
@@ -64,7 +64,7 @@ describe('the list of sends', () => {
     [() => `since=${between}&status=unknown&to=14155551001`, () => ids.slice(1, 2)],
     [() => 'broadcastId=none', () => []],
   ];
-  it.each(filters)('shows what is asked for, row %#', async (query, chosen) => {
+  it.each(filters)('filters as requested, row %#', async (query, chosen) => {
     const list = await service.ask('GET', `/v1/messages?${query()}`);
     expect([list.status, rowsOf(list).map(({ id }) => id)]).toEqual([200, chosen()]);
   });
@@ -110,7 +110,7 @@ describe('the list of sends', () => {
     }
   });
 
-  it('shows one whole', async () => {
+  it('shows a single message', async () => {
     const [, unknown, rejected] = ids;
     expect((await service.ask('GET', `/v1/messages/${unknown}`)).json).toEqual({
       id: unknown,
@@ -131,7 +131,7 @@ describe('the list of sends', () => {
   });
 });
 
-describe('a send that nobody waits for', () => {
+describe('a message without a waiting client', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: { SEND_WAIT_MS: '400' } });
@@ -144,7 +144,7 @@ describe('a send that nobody waits for', () => {
   };
   const everySubject = [...sendingTo(() => to), fileSubject(to), csvSubject(to)];
 
-  it.each(everySubject)('is answered at once where that is preferred, and ends: $name', async (subject) => {
+  it.each(everySubject)('is answered at once with Prefer: respond-async, and completed: $name', async (subject) => {
     const answered = Promise.withResolvers<void>();
     service.simulator.script(subject.operation, { until: answered.promise });
     const answer = await askFor(service, subject, { prefer: 'respond-async' });
@@ -155,7 +155,7 @@ describe('a send that nobody waits for', () => {
     expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
   });
 
-  it.each(everySubject)('is answered when the wait is over, and ends: $name', async (subject) => {
+  it.each(everySubject)('is answered when the wait is over, and completed: $name', async (subject) => {
     const answered = Promise.withResolvers<void>();
     service.simulator.script(subject.operation, { until: answered.promise });
     const answer = await askFor(service, subject, { 'idempotency-key': randomUUID() });
@@ -165,7 +165,7 @@ describe('a send that nobody waits for', () => {
     expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
   });
 
-  it('is tried again as one is that somebody waits for', async () => {
+  it('is attempted again like one with a waiting client', async () => {
     await service.close();
     service = await startService();
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '0' } });

@@ -17,7 +17,7 @@ afterAll(() => service.close());
 const quota = 'Monthly API call quota exceeded. Upgrade your plan.';
 const hour = { 'retry-after': '3600' };
 
-describe('a read that is refused', () => {
+describe('a refused read', () => {
   it.each<[string, Scripted, number, ProblemSlug, string | undefined]>([
     ['a quota that is spent', { status: 429, body: { message: quota }, headers: hour }, 429, 'quota-spent', quota],
     [
@@ -77,7 +77,7 @@ describe('a read that is refused', () => {
   );
 });
 
-it('a 500 says what is wrong, to who reads and to who sends', async () => {
+it('a 500 explains the cause, to reads and to sends', async () => {
   const message = 'Connection expired. Please reconnect.';
   service.simulator.script('getContacts', ...Array<Scripted>(3).fill({ status: 500, body: { message } }));
   const read = await paced.during(service.ask('GET', '/v1/contacts'));

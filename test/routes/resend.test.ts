@@ -36,7 +36,7 @@ describe('a resend', () => {
   };
   const requests = () => service.simulator.ledger.of('sendSessionMessage').length;
 
-  it.each(sendingTo(() => to))('is a new message, linked to the old: $name', async (subject) => {
+  it.each(sendingTo(() => to))('is a new message, linked to the original: $name', async (subject) => {
     const id = await unknown(subject);
     const again = await resend(id);
     expect(again).toMatchObject({ status: 201, json: { kind: subject.name, to, status: 'accepted', resendOf: id } });
@@ -62,7 +62,7 @@ describe('a resend', () => {
     expect(requests()).toBe(2);
   });
 
-  it('happens once, however many ask at once', async () => {
+  it('happens once, however many requests come at once', async () => {
     const id = await unknown();
     const answers = await Promise.all(Array.from({ length: 20 }, () => resend(id)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
@@ -70,7 +70,7 @@ describe('a resend', () => {
     expect(requests()).toBe(2);
   });
 
-  it('is repeated under its key, and the key counts for that message', async () => {
+  it('is repeated under its key, which is bound to that message', async () => {
     const [id, other] = [await unknown(), await unknown()];
     const first = await resend(id, { 'idempotency-key': 'again' });
     const second = await resend(id, { 'idempotency-key': 'again' });
@@ -80,7 +80,7 @@ describe('a resend', () => {
     expect(requests()).toBe(3);
   });
 
-  it('under one key is made once, however many ask at once', async () => {
+  it('happens once under one key, however many requests come at once', async () => {
     const id = await unknown();
     const answers = await Promise.all(Array.from({ length: 20 }, () => resend(id, { 'idempotency-key': 'many' })));
     const kinds = new Set(answers.map((answer) => slug(answer) ?? answer.status));
@@ -88,7 +88,7 @@ describe('a resend', () => {
     expect(requests()).toBe(2);
   });
 
-  it('is possible of what was not sent, and of a resend that is unknown again', async () => {
+  it('is possible for what was not sent, and for a resend that is unknown again', async () => {
     service.simulator.script('sendSessionMessage', ...Array(3).fill({ status: 429, headers: { 'retry-after': '0' } }));
     const refused = await askFor(service, hello);
     expect(refused).toMatchObject({ status: 503, json: { outcome: 'not_sent' } });
@@ -98,7 +98,7 @@ describe('a resend', () => {
     expect(await resend(idOf(again))).toMatchObject({ status: 201, json: { resendOf: idOf(again) } });
   });
 
-  it('is refused of what was accepted, of what was rejected and of files', async () => {
+  it('is refused for accepted and rejected messages and for files', async () => {
     const accepted = idOf(await askFor(service, hello));
     const rejected = idOf(await askFor(service, textTo('14155551010', 'closed')));
     const file = await unknown(fileSubject(to));
@@ -150,7 +150,7 @@ describe('a resend', () => {
     expect(await resend(early, key)).toMatchObject({ status: 201, headers: { 'idempotency-replayed': 'true' } });
   });
 
-  it('is refused where the first was found to have arrived while its template was asked for', async () => {
+  it('is refused if the original was found to be accepted while its template was read', async () => {
     const [subject = hello] = sendingTo(() => to).filter(({ name }) => name === 'template');
     const id = await unknown(subject);
     const listed = Promise.withResolvers<void>();
@@ -177,7 +177,7 @@ describe('a resend', () => {
     expect(lines()).toMatchObject([{ resendOf: id, reason: 'call 12 of +***1000 and ***٢٣٤٥: nothing came' }]);
   });
 
-  it('needs a reason', async () => {
+  it('requires a reason', async () => {
     const answer = await service.ask('POST', '/v1/messages/x/resend', { json: {} });
     expect([answer.status, slug(answer)]).toEqual([400, 'validation-failed']);
   });

@@ -102,14 +102,14 @@ const tracesOf = async () => {
 };
 
 describe('the entry of a caller', () => {
-  it('is tried on every route that sends', () => {
+  it('is checked on every route that sends', () => {
     const sending = operationsOf(service).filter(
       ({ raw }) => isRecord(raw.responses) && JSON.stringify(raw).includes('idempotency-mismatch'),
     );
     expect(sending.map(({ id }) => id).sort()).toEqual(Object.keys(tries).sort());
   });
 
-  it.each(Object.keys(tries))('that names recipients keeps %s from writing to anybody else', async (name) => {
+  it.each(Object.keys(tries))('that names recipients keeps %s from sending to others', async (name) => {
     narrow({ recipients: ['14155551*'] });
     const before = await tracesOf();
     const refused = await tries[name]?.(stranger, 'welcome');
@@ -122,7 +122,7 @@ describe('the entry of a caller', () => {
     expect([201, 202], taken?.text).toContain(taken?.status);
   });
 
-  it.each(templated)('that names templates keeps %s from any other', async (name) => {
+  it.each(templated)('that names templates keeps %s from using others', async (name) => {
     narrow({ templates: ['welcome'] });
     const refused = await tries[name]?.(mine, 'order_update');
     expect(refused).toMatchObject({
@@ -136,7 +136,7 @@ describe('the entry of a caller', () => {
     expect([201, 202], taken?.text).toContain(taken?.status);
   });
 
-  it('that names templates leaves sends without one alone, and an empty list lets none through', async () => {
+  it('that names templates does not affect sends without one, and an empty list allows none', async () => {
     narrow({ templates: [] });
     expect(await tries.sendText?.(mine, '')).toMatchObject({ status: 201 });
     expect(await tries.sendTemplate?.(mine, 'welcome')).toMatchObject({ status: 403 });
@@ -144,7 +144,7 @@ describe('the entry of a caller', () => {
     expect(await tries.sendText?.(mine, '')).toMatchObject({ status: 403 });
   });
 
-  it('lets what was sent once be asked for again, whatever became of it', async () => {
+  it('does not prevent the replay of an earlier request', async () => {
     const request = { key, json: { to: stranger, template: 'welcome' }, headers: keyed() };
     const first = await service.ask('POST', '/v1/messages/template', request);
     narrow({ recipients: [mine] });
@@ -152,7 +152,7 @@ describe('the entry of a caller', () => {
     expect(again).toMatchObject({ status: 201, headers: { 'idempotency-replayed': 'true' }, text: first.text });
   });
 
-  it('tells every row of an import that is not its to send, by its place', async () => {
+  it('lists every row of an import that the caller may not send, by its position', async () => {
     narrow({ recipients: [mine] });
     const answer = await upload(
       '/v1/broadcasts/import?template=welcome&broadcastName=b',
@@ -181,7 +181,7 @@ describe('the entry of a caller', () => {
     expect((await start()).status).toBe(200);
   });
 
-  it('that names addresses is good from there alone', async () => {
+  it('that names addresses is valid from those alone', async () => {
     narrow({ addresses: ['10.0.0.0/8'] });
     const elsewhere = await service.ask('GET', '/v1/broadcasts', { key });
     expect(elsewhere).toMatchObject({ status: 403, json: { type: problem('forbidden') } });
@@ -189,7 +189,7 @@ describe('the entry of a caller', () => {
     expect(await service.ask('GET', '/v1/broadcasts', { key })).toMatchObject({ status: 200 });
   });
 
-  it('has keys that end: then they are told what a wrong one is told', async () => {
+  it('may have keys that expire: then they are answered like a wrong key', async () => {
     let clockMs = Date.parse('2027-01-31T23:59:59.999Z');
     now = fixedCallers(
       [callerEntry('staging', key, { scopes: ['*'] })].map((entry) => ({
@@ -223,7 +223,7 @@ describe('a list of recipients', () => {
     }
   };
 
-  it('takes a number exactly, with or without its plus, and nothing near it', () =>
+  it('matches a number exactly, with or without its plus', () =>
     fc.assert(
       fc.property(fc.stringMatching(/^[1-9][0-9]{6,14}$/), fc.stringMatching(/^[1-9][0-9]{6,14}$/), (mine, other) => {
         expect([may([mine], mine), may([`+${mine}`], mine), may([mine], `+${mine}`)]).toEqual([true, true, true]);

@@ -51,7 +51,7 @@ describe('equal reads at the same time', () => {
   };
   const underWay = (count = 1) => expect.poll(made, { interval: 5 }).toBe(count);
 
-  it('are one call upstream, and each log line says whose it was and what came', async () => {
+  it('are one call upstream, and each log line has its own caller and the result', async () => {
     const answer = held();
     const asked = together(
       Array.from({ length: 10 }, (_, n) => () => service.ask('GET', path, { key: n % 2 === 0 ? allKey : reader.key })),
@@ -67,7 +67,7 @@ describe('equal reads at the same time', () => {
     expect(lines().filter(({ upstreamShared }) => upstreamShared === true)).toHaveLength(9);
   });
 
-  it('are one call for whoever wants events and whoever does not, and each gets his own', async () => {
+  it('are one call with and without events, and each gets its own answer', async () => {
     const history = '/v1/conversations/14155551000/messages';
     const alone = {
       with: await service.ask('GET', `${history}?events=true`),
@@ -95,7 +95,7 @@ describe('equal reads at the same time', () => {
     expect([statuses, made()]).toEqual([[502, 502], 1]);
   });
 
-  it('are apart for two connections', async () => {
+  it('are separate for two connections', async () => {
     const other = service.simulator.tenant.addConnection();
     const answer = held();
     const first = service.ask('GET', path);
@@ -109,7 +109,7 @@ describe('equal reads at the same time', () => {
     ]);
   });
 
-  it('are not for callers without the scope or the connection', async () => {
+  it('are not shared with callers that lack the scope or the connection', async () => {
     const answer = held();
     const first = service.ask('GET', path);
     await underWay();
@@ -120,7 +120,7 @@ describe('equal reads at the same time', () => {
     expect((await first).status).toBe(200);
   });
 
-  it('are apart from one with a deadline of its own, which ends at its own', async () => {
+  it('are separate from one with a deadline of its own, which ends at it', async () => {
     const answers = [held(), held()];
     const first = service.ask('GET', path);
     await underWay();
@@ -130,7 +130,7 @@ describe('equal reads at the same time', () => {
     expect((await first).status).toBe(200);
   });
 
-  it('share though one asks for a longer wait than there is', async () => {
+  it('are shared even if one asks for a longer wait than there is', async () => {
     const answer = held();
     const asked = together([
       () => service.ask('GET', path),
@@ -163,7 +163,7 @@ describe('equal reads at the same time', () => {
     expect([(await before).status, after.status, made()]).toEqual([200, 200, 2]);
   });
 
-  it('show what was written: not one that began while the write was under way', async () => {
+  it('show a write that began before them: no read that began during it is shared', async () => {
     const written = held('updateContactAttributes');
     const attributes = { tier: 'gold' };
     const write = service.ask('PATCH', '/v1/contacts/14155551000', { json: { attributes } });
@@ -180,7 +180,7 @@ describe('equal reads at the same time', () => {
     expect(made()).toBe(3);
   });
 
-  it('of connections are shared, too, and not from before one was created', async () => {
+  it('of connections are shared as well, and not from before one was created', async () => {
     const list = () => service.ask('GET', '/v1/connections');
     const lists = () => service.simulator.ledger.of('listConnections').length;
     const answer = held('listConnections');
@@ -196,7 +196,7 @@ describe('equal reads at the same time', () => {
   });
 });
 
-describe('a read that waits for its turn', () => {
+describe('a read that waits for a permit', () => {
   let paced: Awaited<ReturnType<typeof startPaced>>;
   let service: Service;
   afterEach(() => service.close());
@@ -231,14 +231,14 @@ describe('a read that waits for its turn', () => {
   };
   const made = () => service.simulator.ledger.of('getContacts').filter(({ query }) => query.pageSize === '3').length;
 
-  it('gives its place up when its caller hangs up', async () => {
+  it('leaves the queue when its caller disconnects', async () => {
     await hangUp(1);
     await waiting(0);
     await paced.run(2_000);
     expect(made()).toBe(0);
   });
 
-  it('keeps it where another shares it, of the same caller or of another', async () => {
+  it('stays in it if another reader shares it, of the same caller or of another', async () => {
     const both = [service.ask('GET', path), service.ask('GET', path, { key: reader.key })];
     // One place for each caller: it shares that of the same one.
     await waiting(2);

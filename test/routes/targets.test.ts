@@ -68,7 +68,7 @@ describe('a contact id or BSUID', () => {
   afterAll(() => service.close());
 
   it.each(targets)(
-    '%.40s is taken by every route for which WATI has a target, and goes out as it is',
+    '%.40s is accepted by every route for which WATI has a target, and sent unchanged',
     async (target) => {
       for (const subject of [...conversation(target), ...contact(target), ...sends(target)]) {
         const answer = await askFor(service, subject);
@@ -83,7 +83,7 @@ describe('a contact id or BSUID', () => {
     },
   );
 
-  it('gets a template in a call of its own, with the channel, and without an id that WATI never got', async () => {
+  it('gets a template in a call of its own, with the channel, and without a client id', async () => {
     const to = bsuids[1];
     const body = {
       to,
@@ -115,7 +115,7 @@ describe('a contact id or BSUID', () => {
     expect(refused.json).toMatchObject({ type: problem('recipient-invalid'), outcome: 'rejected' });
   });
 
-  it('is a 404 for a contact that WATI does not know, or lets nobody find', async () => {
+  it('is a 404 for a contact that WATI does not know, or does not let us find', async () => {
     for (const subject of contact('f'.repeat(24)).concat(contact('US.9999999999'))) {
       expect((await askFor(service, subject)).json, subject.name).toMatchObject({ type: problem('not-found') });
     }
@@ -131,7 +131,7 @@ describe('a contact id or BSUID', () => {
   });
 
   it.each([401, 403, 404, 400])(
-    'of a contact is looked for in the older API where the newer answers %i',
+    'of a contact is looked up in the older API if the newer answers %i',
     async (status) => {
       service.simulator.script('getContactV3', { status, body: 'no', contentType: 'text/plain' });
       const contact_list = [{ id: contactId, wAid: '14155550120' }];
@@ -143,7 +143,7 @@ describe('a contact id or BSUID', () => {
     },
   );
 
-  it('is never taken for another contact than was asked for', async () => {
+  it('never leads to another contact than the requested one', async () => {
     service.simulator.script('getContactV3', { body: { id: 'other', wa_id: '1', bsuid: 'US.1' } });
     expect((await service.ask('GET', `/v1/contacts/${contactId}`)).status).toBe(404);
   });

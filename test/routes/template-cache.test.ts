@@ -36,7 +36,7 @@ describe('the list of templates', () => {
     expect([loads(), sends()]).toEqual([1, 20]);
   });
 
-  it('is loaded once for the sends, the list, a look at one and a preview', async () => {
+  it('is loaded once for sends, the list, a single template and a preview', async () => {
     await send('welcome');
     for (const path of ['/v1/templates', '/v1/templates/welcome'])
       expect((await service.ask('GET', path)).status).toBe(200);
@@ -44,7 +44,7 @@ describe('the list of templates', () => {
     expect(loads()).toBe(1);
   });
 
-  it('is one list a connection', async () => {
+  it('is separate for each connection', async () => {
     const other = service.simulator.tenant.addConnection();
     await send('welcome');
     await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': other.id } });
@@ -131,7 +131,7 @@ describe('the list of templates', () => {
     expect(loads()).toBe(1);
   });
 
-  it('sends nothing where it cannot be read, and keeps no failure', async () => {
+  it('prevents a send if it cannot be read, and its failure is not cached', async () => {
     service.simulator.script('getMessageTemplates', { status: 200, body: '<html>', process: false });
     const failed = await send('welcome');
     expect(failed.json).toMatchObject({ type: problem('upstream-invalid'), status: 502 });
@@ -141,7 +141,7 @@ describe('the list of templates', () => {
     expect(loads()).toBe(2);
   });
 
-  it('prefers the approved one where two languages share a name', async () => {
+  it('prefers the approved template if two languages share a name', async () => {
     const { templates } = service.simulator.tenant;
     templates.unshift({ ...welcome(), id: 'de', status: 'PENDING', language: { key: 'de', value: '', text: '' } });
     expect((await service.ask('GET', '/v1/templates/welcome')).json).toMatchObject({

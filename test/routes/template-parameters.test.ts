@@ -140,7 +140,7 @@ describe('parameters', () => {
     expect((await look()).header).toEqual({ type });
   });
 
-  it('asks what is meant by a name that is nearly one', async () => {
+  it('suggests the parameter with a similar name', async () => {
     expect((await send({}, 'order_updtae')).json).toMatchObject({
       type: problem('template-unknown'),
       detail: 'WATI has no template "order_updtae"; did you mean "order_update"?',
@@ -190,7 +190,7 @@ describe('parameters', () => {
     expect((await send({ name: '😀'.repeat(1_021) })).status).toBe(201);
   });
 
-  it('are tried as they will read: header, body, footer, buttons and cards', async () => {
+  it('are validated in the final text: header, body, footer, buttons and cards', async () => {
     const preview = (name: string, json: object) => service.ask('POST', `/v1/templates/${name}/preview`, { json });
     const parameters = { name: 'Asha', image: 'https://example.com/p.jpg', parcel_id: '7' };
     expect((await preview('parcel_photo', { parameters })).json).toEqual({
@@ -214,7 +214,7 @@ describe('parameters', () => {
     });
   });
 
-  it('of a name in several languages fit any of them, and each can be looked at', async () => {
+  it('of a template in several languages may fit any of them, and each can be read', async () => {
     const get = async (query: string) => (await service.ask('GET', `/v1/templates/delivery_note${query}`)).json;
     expect(await get('')).toMatchObject({ language: 'en', otherLanguages: ['de'], parameters: ['name'] });
     expect(await get('?language=DE')).toMatchObject({ language: 'de', parameters: ['name', 'ort'] });

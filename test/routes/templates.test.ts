@@ -12,7 +12,7 @@ describe('templates', () => {
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
 
-  it.each([list, get, preview])('$name reads the list once, with nothing of the caller in it', async (subject) => {
+  it.each([list, get, preview])('$name reads the list once, and passes nothing of the caller’s on', async (subject) => {
     const answer = await service.ask(subject.method, subject.path, { ...subject.ask, headers: callersOwnHeaders });
     expect(answer.status).toBe(200);
     const { entries } = service.simulator.ledger;
@@ -27,7 +27,7 @@ describe('templates', () => {
     ]);
   });
 
-  it('answers a template in our words, parameters in body order and without junk', async () => {
+  it('returns a template with our field names, parameters in body order and without unused ones', async () => {
     const answer = await service.ask('GET', '/v1/templates/invoice_ready');
     expect(answer.json).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{24}$/),
@@ -62,7 +62,7 @@ describe('templates', () => {
     expect(answer.headers.age).toBe('0');
   });
 
-  it('is a 404 for a name that is part of another, and for another case', async () => {
+  it('is a 404 for part of a name, and for another case', async () => {
     for (const name of ['order', 'Welcome', 'nope', '__proto__']) {
       expect((await service.ask('GET', `/v1/templates/${name}`)).json).toMatchObject({ type: problem('not-found') });
       const tried = await service.ask('POST', `/v1/templates/${name}/preview`, { json: {} });
@@ -70,7 +70,7 @@ describe('templates', () => {
     }
   });
 
-  it('previews what the customer would read', async () => {
+  it('previews what the customer would see', async () => {
     const parameters = { amount: '$& {{name}} 5 €', invoice_no: '7', name: 'Asha' };
     const answer = await service.ask('POST', '/v1/templates/invoice_ready/preview', { json: { parameters } });
     expect([answer.status, answer.json]).toEqual([

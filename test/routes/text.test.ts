@@ -4,7 +4,7 @@ import { problem } from '../support/problem-type.ts';
 import { type Service, startService } from '../support/service.ts';
 import { connection } from './files-helper.ts';
 
-describe('text, in every place of every route', () => {
+describe('text, in every field of every route', () => {
   let service: Service;
   let places: Place[];
   beforeAll(async () => {
@@ -74,7 +74,7 @@ describe('text, in every place of every route', () => {
   });
 });
 
-describe('bytes that are no text', () => {
+describe('bytes that are no valid text', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ settings: connection });

@@ -49,7 +49,7 @@ describe('a connection that Maton does not list', () => {
     'x'.repeat(512),
   ];
 
-  it('is refused on every route that sends, before its body is asked for, and nothing is recorded', async () => {
+  it('is refused on every route that sends, before its body is read, and nothing is recorded', async () => {
     expect(sending.map(({ id }) => id)).toEqual(
       expect.arrayContaining(['sendText', 'sendFile', 'sendTemplateCsv', 'createBroadcast', 'importBroadcast']),
     );
@@ -75,7 +75,7 @@ describe('a connection that Maton does not list', () => {
     expect(await recorded(service)).toEqual(before);
   });
 
-  it.each(names)('is refused whatever its name, waited for or not: %s', async (name) => {
+  it.each(names)('is refused whatever its name, with or without a waiting client: %s', async (name) => {
     for (const prefer of [{}, isAsync, { prefer: 'wait=5' }]) {
       expect(await text(service, name, prefer)).toMatchObject(refused);
     }
@@ -89,7 +89,7 @@ describe('a connection that Maton does not list', () => {
     expect((await service.ask('POST', '/v1/messages/text', other)).status).toBe(403);
   });
 
-  it('answers the repeat of a request as the first one', async () => {
+  it('answers a repeat like the first request', async () => {
     const repeat = await text(service, 'was-deleted', { 'idempotency-key': 'before' });
     expect([repeat.status, repeat.headers['idempotency-replayed']]).toEqual([201, 'true']);
     expect(await text(service, 'was-deleted', { 'idempotency-key': 'another' })).toMatchObject(refused);
@@ -105,7 +105,7 @@ describe('a connection that Maton does not list', () => {
     expect(calls() - before).toBeLessThanOrEqual(6);
   });
 
-  it('is none that was created a moment ago', async () => {
+  it('is not one that was created a moment ago', async () => {
     const created = await service.ask('POST', '/v1/connections', { json: {} });
     const answer = await text(service, String(fields(created.json).id));
     // Not active yet: WATI says so, of a send that was recorded.
@@ -116,19 +116,19 @@ describe('a connection that Maton does not list', () => {
   });
 });
 
-describe('where the list of connections cannot be had', () => {
+describe('while the list of connections cannot be read', () => {
   let service: Service;
   afterEach(() => service.close());
   const refuses = (status: number) => service.simulator.script('listConnections', ...Array(8).fill({ status }));
 
-  it('a send goes out, because it may work', async () => {
+  it('a send is made, because it may succeed', async () => {
     service = await startService();
     refuses(503);
     expect((await text(service, seededConnection)).status).toBe(201);
     expect([201, 202]).toContain((await text(service, seededConnection, isAsync)).status);
   });
 
-  it('one that nobody waits for is refused while Maton refuses the key, and nothing is recorded', async () => {
+  it('one without a waiting client is refused while Maton refuses the key, and nothing is recorded', async () => {
     service = await startService();
     refuses(401);
     const answer = await text(service, 'evil-1', isAsync);
@@ -136,7 +136,7 @@ describe('where the list of connections cannot be had', () => {
     expect(await recorded(service)).toEqual([]);
   });
 
-  it('one that nobody waits for is refused where the last list did not name its connection', async () => {
+  it('one without a waiting client is refused if the last list lacks its connection', async () => {
     service = await startService();
     expect((await text(service, seededConnection)).status).toBe(201);
     refuses(503);
@@ -146,7 +146,7 @@ describe('where the list of connections cannot be had', () => {
 });
 
 describe('a resend', () => {
-  it('is refused once the connection of its message is gone', async () => {
+  it('is refused once the connection of its message is deleted', async () => {
     const service = await startService();
     service.simulator.tenant.addConnection({ id: 'leaves' });
     service.simulator.script('sendSessionMessage', { fault: 'reset-before' });

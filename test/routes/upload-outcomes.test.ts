@@ -92,7 +92,7 @@ const midway: [name: string, scripted: Scripted, expected: Seen][] = [
   ],
 ];
 
-describe.each(ways)('an upload under way: $name', (way) => {
+describe.each(ways)('an upload in progress: $name', (way) => {
   let service: Service;
   let keys = 0;
   beforeAll(async () => {
@@ -111,7 +111,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
     while (service.simulator.ledger.of(way.operation).length === 0) await sleep(5);
   };
 
-  it.each(midway)('is met by %s', async (_name, scripted, expected) => {
+  it.each(midway)('meets %s', async (_name, scripted, expected) => {
     service.simulator.script(way.operation, scripted);
     const answer = await beginUpload(service, way, `met-${keys}`).answer;
     await sleep(20);
@@ -121,7 +121,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
     expect(record).toMatchObject({ status: 200, json: { status: expected.outcome ?? expected.is, kind: way.name } });
   });
 
-  it('has a key that is for its recipients, even where nobody had the whole of it', async () => {
+  it('has a key that is bound to its recipients, even if it never arrived in full', async () => {
     service.simulator.script(way.operation, { fault: 'early', status: 422 });
     const first = await beginUpload(service, way, `half-${keys}`).answer;
     expect(first.status).toBe(422);
@@ -136,7 +136,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
     expect(service.simulator.ledger.of(way.operation)).toHaveLength(1);
   });
 
-  it('is lost with the gateway', async () => {
+  it('is lost together with the gateway', async () => {
     const { answer } = beginUpload(service, way, `lost-${keys}`);
     await reached();
     await service.simulator.stopGateway();
@@ -147,7 +147,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
     expect(record).toMatchObject({ status: 200, json: { status: 'not_sent' } });
   });
 
-  it('is broken off by its caller: no record, no message, and its key is free', async () => {
+  it('is aborted by its caller: no record, no message, and its key is free', async () => {
     const before = await stored();
     const broken = beginUpload(service, way, `off-${keys}`);
     broken.answer.catch(() => {});

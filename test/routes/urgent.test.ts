@@ -38,7 +38,7 @@ describe('a send with Priority: u=0', () => {
     Promise.all(Array.from({ length: count }, () => text(name, to, { prefer: 'respond-async' })));
   const order = () => service.simulator.ledger.entries.map(({ operation, recipients }) => recipients[0] ?? operation);
 
-  it('goes before all that wait', async () => {
+  it('is sent before all that wait', async () => {
     const paced = await startSlow();
     await flood('crm', '14155551000', 20);
     await waiting(paced, 'interactive', 19);
@@ -48,7 +48,7 @@ describe('a send with Priority: u=0', () => {
     expect(order().indexOf('14155551001')).toBe(1);
   });
 
-  it('has its template and its connection read before all that wait, too, though another waits for the same', async () => {
+  it('also reads its template and connection before all that wait, even if another request waits for the same', async () => {
     const paced = await startSlow({ MATON_CONNECTION_ID: '' });
     const named = { 'maton-connection': seededConnection, prefer: 'respond-async' };
     for (let n = 0; n < 30; n++) await text('crm', '14155551000', named);
@@ -86,7 +86,7 @@ describe('a send with Priority: u=0', () => {
     expect((await service.ask('GET', '/v1/messages', { key: crm.key })).json).toEqual({ data: [] });
   });
 
-  it('is one of the resends as well', async () => {
+  it('is possible for a resend as well', async () => {
     await start();
     service.simulator.script('sendSessionMessage', { fault: 'reset-after' });
     const { json } = await text('crm', '14155551000');
@@ -99,7 +99,7 @@ describe('a send with Priority: u=0', () => {
   });
 
   it.each(['u=8', 'u=00', 'u', 'u=-1', '0', 'urgent', 'u=0;', 'u=0,,i', 'i=1', 'u = 0', ''])(
-    'is a 400 where it is written as %j',
+    'is a 400 if it is written as %j',
     async (priority) => {
       await start();
       const answer = await text('login', '14155551000', { priority });
@@ -122,7 +122,7 @@ describe('a send with Priority: u=0', () => {
     expect((await text('crm', '14155551000', { priority })).status).toBe(status);
   });
 
-  it('is nothing to a read, which says so by not naming it', async () => {
+  it('is ignored on a read, which does not document it', async () => {
     await start();
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: urgent })).status).toBe(200);
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: { priority: 'x' } })).status).toBe(200);
@@ -135,7 +135,7 @@ describe('a send with Priority: u=0', () => {
     );
   });
 
-  it('apart, callers take turns by their weight', async () => {
+  it('among other sends, callers take turns by their weight', async () => {
     const paced = await startSlow();
     await Promise.all([flood('crm', '14155551000', 25), flood('heavy', '14155551001', 25)]);
     await waiting(paced, 'interactive', 49);

@@ -23,7 +23,7 @@ const promised: readonly (readonly [digits: string, delivery: object | undefined
   ['0757', { status: 'read', repliedAt: expect.any(String) }],
 ];
 
-it('tells of each recipient, for a text and a template, what its webhooks say; and of a day later what came by then', async () => {
+it('reports for each recipient, for a text and a template, the states of its webhooks, and a day later those that came by then', async () => {
   const { ask, text, order, advance } = await started();
   const sends = [...promised.map(([digits]) => digits), '0753'].flatMap((digits) => [
     { digits, sent: text(`1415556${digits}`) },

@@ -4,7 +4,7 @@ import { started } from './helper.ts';
 
 const silent = '14155550754';
 
-it('a message of which no webhook tells is found by reading its history, two minutes later', async () => {
+it('a message without webhooks gets its state from the history, two minutes later', async () => {
   const { ask, text, order, advance, ledger } = await started({ TRACKING_POLL: 'always' });
   const ids = [String((await text(silent)).json.id), String((await order(silent)).json.id)];
   const delivery = async () =>

@@ -8,7 +8,7 @@ import { parameters, started } from './helper.ts';
 const customer = '14155551000';
 
 describe('POST /_sandbox/reset', () => {
-  it('forgets by one call what the service knows, and what WATI knows', async () => {
+  it('discards in one call what the service knows and what WATI knows', async () => {
     const { ask, text, order, reset, advance, ledger, list } = await started();
     const key = { 'idempotency-key': 'order-1' };
     await text(customer, 'Hello', key);
@@ -36,7 +36,7 @@ describe('POST /_sandbox/reset', () => {
     expect((await ask('POST', '/v1/broadcasts', { ...broadcast, broadcastName: 'c' }, key)).status).toBe(202);
   });
 
-  it('forgets templates that were cached, and whom it turned away once', async () => {
+  it('discards cached templates, and the recipients that it refused once', async () => {
     const { order, text, reset, ledger } = await started({ MATON_RATE_PER_SECOND: '1000', WATI_PLAN: 'none' });
     await order(customer);
     await text('14155550429');
@@ -72,7 +72,7 @@ describe('POST /_sandbox/reset', () => {
     expect(connections).toBe(1);
   });
 
-  it('lets nothing come in afterwards that was under way, and tells whoever waited for it', async () => {
+  it('drops requests that were in progress, and answers their clients', async () => {
     const { text, order, reset, ledger, list } = await started();
     const hung = text('14155550301');
     while ((await ledger('?recipient=14155550301')).length === 0);
@@ -106,7 +106,7 @@ describe('POST /_sandbox/reset', () => {
     expect((await ask('GET', `/v1/broadcasts/${String(json.id)}`)).status).toBe(404);
   });
 
-  it('counts from nothing again, and still tells of the process', async () => {
+  it('restarts its counters, and keeps the metrics of the process', async () => {
     const { sandbox, text, reset } = await started();
     const metrics = async () => {
       const headers = { authorization: `Bearer ${sandboxKey}` };
@@ -119,7 +119,7 @@ describe('POST /_sandbox/reset', () => {
     expect(await metrics()).toMatch(/^nodejs_eventloop_lag_seconds /m);
   });
 
-  it('goes one after another where several ask at once', async () => {
+  it('runs one after another if several are requested at once', async () => {
     const { reset, text } = await started();
     const all = await Promise.all([reset({ seed: 1 }), reset({ seed: 2 }), reset({ seed: 3 })]);
     expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);

@@ -26,7 +26,7 @@ describe('POST /_sandbox/clock', () => {
     expect((await text('4915112345678')).status).toBe(201);
   });
 
-  it('tells the time, moves that of histories, records and the ledger alike, and is set right by a reset', async () => {
+  it('reports the time, moves that of histories, records and the ledger alike, and is reset', async () => {
     const { ask, text, advance, reset, ledger, list } = await started();
     const { json: before } = await ask('GET', '/_sandbox/clock');
     expect(before).toEqual({ now: expect.stringMatching(/Z$/), advancedSeconds: 0 });
@@ -47,7 +47,7 @@ describe('POST /_sandbox/clock', () => {
     expect(late((await text(open)).json.createdAt)).toBeLessThan(hour * 1_000);
   });
 
-  it('frees a key when it is older than the service keeps it, and not before', async () => {
+  it('releases a key when it is older than its retention, and not before', async () => {
     const { text, advance } = await started({ KEY_RETENTION_HOURS: '24' });
     const key = { 'idempotency-key': 'order-1' };
     const first = await text('14155550000', 'One', key);
@@ -59,7 +59,7 @@ describe('POST /_sandbox/clock', () => {
     expect((await text('14155550000', 'Two', key)).json).toMatchObject({ type: problem('session-window-closed') });
   });
 
-  it('brings the look at an unknown one forward: it is found without waiting for a minute', async () => {
+  it('makes the look-up of an unknown message due without waiting for a minute', async () => {
     const { ask, text, advance } = await started();
     const { json } = await text('14155550202');
     expect(json.status).toBe('unknown');
@@ -87,7 +87,7 @@ describe('POST /_sandbox/messages', () => {
 });
 
 describe('GET /_sandbox/ledger', () => {
-  it('tells what was for one recipient, in words to compare, and whether that was acted on', async () => {
+  it('lists the requests for one recipient in comparable words, and whether they were acted on', async () => {
     const { ask, text, order, ledger } = await started();
     await text(open, 'Your parcel is here.');
     await order(open);
@@ -105,7 +105,7 @@ describe('GET /_sandbox/ledger', () => {
     expect(await ledger(`?recipient=%2B${closed}`)).toMatchObject([{ messages: [{ to: closed, processed: false }] }]);
   });
 
-  it('tells those of one call apart', async () => {
+  it('distinguishes the recipients of one call', async () => {
     const { ask, ledger } = await started();
     const recipients = [open, '14155550423'].map((to) => ({ to, parameters }));
     const broadcast = { template: 'order_update', broadcastName: 'b', recipients };
@@ -235,7 +235,7 @@ describe('the sandbox', () => {
     expect((await ledger()).filter(({ status }) => status === 429)).toEqual([]);
   });
 
-  it('treats what is no HTTP, and a caller who asks before he sends, as the service does', async () => {
+  it('treats invalid HTTP and Expect: 100-continue as the service does', async () => {
     const { sandbox } = await started();
     const say = async (words: string) => {
       const socket = connect(Number(new URL(sandbox.url).port), '127.0.0.1');

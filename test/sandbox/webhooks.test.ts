@@ -35,7 +35,7 @@ describe('POST /_sandbox/messages', () => {
     expect(receiver.bodies[2]).toMatchObject({ ...who, owner: false, statusString: 'SENT', text: 'Hi', type: 'text' });
   });
 
-  it('takes a quote, a tap, a file, and a customer whose number is hidden', async () => {
+  it('accepts a quote, a tap, a file, and a customer whose number is hidden', async () => {
     const { ask, text, list, advance, receiver } = await posting();
     const write = (body: object) => ask('POST', '/_sandbox/messages', body);
     const sent = await text(known);
@@ -64,7 +64,7 @@ describe('POST /_sandbox/messages', () => {
 });
 
 describe('/_sandbox/webhooks', () => {
-  it('tells what was posted and how it was answered, and never the token', async () => {
+  it('lists the posted webhooks and their answers, and never the token', async () => {
     const { text, advance, posts, receiver } = await posting();
     const { json } = await text(known);
     await advance(2);
@@ -84,7 +84,7 @@ describe('/_sandbox/webhooks', () => {
     expect(JSON.stringify(told)).not.toContain('/wati/');
   });
 
-  it('sets what befalls them until a reset, and repeats them when the time is moved', async () => {
+  it('sets their faults until a reset, and repeats webhooks when the time is moved', async () => {
     const { ask, text, set, advance, reset, posts, receiver } = await posting();
     const { origin } = new URL(receiver.url);
     expect((await set({ retrySeconds: 60, twins: true, url: 'http://127.0.0.1:1/' })).status).toBe(400);
@@ -106,7 +106,7 @@ describe('/_sandbox/webhooks', () => {
     expect(receiver.paths.at(-1)).toBe('POST /wati/token');
   });
 
-  it('takes nothing that it does not know, says what it takes, and does nothing then', async () => {
+  it('refuses unknown settings, lists the known ones, and changes nothing then', async () => {
     const { ask, posts } = await posting();
     const refused: [path: string, body: unknown, words: RegExp][] = [
       ['/webhooks', { duplicates: 6 }, /duplicates/],

@@ -29,7 +29,7 @@ function faultsOf(environment: Record<string, string | undefined>): readonly str
 }
 
 describe('the settings', () => {
-  it('take an address of the service only where it is a URL, as it stands in each problem', () => {
+  it('accept an address of the service only as a URL, and use it unchanged in problems', () => {
     const refused = [
       'a:b',
       'a:99999',
@@ -76,12 +76,12 @@ describe('the settings', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it('take an empty variable for one that is not set', () => {
+  it('treat an empty variable as one that is not set', () => {
     expect(loadConfig({ ...minimal, MATON_CONNECTION_ID: '', MATON_API_KEY_FILE: '', PORT: '' }).PORT).toBe(3000);
     expect(faultsOf({ ...minimal, CLIENTS_FILE: '' })).toEqual(['CLIENTS_FILE is required and not set']);
   });
 
-  it('are refused with every fault at once, and no value in the words', () => {
+  it('are refused with every fault at once, and without their values', () => {
     const faults = faultsOf({
       MATON_GATEWAY_URL: 'http://secret.example.com',
       MATON_CONTROL_URL: 'secret nonsense',
@@ -162,7 +162,7 @@ describe('the settings', () => {
     [{ MATON_API_KEY: 'short' }, 'MATON_API_KEY is too short to be a key: it has fewer than 16 characters'],
   ])('refuse %o', (settings, fault) => expect(faultsOf({ ...minimal, ...settings })).toEqual([fault]));
 
-  it('let settings of others pass', () => {
+  it('let settings of other programs pass', () => {
     const others = {
       WATI_BFF_SERVICE_HOST: '10.0.0.1',
       WATI_BFF_PORT_3000_TCP_ADDR: 'x',
@@ -328,7 +328,7 @@ describe('the settings of the public listener', () => {
     expect(faultsOf({ ...intake, ...wrong })).toEqual([expect.stringMatching(words)]);
   });
 
-  it('tell all of it at once', () => {
+  it('report all faults at once', () => {
     expect(
       faultsOf({ ...minimal, INTAKE_PORT: '3000', INTAKE_SPOOL: 'file:a.db', INTAKE_PUBLIC_URL: 'http://a.example' }),
     ).toHaveLength(4);

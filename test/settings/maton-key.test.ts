@@ -51,7 +51,7 @@ it('takes a new key from its file, also by a swapped link, and keeps the old one
   key.close();
 });
 
-it('goes out with the next call once it is there', async () => {
+it('is used from the next call on', async () => {
   const { path, key } = follow('rotated', 'revoked-key');
   const service = await startService({
     settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' },
@@ -73,7 +73,7 @@ it('goes out with the next call once it is there', async () => {
   await service.close();
 });
 
-it('is hidden from the log from then on, and so is the one before it', () => {
+it('is hidden from the log from then on, like the one before it', () => {
   const secrets = ['old-key'];
   let log = '';
   const logger = createLogger('info', secrets, {

@@ -33,7 +33,7 @@ describe('a PostgreSQL', () => {
     expect(outcome({ STORE_URL: at(host, '?sslmode=disable') })).toBe('off');
   });
 
-  it.each(remote)('at %s is spoken to by TLS, unless it is said otherwise in so many words', (host) => {
+  it.each(remote)('at %s is connected to by TLS, unless that is explicitly switched off', (host) => {
     expect(outcome({ STORE_URL: at(host) })).toBe('require');
     expect(outcome({ STORE_URL: at(host), STORE_TLS: 'off' })).toBe('off');
     expect(outcome({ STORE_URL: at(host), STORE_TLS: '' })).toBe('require');
@@ -60,7 +60,7 @@ describe('a PostgreSQL', () => {
     expect(outcome({ STORE_URL: at(host, query) })).toBe(tls);
   });
 
-  it('whose address has no host is where PGHOST says', () => {
+  it('without a host in its address is at PGHOST', () => {
     for (const url of ['postgres:///bff', 'postgres://bff@/bff']) {
       expect(outcome({ STORE_URL: url })).toBe('off');
       expect(outcome({ STORE_URL: url, PGHOST: 'db.example.com' })).toBe('require');

@@ -59,7 +59,7 @@ const VERBS: Readonly<
 
 /** The marks of a group: what they do to each row is what the singular verbs do. */
 export function batchConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: marks groups`, () => {
+  describe(`${name}: transitions of several messages`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -67,7 +67,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       store = opened.store;
     });
 
-    test.each(Object.entries(VERBS))('%s does to a group what it does to one', async (_, [toOne, toAll]) => {
+    test.each(Object.entries(VERBS))('%s does to several messages what it does to one', async (_, [toOne, toAll]) => {
       for (const [standing, stand] of Object.entries(STANDING)) {
         const [one, all] = [`${standing}-1`, `${standing}-2`];
         await stand(store, one);
@@ -81,7 +81,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       }
     });
 
-    test('begins those of a group that may be sent, and says which', async () => {
+    test('claims those messages that may be sent, and returns their ids', async () => {
       for (const id of ['a', 'b', 'c', 'd']) await store.insert(newMessage(id));
       await insertSending(store, newMessage('again'));
       await store.complete('c', { status: 'cancelled', outcome: null });
@@ -92,7 +92,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.counts()).toMatchObject({ queued: 1, sending: 3, cancelled: 1 });
     });
 
-    test('a group that is begun twice at once begins each once', async () => {
+    test('two concurrent claims of the same messages claim each once', async () => {
       const group = Array.from({ length: 50 }, (_, n) => ({ id: `s${n}`, attempt: 1 }));
       for (const { id } of group) await store.insert(newMessage(id));
       const [first, second] = await Promise.all([
@@ -102,7 +102,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       expect([first.size, second.size]).toEqual([50, 0]);
     });
 
-    test('settles each member of a group by its own words', async () => {
+    test('completes each message with its own outcome', async () => {
       for (const id of ['a', 'b', 'c']) await insertSending(store, newMessage(id));
       const odd = 'ñ \u{1F600} "quoted" \\ \0 \uD800';
       const settled = await store.completeAll([
@@ -130,7 +130,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       expect((await store.takeDueLookups(10)).map(({ id }) => id)).toEqual(['c']);
     });
 
-    test('takes a thousand at once, and none', async () => {
+    test('accepts a thousand at once, and none', async () => {
       const ids = Array.from({ length: 1_000 }, (_, n) => `s${n}`);
       const marks = (attempt: number) => ids.map((id) => ({ id, attempt }));
       await Promise.all(ids.map((id) => store.insert(newMessage(id))));
@@ -146,7 +146,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       ]);
     });
 
-    test('refuses a time that is none, before it writes anything', async () => {
+    test('refuses an invalid time before anything is written', async () => {
       await insertSending(store, newMessage('a'));
       const wrong = { id: 'a', ...settlement('accepted'), at: 'yesterday' };
       await expect((async () => store.completeAll([wrong]))()).rejects.toThrow(RangeError);

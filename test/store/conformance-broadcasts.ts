@@ -59,7 +59,7 @@ const NOTHING = {
 
 /** How broadcasts are recorded, seen and forgotten. */
 export function broadcastConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: records broadcasts`, () => {
+  describe(`${name}: broadcasts`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -80,7 +80,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect(await store.claimBatch('b', 9)).toMatchObject([through, through]);
     });
 
-    test('is invisible to every verb while it is recording', async () => {
+    test('is invisible to every operation while it is recording', async () => {
       await insertRecording(store, 'b', 3);
       expect(await everything(store, 'b')).toEqual(NOTHING);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toEqual({
@@ -94,7 +94,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect(await store.sweepBroadcasts(9)).toBe(0);
     });
 
-    test('released, its recipients are queued messages of its caller', async () => {
+    test('once published, its recipients are queued messages of its caller', async () => {
       await insertRecording(store, 'b', 2);
       expect(await store.addRecipients('b', recipients('b', 2, 3))).toBe(true);
       const broadcast = await store.publishBroadcast('b', 'print');
@@ -125,7 +125,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect((await store.findBroadcast('crm', 'b'))?.total).toBe(3);
     });
 
-    test('lists recipients among other sends, newest first, page by page, by whatever filter', async () => {
+    test('lists recipients among other messages, newest first, page by page, with any filter', async () => {
       await store.insert(newMessage('first'));
       await insertPublished(store, 'b', 4);
       await insertRecording(store, 'hidden', 20);
@@ -168,7 +168,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect((await store.find('crm', 'b-3'))?.status).toBe('cancelled');
     });
 
-    test('discarded, it leaves nothing, and its key is free at once', async () => {
+    test('leaves nothing once discarded, and its key is free at once', async () => {
       await insertRecording(store, 'b', 7);
       await store.discardBroadcast('b');
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
@@ -182,7 +182,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       await insertPublished(store, 'b', 7); // its id and those of its recipients can be used: they are gone
     });
 
-    test('opens one of a hundred that race under one key, of a caller and a route', async () => {
+    test('creates one of a hundred concurrent ones under one key, per caller and route', async () => {
       const racing = Array.from({ length: 100 }, (_, n) =>
         store.openBroadcast(newBroadcast(`r${n}`, { idempotency: { route: BROADCASTS, key: 'k' } })),
       );
@@ -196,7 +196,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       await expect(store.openBroadcast(newBroadcast('shop'))).rejects.toMatchObject({ name: 'StoreError' });
     });
 
-    test('records all of a batch or none, any text, and nothing to a stranger', async () => {
+    test('records all of a batch or none, with any text, and nothing for another caller', async () => {
       await insertRecording(store, 'b', 2);
       await expect(store.addRecipients('b', recipients('b', 1, 4))).rejects.toMatchObject({ name: 'StoreError' });
       const call = { text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800', none: null };
@@ -226,7 +226,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect((await store.listRunningBroadcasts(2)).map(({ id }) => id)).toEqual(['a', 'b']);
     });
 
-    test('frees its key after its time, forgets it once nothing is left of it, and adds up to the end', async () => {
+    test('releases its key after its retention, is deleted once nothing of it is left, and its counts add up until then', async () => {
       await insertPublished(store, 'b', 2);
       await store.claimBatch('b', 2);
       await store.complete('b-0', { status: 'not_sent', outcome: OUTCOME });

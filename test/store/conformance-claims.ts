@@ -7,7 +7,7 @@ import { ids, insertFinished, newMessage, OUTCOME, recoverAndAdopt } from './sam
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `durable`: the contents outlive the process. */
 export function claimsConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
-  describe(`${name}: sends broadcasts`, () => {
+  describe(`${name}: recipients of broadcasts`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -15,7 +15,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       store = opened.store;
     });
 
-    test('claims the oldest, each once', async () => {
+    test('are claimed oldest first, each once', async () => {
       await insertPublished(store, 'b', 10);
       expect(await store.listRunningBroadcasts(9)).toEqual([
         { id: 'b', caller: 'crm', connectionId: 'c1', template: 'welcome', name: 'spring' },
@@ -31,7 +31,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.listRunningBroadcasts(9)).toEqual([]);
     });
 
-    test('what was retreated from is queued, and begins by another claim alone', async () => {
+    test('are queued after a requeue, and can only be claimed again', async () => {
       await insertPublished(store, 'b', 3);
       await store.claimBatch('b', 2);
       expect(await store.claim('b-0', 1)).toBe(true); // asked again, about an attempt that began
@@ -46,7 +46,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       ]);
     });
 
-    test('a retreat that is asked again, because its answer was lost, leaves the next attempt alone', async () => {
+    test('are not touched by a repeated requeue once the next attempt has begun', async () => {
       await insertPublished(store, 'b', 2);
       const first = ids(await store.claimBatch('b', 2)).map((id) => ({ id, attempt: 1 }));
       expect((await store.requeueAll(first)).size).toBe(2);
@@ -58,7 +58,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.requeue('b-0', 2)).toBe(true);
     });
 
-    test('settles recipients one by one and in groups, claimed or not', async () => {
+    test('are completed one by one and together, claimed or not', async () => {
       await insertPublished(store, 'b', 6);
       await store.claimBatch('b', 3);
       await store.complete('b-0', { status: 'accepted', outcome: OUTCOME });
@@ -78,7 +78,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.find('crm', 'b-5')).toMatchObject({ status: 'sending' });
     });
 
-    test('tells what this process has claimed, and neither ended nor put back', async () => {
+    test('lists what this process has claimed and neither completed nor requeued', async () => {
       await insertPublished(store, 'b', 5);
       await insertPublished(store, 'c', 1);
       expect(await store.listClaimed('b')).toEqual([]);
@@ -94,7 +94,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.listClaimed('b')).toContainEqual({ id: 'b-0', attempt: 2 });
     });
 
-    test('counts the reasons of the rejected, each broadcast by itself', async () => {
+    test('counts the reasons of rejection, separately for each broadcast', async () => {
       for (const id of ['b', 'c']) {
         await insertPublished(store, id, 5);
         await store.claimBatch(id, 4);
@@ -129,7 +129,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.countRejections('d')).toEqual({ 'opted-out': 2, other: 1 });
     });
 
-    test('what the service paused, with its reason, is told and counted, and its caller may let it go on', async () => {
+    test('returns and counts broadcasts that the service paused, with the reason, and lets their caller resume them', async () => {
       await insertPublished(store, 'b', 2);
       await insertPublished(store, 'c', 2);
       const how = { by: 'service' as const, reason: 'no credits' };
@@ -175,7 +175,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.claimBatch('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
     });
 
-    test('nothing is claimed after a pause or a cancel; a cancel never touches sending', async () => {
+    test('claims nothing after a pause or a cancel; a cancel never changes a sending recipient', async () => {
       await insertPublished(store, 'b', 5);
       await store.claimBatch('b', 2);
       const [paused, late] = await Promise.all([
@@ -205,7 +205,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(end?.counts).toEqual({ ...NONE, accepted: sending - 1, cancelled: 6 - sending });
     });
 
-    test('is done when nothing is queued or sending, unknowns included, paused or not', async () => {
+    test('is done when nothing is queued or sending, unknown recipients included, paused or not', async () => {
       for (const [id, paused] of [
         ['b', false],
         ['p', true],
@@ -226,11 +226,11 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       }
     });
 
-    test('whatever is asked in whatever order: the counts add up, and nobody is claimed twice', async () => {
+    test('in any order of operations, the counts add up and no recipient is claimed twice', async () => {
       await broadcastsHoldTheModel(store, durable ? 15 : 60);
     });
 
-    test.skipIf(!durable)('a successor sweeps what was recording, and goes on with the rest', async () => {
+    test.skipIf(!durable)('a later process deletes what was recording, and continues with the rest', async () => {
       await insertRecording(store, 'open', 5);
       await insertPublished(store, 'b', 4);
       await store.claimBatch('b', 2);

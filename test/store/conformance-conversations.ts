@@ -22,7 +22,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       store.noteConversations(facts.map((each) => ({ connectionId: 'c1', contact: { phone }, ...each })));
     const known = (contact: Parameters<Store['conversation']>[1] = { phone }) => store.conversation('c1', contact);
 
-    test('keep the latest of each time, told in whatever order, in one call or in several', async () => {
+    test('keep the latest of each time, written in any order, in one call or in several', async () => {
       expect(await known()).toBeUndefined();
       await note({ inAt: T + 5, inSource: 'history' }, { inAt: T + 3 }, { closedAt: T + 9 }, { foreignOutAt: T + 1 });
       await note(
@@ -39,7 +39,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await known({})).toBeUndefined();
     });
 
-    test('of one person are one, whichever id was known when: number, BSUID, contact id', async () => {
+    test('of one person are joined, whichever id was known first: number, BSUID, contact id', async () => {
       await note({ inAt: T, contact: { phone, contactId: 'contact', name: 'Asha' } });
       await note({ inAt: T + 2, contact: { bsuid, username: '@asha' } });
       expect(await known()).toMatchObject({ lastInAt: T });
@@ -55,7 +55,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await known({ phone: '1' })).toBeUndefined();
     });
 
-    test('count what may be foreign until it turns out to be ours', async () => {
+    test('count a message that may be foreign until it turns out to be ours', async () => {
       const told = (...conversations: Partial<ConversationFacts>[]) =>
         store.applyTracking({
           ...NO_BATCH,
@@ -75,7 +75,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 6 });
     });
 
-    test('know the last message to any of their ids', async () => {
+    test('find the last message to any of their ids', async () => {
       await insertFinished(store, newMessage('a'), 'accepted');
       await insertFinished(store, newMessage('b', { to: bsuid, caller: 'shop' }), 'unknown');
       await insertFinished(store, newMessage('c'), 'rejected');
@@ -91,7 +91,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await last([], { since })).toBeUndefined();
     });
 
-    test('are forgotten so long after the last word', async () => {
+    test('are deleted this long after the last change', async () => {
       await note({ inAt: T }, { contact: { bsuid }, inAt: T });
       await fixture.advance(60 * DAY_MS);
       await note({ contact: { bsuid }, inAt: T + 1 });
@@ -100,7 +100,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect([await known(), await known({ bsuid })]).toEqual([undefined, expect.objectContaining({ bsuid })]);
     });
 
-    test('are erased with the person, on all connections, with what waits to be applied and to be read', async () => {
+    test('are erased with the person, on all connections, with entries that wait to be applied and polls', async () => {
       await note({ contact: { phone, bsuid }, inAt: T }, { contact: { bsuid: 'US.2' }, inAt: T });
       await note({ contact: { bsuid }, inAt: T }, { connectionId: 'c2', inAt: T });
       const body = JSON.stringify({ waId: phone, text: 'hello' });

@@ -15,7 +15,7 @@ const nothing = { messages: [], conversations: [], done: [], postponed: [] };
 
 /** Webhooks are kept once, handed out until they are applied, and known again for some days. */
 export function intakeConformance(name: string, createFixture: () => Promise<StoreFixture>, survives: boolean): void {
-  describe(`${name}: takes webhooks in`, () => {
+  describe(`${name}: records webhooks`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -28,7 +28,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       await store.applyTracking({ ...nothing, done: entries.map(({ seq }) => seq) });
     };
 
-    test('a key is received once: in one call, in the next one, after it was applied, and of a hundred that race', async () => {
+    test('a key is received once: in one call, in the next one, after it was applied, and in a hundred concurrent calls', async () => {
       expect(await store.recordIntake([])).toEqual({ received: 0, duplicates: 0 });
       expect(await store.recordIntake([aRow('a'), aRow('b'), aRow('a')])).toEqual({ received: 2, duplicates: 1 });
       expect(await store.recordIntake([aRow('b'), aRow('c')])).toEqual({ received: 1, duplicates: 1 });
@@ -41,7 +41,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await dueKeys(1_000)).toHaveLength(112);
     });
 
-    test('gives back what came, oldest first, until it is applied, and drops the body then', async () => {
+    test('returns entries oldest first until they are applied, and deletes the body then', async () => {
       const at = Date.now();
       const body = JSON.stringify({ text: 'ñ 你好 \u{1F600} \u0000 \uD800 "\\ \n', long: 'x'.repeat(100_000) });
       await store.recordIntake([aRow('late', { receivedAtMs: at + 5 }), aRow('early', { receivedAtMs: at, body })]);
@@ -58,7 +58,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.countPersonTracking('你好')).toEqual({ conversations: 0, waiting: 0 });
     });
 
-    test('is due again so long after its receipt, with one more try, and holds nobody up', async () => {
+    test('postpones an entry by a time since its receipt, counts the try, and delays no other', async () => {
       await store.recordIntake([aRow('a'), aRow('b')]);
       const seqOf = async (wanted: string) => (await store.dueIntake(9)).find(({ key }) => key === wanted)?.seq ?? -1;
       const a = await seqOf('a');
@@ -78,7 +78,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.intakeState()).toMatchObject({ waiting: 1, failed: 0 });
     });
 
-    test('is set aside with its body, and comes again when it is asked for', async () => {
+    test('sets an entry aside with its body, and makes it due again on request', async () => {
       expect(await store.intakeState()).toEqual({ waiting: 0, oldestMs: 0, failed: 0 });
       await store.recordIntake([aRow('a'), aRow('b'), aRow('c')]);
       const [first, second] = await store.dueIntake(2);
@@ -97,7 +97,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect((await store.intakeState()).failed).toBe(0);
     });
 
-    test('is known again for three days, kept for seven if it was set aside, and for ever if it waits', async () => {
+    test('recognizes a repeat for three days, keeps entries that were set aside for seven, and waiting ones for ever', async () => {
       await store.recordIntake(['done', 'failed', 'waiting'].map((key) => aRow(key)));
       await finish(['done']);
       const failed = (await store.dueIntake(9)).find(({ key }) => key === 'failed');
@@ -114,7 +114,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await dueKeys()).toEqual(['waiting']);
     });
 
-    test.runIf(survives)('goes to whoever comes next, as much as it asks for', async () => {
+    test.runIf(survives)('lets the next process adopt the entries, as many as it requests', async () => {
       await store.recordIntake(['a', 'b', 'c', 'd'].map((key) => aRow(key)));
       const [first, second] = await store.dueIntake(9);
       await store.postponeIntake([{ seq: first?.seq ?? -1, inMs: MINUTE_MS }]);

@@ -10,7 +10,7 @@ const said = { reason: 'a key was stolen', changedBy: 'operator' };
 
 /** What operators see and steer, of all callers. */
 export function operatorConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
-  describe(`${name}: what is stopped`, () => {
+  describe(`${name}: the operators’ stop`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -18,7 +18,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       store = opened.store;
     });
 
-    test('is nothing, until an operator has spoken', async () => {
+    test('is empty until an operator sets it', async () => {
       expect(await store.findSendingStop()).toBeUndefined();
     });
 
@@ -33,7 +33,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       expect(await store.findSendingStop()).toEqual(stands);
     });
 
-    test('is replaced as a whole, and a name that stands twice counts once', async () => {
+    test('is replaced as a whole, and a repeated name counts once', async () => {
       await store.stopSending({ ...said, stopped: { all: true, callers: ['crm'], connections: ['c1'] } });
       await store.stopSending({
         reason: 'it was the shop',
@@ -47,7 +47,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       });
     });
 
-    test('is what one of them said, whole, where several speak at once', async () => {
+    test('is the whole of one of several that are set at the same time', async () => {
       const words = Array.from({ length: 8 }, (_, n) => ({
         reason: `reason ${n}`,
         changedBy: `operator${n}`,
@@ -58,7 +58,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       expect(words).toContainEqual(stands);
     });
 
-    test.runIf(durable)('is still so after a restart', async () => {
+    test.runIf(durable)('is kept over a restart', async () => {
       await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
       await store.close();
       store = await fixture.open();
@@ -115,7 +115,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       expect(await all({})).toEqual([['b-1', 'b-0']]);
     });
 
-    test('name every caller that has any', async () => {
+    test('list every caller that has any', async () => {
       expect(await store.listCallers()).toEqual([]);
       await insertFinished(store, newMessage('a'), 'accepted');
       await insertFinished(store, newMessage('b', { caller: 'Shop' }), 'rejected');
@@ -125,7 +125,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       expect((await store.listCallers()).toSorted()).toEqual(['Shop', 'ads', 'bank', 'crm']);
     });
 
-    test('tell what each caller has waiting and on the wire', async () => {
+    test('count what each caller has queued and in flight', async () => {
       await store.insert(newMessage('a'));
       await store.insert(newMessage('b'));
       await insertSending(store, newMessage('c'));
@@ -177,7 +177,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       await expect(store.listAllBroadcasts({}, { limit: 3, cursor: 'x' })).rejects.toThrow(RangeError);
     });
 
-    test('can be steered by who is not their caller', async () => {
+    test('can be changed by an operator instead of their caller', async () => {
       await insertPublished(store, 'a', 2);
       expect(await store.changeAnyBroadcastStatus('a', 'paused')).toMatchObject({
         id: 'a',
@@ -193,7 +193,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       expect(await store.changeAnyBroadcastStatus('b', 'cancelled')).toBeUndefined();
     });
 
-    test('that a caller has queued are cancelled, oldest first; no others, and nothing that is on the wire', async () => {
+    test('that a caller has queued are cancelled, oldest first; no others, and none in flight', async () => {
       for (let n = 0; n < 5; n++) await store.insert(newMessage(`q${n}`));
       await insertSending(store, newMessage('wire'));
       await store.insert(newMessage('other', { caller: 'shop' }));

@@ -9,7 +9,7 @@ const to = { to: person };
 
 /** What is kept of one person is found, ended and erased; nothing of anybody else. */
 export function personConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: what is kept of one person`, () => {
+  describe(`${name}: the records of one person`, () => {
     let store: Store;
     openForEachTest(createFixture, (opened) => {
       store = opened.store;
@@ -25,7 +25,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       if (release) await store.publishBroadcast(id, 'print');
     };
 
-    test('is counted by caller and state', async () => {
+    test('are counted by caller and state', async () => {
       await store.insert(newMessage('q', to));
       await insertSending(store, newMessage('s', to));
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
@@ -38,7 +38,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await kept('bank')).toEqual({});
     });
 
-    test('counts recipients of broadcasts as they are seen, and those of one that is being recorded', async () => {
+    test('count recipients of broadcasts with their public state, and those of one that is being recorded', async () => {
       await withPerson('running');
       await withPerson('paused');
       await store.changeBroadcastStatus('crm', 'paused', { to: 'paused' });
@@ -50,7 +50,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await kept()).toEqual({ queued: 2, cancelled: 2, recording: 1 });
     });
 
-    test('is cancelled where it is queued, in batches, and what others have queued is not', async () => {
+    test('are cancelled if they are queued, in batches, and those of others are not', async () => {
       for (let n = 0; n < 5; n++) await store.insert(newMessage(`q${n}`, to));
       await insertSending(store, newMessage('wire', to));
       await store.insert(newMessage('other'));
@@ -65,7 +65,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.counts()).toEqual({ ...NONE, queued: 2, sending: 1, cancelled: 5 });
     });
 
-    test('is taken out of running and paused broadcasts, whose counts add up and which end', async () => {
+    test('are removed from running and paused broadcasts, whose counts add up and which end', async () => {
       await withPerson('b');
       await withPerson('p');
       await store.changeBroadcastStatus('crm', 'p', { to: 'paused' });
@@ -88,7 +88,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       });
     });
 
-    test('of a broadcast that is being recorded is left, and its release counts it', async () => {
+    test('of a broadcast that is being recorded are left, and its publication counts them', async () => {
       await withPerson('open', false);
       expect(await store.cancelPerson('crm', person, 9)).toBe(0);
       expect(await store.erasePerson('crm', person, 9)).toBe(0);
@@ -97,7 +97,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await kept()).toEqual({ queued: 1 });
     });
 
-    test('of a cancelled or discarded broadcast is erased before it is swept', async () => {
+    test('of a cancelled or discarded broadcast are erased before the sweep', async () => {
       await withPerson('cancelled');
       await store.changeBroadcastStatus('crm', 'cancelled', { to: 'cancelled' });
       await withPerson('gone', false);
@@ -113,7 +113,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.openBroadcast(newBroadcast('gone'))).toEqual({ opened: true });
     });
 
-    test('is erased where it has ended, in batches, with its keys; what is on the wire is not, and settles', async () => {
+    test('are erased if they have ended, in batches, with their keys; a message in flight is not, and is completed', async () => {
       await insertSending(store, newMessage('wire', to));
       for (let n = 0; n < 4; n++)
         await insertFinished(store, newMessage(`a${n}`, { ...to, ...withKey(`k${n}`) }), 'accepted');
@@ -133,7 +133,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['other']);
     });
 
-    test('is erased of broadcasts that go on: nobody else of them is', async () => {
+    test('are erased from broadcasts in progress, without other recipients', async () => {
       await insertPublished(store, 'b', 3);
       await store.claimBatch('b', 3);
       await store.completeAll(['b-0', 'b-1'].map((id) => ({ id, status: 'accepted', outcome: null })));

@@ -19,7 +19,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
     const due = async (except = ['c2'], limit = 9) =>
       (await store.duePolls(except, limit)).toSorted((a, b) => (a.recipient < b.recipient ? -1 : 1));
 
-    test('are handed out once when they are due, and again after five minutes if nobody is done', async () => {
+    test('are returned once when they are due, and again after five minutes unless they are done', async () => {
       const polls = ['a', 'b', 'c'].map((recipient, n) => ({ connectionId: 'c1', recipient, inMs: n * MINUTE_MS }));
       await store.schedulePolls([...polls, { connectionId: 'c2', recipient: 'a', inMs: 0 }]);
       expect(await store.duePolls(['c1', 'c2'], 9)).toEqual([]);
@@ -38,7 +38,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       expect((await due()).map(({ recipient }) => recipient)).toEqual(['a', 'b', 'c']);
     });
 
-    test('are due again or over, and what was scheduled meanwhile stays', async () => {
+    test('are due again or removed, and what was scheduled meanwhile is kept', async () => {
       await store.schedulePolls(['a', 'b', 'c'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: 0 })));
       const [a, b, c] = await due();
       if (!a || !b || !c) throw new Error('three are due');
@@ -53,7 +53,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       ]);
     });
 
-    test('know who has a message of which the end is not known, and when it is to be looked for', async () => {
+    test('list the recipients of messages that are not final, and when their histories are due', async () => {
       const rows = {
         told: '1',
         read: '2',
@@ -90,7 +90,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       for (const recipient of ['2', '3', '6', '7']) expect(await store.openSends('c1', recipient, DAY_MS)).toEqual([]);
     });
 
-    test('know over which connections messages go out, and of how many no webhook tells', async () => {
+    test('list the connections with messages, and of how many messages nothing is known', async () => {
       const note = (received: boolean) => store.noteListening([{ connectionId: 'c1', received }]);
       expect(await note(false)).toEqual([]);
       await fixture.advance(MINUTE_MS);
@@ -116,7 +116,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       expect(await all()).toEqual([]);
     });
 
-    test('know for how long nobody listened, of each connection', async () => {
+    test('tell for how long each connection was not listened for', async () => {
       const notes = ['c1', 'c2'].map((connectionId) => ({ connectionId, received: false }));
       expect(await store.noteListening([])).toEqual([]);
       expect(await store.noteListening(notes)).toEqual([]);
@@ -129,7 +129,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       expect(c1?.wallAgoMs).toBeLessThan(HOUR_MS);
     });
 
-    test('are counted by the day, no further than they may', async () => {
+    test('are counted per day, up to the limit', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-11-30T23:59:59.999Z') });
       expect(await store.pollLoad('c1')).toEqual({ spent: 0, scheduled: 0 });
       expect(await store.spendPoll('c1', 0)).toBe(false);
@@ -143,7 +143,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.spendPoll('c1', 3)).toBe(true);
     });
 
-    test('go when nobody makes them for a day, no more at once than are asked for', async () => {
+    test('are deleted after a day without a read, at most as many as requested', async () => {
       await store.schedulePolls(['a', 'b', 'c'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: HOUR_MS })));
       await fixture.advance(DAY_MS);
       expect(await store.purge(2)).toBe(0);
@@ -153,7 +153,7 @@ export function pollsConformance(name: string, createFixture: () => Promise<Stor
       expect((await store.pollLoad('c1')).scheduled).toBe(0);
     });
 
-    test('count the calls of a month of UTC, by connection', async () => {
+    test('count the calls of a UTC month, by connection', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-11-30T23:59:59.999Z') });
       const calls = async () =>
         Object.fromEntries((await store.monthCalls()).map(({ connectionId, n }) => [connectionId, n]));

@@ -46,7 +46,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.counts()).toEqual({ ...NONE, accepted: 1 });
     });
 
-    test('of what is only believed to be it, no more than an unknown one becomes accepted', async () => {
+    test('a match by content makes only an unknown message accepted', async () => {
       for (const status of ['unknown', 'not_sent', 'rejected'] as const)
         await insertFinished(store, newMessage(status), status);
       expect(await tell(store, 'unknown', sent(T), 'content')).toMatchObject({ resolved: 'unknown' });
@@ -57,7 +57,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       }
     });
 
-    test('an attempt that is only believed to be meant ends as it does, and may be taken back', async () => {
+    test('an attempt with a match by content ends as it does, and may be requeued', async () => {
       for (const id of ['rejected', 'not_sent', 'unknown', 'back', 'also back']) {
         await insertSending(store, newMessage(id));
         expect(await tell(store, id, sent(T), 'content')).toEqual({ seq: expect.any(Number) });
@@ -73,7 +73,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
     });
 
     test.each(['unknown', 'rejected', 'not_sent'] as const)(
-      'an attempt that was proved before it ended as %s has ended as accepted',
+      'an attempt that was proved before it ended as %s is accepted',
       async (status) => {
         for (const id of ['a', 'b', 'c']) {
           await insertSending(store, newMessage(id));
@@ -96,7 +96,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       },
     );
 
-    test('a stream that WATI has named is not forgotten, however it ended', async () => {
+    test('a stream that WATI has named is not deleted, however it ended', async () => {
       for (const id of ['a', 'b']) await insertSending(store, { ...newStream(id), quota: { perHour: 9 } });
       await tell(store, 'a', sent(T));
       expect([await store.deleteUnsent('a'), await store.deleteUnsent('b')]).toEqual([false, true]);
@@ -106,7 +106,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.deleteUnsent('a')).toBe(false);
     });
 
-    test('an attempt that is answered as accepted keeps its answer', async () => {
+    test('an attempt that was answered as accepted keeps its answer', async () => {
       await insertSending(store, newMessage('a'));
       await tell(store, 'a', delivered(T));
       expect(await store.complete('a', { status: 'accepted', whatsappMessageId: 'w', outcome: OUTCOME })).toBe(true);
@@ -117,7 +117,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       });
     });
 
-    test('what was proved is not sent again: neither an attempt that is taken back nor one that was', async () => {
+    test('a message that was proved is not sent again, neither after a requeue nor before', async () => {
       for (const id of ['a', 'b']) {
         await insertSending(store, newMessage(id));
         await tell(store, id, sent(T));
@@ -158,7 +158,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.deliveryCounts('b')).toMatchObject({ sent: 4 });
     });
 
-    test.runIf(survives)('what a dead process was sending is accepted if it was proved, else unknown', async () => {
+    test.runIf(survives)('a message of a dead process becomes accepted if it was proved, else unknown', async () => {
       for (const id of ['proved', 'open']) await insertSending(store, newMessage(id));
       await tell(store, 'proved', delivered(T));
       await store.close();

@@ -42,7 +42,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await limited('d', { perHour: 3 })).toHaveProperty('inserted');
     });
 
-    test('a day is one of UTC, and holds beside the hour', async () => {
+    test('a day is a UTC day, and its limit applies beside that of the hour', async () => {
       const quota = { perHour: 2, perDay: 3 };
       await limited('a', quota);
       await limited('b', quota);
@@ -56,7 +56,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await limited('d', quota)).toHaveProperty('inserted');
     });
 
-    test('a hundred that race share what is left, to the last', async () => {
+    test('a hundred concurrent inserts share what is left, to the last message', async () => {
       const racing = Array.from({ length: 100 }, (_, n) => limited(`r${n}`, { perHour: 7 }));
       const answers = await Promise.allSettled(racing);
       expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(7);
@@ -64,7 +64,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await left({ perHour: 7 })).toBe(0);
     });
 
-    test('what is not recorded is not counted: a repeated key, a stream that was no request', async () => {
+    test('what is not recorded is not counted: a repeated key, a stream that was no valid request', async () => {
       const quota = { perHour: 10 };
       await limited('a', quota, withKey('k'));
       expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
@@ -79,7 +79,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await left(quota)).toBe(8);
     });
 
-    test('a repeated key is known also where the quota is spent, and a resend is one more', async () => {
+    test('a repeated key is found even if the quota is used up, and a resend counts as one more', async () => {
       const quota = { perHour: 1 };
       await insertFinished(store, newMessage('a', { quota, ...withKey('k') }), 'unknown');
       expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
@@ -87,7 +87,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await limited('c', { perHour: 2 }, { resendOf: 'a' })).toHaveProperty('inserted');
     });
 
-    test('a broadcast is charged for all of its recipients when it is released, or not at all', async () => {
+    test('a broadcast is charged for all of its recipients when it is published, or not at all', async () => {
       const limits = { perHour: 10 };
       const release = async (id: string, n: number) => {
         await insertRecording(store, id, n);
@@ -115,7 +115,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       expect(await left(quota.limits)).toBe(10);
     });
 
-    test('rows of one record are spent by themselves', async () => {
+    test('rows of one record are charged by themselves', async () => {
       await store.spendQuota('crm', 4, { perDay: 5 });
       await expect(store.spendQuota('crm', 2, { perDay: 5 })).rejects.toMatchObject({
         requested: 2,
@@ -124,7 +124,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       await store.spendQuota('crm', 1, { perDay: 5 });
     });
 
-    test('a clock that is an hour behind does not begin the hour anew', async () => {
+    test('a clock that is an hour behind does not restart the hour', async () => {
       vi.setSystemTime(noon + HOUR_MS);
       await limited('a', { perHour: 1 });
       vi.setSystemTime(noon + HOUR_MS - 1);
@@ -132,7 +132,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
     });
 
     if (durable) {
-      test('holds after a restart', async () => {
+      test('is kept over a restart', async () => {
         await limited('a', { perHour: 1 });
         await store.close();
         store = await fixture.open();

@@ -37,7 +37,7 @@ export function readingConformance(name: string, createFixture: () => Promise<St
       }
     });
 
-    test('a cursor tells nothing, and is good for the list that answered it alone', async () => {
+    test('a cursor reveals nothing, and is valid only for the list that issued it', async () => {
       for (const id of ['a', 'b', 'c']) {
         await store.insert(newMessage(id));
         await store.insert(newMessage(`${id} of shop`, { caller: 'shop' }));
@@ -94,7 +94,7 @@ export function readingConformance(name: string, createFixture: () => Promise<St
       await expect(listed({ since: 'yesterday' })).rejects.toThrow(RangeError);
     });
 
-    test('lists since a time what is alone, and recipients by the time of their broadcast', async () => {
+    test('lists single messages since a time, and recipients by the time of their broadcast', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
       const day = (n: number) => vi.setSystemTime(Date.parse(`2026-03-0${n}T00:00:00Z`));
       const since = async (time: string, more: MessageFilter = {}): Promise<string[]> =>

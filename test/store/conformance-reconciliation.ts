@@ -23,7 +23,7 @@ export function reconciliationConformance(
   createFixture: () => Promise<StoreFixture>,
   durable: boolean,
 ): void {
-  describe(`${name}: looks for unknown sends`, () => {
+  describe(`${name}: schedule of reconciliation`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -41,7 +41,7 @@ export function reconciliationConformance(
       return order;
     };
 
-    test('first one of each lost call, then the others, turn by turn', async () => {
+    test('returns one message of each lost call first, then the others in order', async () => {
       await lost(store, 'b', 3);
       expect(await next()).toEqual([]);
       await fixture.advance(MINUTE_MS + 10);
@@ -51,7 +51,7 @@ export function reconciliationConformance(
       expect(order.slice(6).toSorted()).toEqual(['b-2', 'b-5', 'b-8']);
     });
 
-    test('one of a call that is lost later, and a single send, come before the others of an earlier one', async () => {
+    test('returns a message of a later lost call, and a single message, before the others of an earlier call', async () => {
       await lost(store, 'b', 2);
       await fixture.advance(30_000);
       await lost(store, 'c', 1);
@@ -60,7 +60,7 @@ export function reconciliationConformance(
       expect((await next(4)).toSorted()).toEqual(['b-0', 'b-3', 'c-0', 's']);
     });
 
-    test('those of one person over one connection are due together', async () => {
+    test('returns messages to one person over one connection together', async () => {
       await lost(store, 'b', 1);
       const aside = { to: '49300', template: 'welcome' };
       await insertFinished(store, newMessage('same', aside), 'unknown');
@@ -74,7 +74,7 @@ export function reconciliationConformance(
       expect(await store.takeDueOfRecipient({ connectionId: 'c1', to: '49300' }, 9)).toEqual([]);
     });
 
-    test('a look that failed is made again in half a minute, as the same one, for two hours', async () => {
+    test('repeats a failed look-up in half a minute, as the same one, for two hours', async () => {
       await insertFinished(store, newMessage('a'), 'unknown');
       await fixture.advance(MINUTE_MS);
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 1 }]);
@@ -87,7 +87,7 @@ export function reconciliationConformance(
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 2 }]);
     });
 
-    test('tells how many are left, and which calls went through', async () => {
+    test('reports how many are left, and which calls were processed', async () => {
       await lost(store, 'b', 2);
       await lost(store, 'other', 1);
       const call = { sentAt: TIME, recipients: 3, found: 0, looked: 0 };
@@ -107,7 +107,7 @@ export function reconciliationConformance(
       expect(await store.reconcileProgress('nobody')).toEqual({ left: 0, lostCalls: [] });
     });
 
-    test('is asked for as often as somebody likes: a round that goes on is not begun anew', async () => {
+    test('can be requested any number of times: a round in progress is not restarted', async () => {
       await lost(store, 'b', 2);
       // Nobody has to wait for the first minute.
       await store.requestReconciliation('b');
@@ -134,7 +134,7 @@ export function reconciliationConformance(
       expect(await round()).toHaveLength(6);
     });
 
-    test.runIf(durable)('what the process was sending when it died is told by the calls in which it went', async () => {
+    test.runIf(durable)('groups messages of a dead process by the calls in which they were sent', async () => {
       await insertPublished(store, 'b', 6);
       await store.claimBatch('b', 3);
       await new Promise((resume) => setTimeout(resume, 3));

@@ -16,7 +16,7 @@ import {
 
 /** What a successor finds of a process that is gone. */
 export function recoveryConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: recovers`, () => {
+  describe(`${name}: recovery`, () => {
     let fixture: StoreFixture;
     let first: Store;
     openForEachTest(createFixture, (opened) => {
@@ -28,13 +28,13 @@ export function recoveryConformance(name: string, createFixture: () => Promise<S
       return fixture.open();
     };
 
-    test('its own sends are not recovered', async () => {
+    test('does not touch the messages of the own process', async () => {
       await first.insert(newMessage('q'));
       await insertSending(first, newMessage('s'));
       expect(await recoverAndAdopt(first, 10)).toEqual({ unknown: 0, adopted: [] });
     });
 
-    test('sending becomes unknown, queued is adopted, a stream is lost, an end stays', async () => {
+    test('makes sending messages unknown, lets queued ones be adopted, fails streams, and keeps final states', async () => {
       const { fingerprint, ...queued } = newMessage('q', withKey('k'));
       await first.insert(newMessage('q', withKey('k')));
       await insertSending(first, newMessage('s', { kind: 'template' }));
@@ -62,7 +62,7 @@ export function recoveryConformance(name: string, createFixture: () => Promise<S
       expect(await recoverAndAdopt(store, 10)).toEqual({ unknown: 0, adopted: [] });
     });
 
-    test('its own queued sends are told, also those that it adopted', async () => {
+    test('lists the queued messages of the own process, adopted ones included', async () => {
       await first.insert(newMessage('q'));
       await first.insert(newStream('f'));
       await insertSending(first, newMessage('s'));
@@ -85,7 +85,7 @@ export function recoveryConformance(name: string, createFixture: () => Promise<S
       expect(ids((await recoverAndAdopt(store, 2)).adopted)).toEqual([]);
     });
 
-    test('what recover made unknown is looked at, and a late answer corrects it', async () => {
+    test('schedules the look-up of messages that it made unknown, and a late answer corrects them', async () => {
       for (const id of ['a', 'b']) await insertSending(first, newMessage(id, { kind: 'template' }));
       const store = await successor();
       await recoverAndAdopt(store, 10);
@@ -96,7 +96,7 @@ export function recoveryConformance(name: string, createFixture: () => Promise<S
       expect(ids(await store.takeDueLookups(10))).toEqual(['a']);
     });
 
-    test('what was not recovered yet can still be ended', async () => {
+    test('lets a message be completed that was not recovered yet', async () => {
       await first.insert(newMessage('q'));
       await insertSending(first, newMessage('s'));
       const store = await successor();

@@ -16,7 +16,7 @@ import {
 
 /** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */
 export function retentionConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: ages`, () => {
+  describe(`${name}: retention`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -27,7 +27,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       vi.useRealTimers();
     });
 
-    test('looks at an unknown send after 1, 5, 15 and 60 minutes, once each', async () => {
+    test('returns an unknown message for look-up after 1, 5, 15 and 60 minutes, once each', async () => {
       await insertFinished(store, newMessage('a', { kind: 'template' }), 'unknown');
       await insertFinished(store, newMessage('b'), 'accepted');
       for (const [n, minutes] of [1, 4, 10, 45].entries()) {
@@ -42,7 +42,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(await store.takeDueLookups(10)).toEqual([]);
     });
 
-    test('hands out at most the limit, and nothing that was resolved', async () => {
+    test('returns at most the limit, and no resolved message', async () => {
       for (const id of ['a', 'b', 'c']) await insertFinished(store, newMessage(id), 'unknown');
       await store.markReconciled('b', { outcome: null });
       await fixture.advance(2 * MINUTE_MS);
@@ -52,7 +52,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(await store.takeDueLookups(1)).toEqual([]);
     });
 
-    test('frees a key after its time, and an unknown one after its longer time', async () => {
+    test('releases a key after its retention, and that of an unknown message after its longer one', async () => {
       await insertFinished(store, newMessage('a', withKey('a')), 'not_sent');
       await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
       await store.insert(newMessage('q', withKey('q')));
@@ -74,7 +74,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       for (const open of ['q', 's']) expect(await store.findByKey('crm', ROUTE, open)).toMatchObject({ id: open });
     });
 
-    test('forgets what a content is known by an hour after its end, that of a key with the key', async () => {
+    test('erases a fingerprint an hour after the end, that of a message with a key together with the key', async () => {
       const ends = ['accepted', 'rejected', 'not_sent', 'unknown'] as const;
       for (const status of ends) await insertFinished(store, newMessage(status, { fingerprint: 'f' }), status);
       await insertFinished(store, newMessage('keyed', withKey('k')), 'accepted');
@@ -96,7 +96,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(await known()).toEqual(['open']);
     });
 
-    test('a late answer starts the time anew', async () => {
+    test('restarts the retention after a late answer', async () => {
       await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
       await fixture.advance(29 * DAY_MS);
       await store.markReconciled('u', { outcome: null });
@@ -106,7 +106,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(await store.purge(10)).toBe(1);
     });
 
-    test('forgets records after their time, never an open one', async () => {
+    test('deletes records after their retention, never an open one', async () => {
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
         await insertFinished(store, newMessage(status, withKey(status)), status);
       }
@@ -128,7 +128,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       ]);
     });
 
-    test.each([2 * DAY_MS, -2 * DAY_MS])('a wall clock that steps by %i ms expires nothing', async (step) => {
+    test.each([2 * DAY_MS, -2 * DAY_MS])('a wall clock that changes by %i ms expires nothing', async (step) => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
       await insertFinished(store, newMessage('a', withKey('a')), 'accepted');
       await insertFinished(store, newMessage('u'), 'unknown');

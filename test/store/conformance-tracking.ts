@@ -11,7 +11,7 @@ const T = Date.parse('2026-11-30T10:00:00Z');
 
 /** Messages are found by what webhooks say of them, and their state moves forward only. */
 export function trackingConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
-  describe(`${name}: tracks deliveries`, () => {
+  describe(`${name}: deliveries`, () => {
     let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
@@ -51,7 +51,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
       });
     });
 
-    test('finds by template, recipient and time what has no id of WhatsApp yet', async () => {
+    test('finds a message without a WhatsApp id by template, recipient and time', async () => {
       const like = { recipient: '14155551234', template: 'welcome' };
       const template = { kind: 'template', template: 'welcome' } as const;
       for (const id of ['a', 'b', 'c']) await insertSending(store, newMessage(id, template));
@@ -68,7 +68,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
       expect(await store.findByContent('c1', { ...like, recipient: '1' }, time)).toEqual([]);
     });
 
-    test('tells what moved, and nothing that is known or late moves anything', async () => {
+    test('returns what changed; known and late facts change nothing', async () => {
       await insertFinished(store, newMessage('a'), 'accepted');
       const stamp = { updatedAt: expect.any(Number), source: 'webhook' };
       expect(await tell(store, 'a', sent(T + 1))).toEqual({
@@ -92,7 +92,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
       expect(await store.applyTracking(NO_BATCH)).toEqual([]);
     });
 
-    test('whatever order, number and grouping: the state is the join of its facts and never moves back', async () => {
+    test('in any order, number and grouping, the state is the join of its facts and never moves back', async () => {
       const code = fc.constantFrom('131026', '131047', '131049');
       const at = fc.integer({ min: T, max: T + 5 });
       const source = fc.constantFrom('webhook' as const, 'poll' as const);
@@ -142,7 +142,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
       );
     });
 
-    test('counts the recipients of a broadcast by their state, also when their records are gone', async () => {
+    test('counts the recipients of a broadcast by their state, also when their records are deleted', async () => {
       await insertPublished(store, 'b', 6);
       await store.claimBatch('b', 6);
       await store.completeAll(
@@ -186,7 +186,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
       expect(ids(all.messages)).toEqual(['others', 'read']);
     });
 
-    test('what is known of a delivery goes with its message', async () => {
+    test('deletes what is known of a delivery with its message', async () => {
       await insertFinished(store, newMessage('a'), 'accepted');
       await tell(store, 'a', read(T, { watiId: 'wati a' }));
       const seq = await seqOf(store, 'a');

@@ -16,13 +16,13 @@ import { insertFinished, insertSending, mustFind, newMessage, newStream, OUTCOME
 
 /** Holds a store to every sentence of src/store/message-store.ts. `durable`: its contents outlive the process. */
 export function storeConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
-  describe(`${name}: records and settles`, () => {
+  describe(`${name}: messages`, () => {
     let store: MessageStore;
     openForEachTest(createFixture, (opened) => {
       store = opened.store;
     });
 
-    test('gives back what was recorded', async () => {
+    test('returns what was recorded', async () => {
       const send = newMessage('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
       const answer = await store.insert(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
@@ -34,7 +34,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.findByKey('crm', ROUTE, 'k')).toEqual(whole);
     });
 
-    test.each([true, false])('keeps the channel of a send through its attempts, named for it: %s', async (isNamed) => {
+    test.each([true, false])('keeps the channel of a message through its attempts (named: %s)', async (isNamed) => {
       const { channelNamed: _, ...send } = newMessage('a', { channel: '919999900001' });
       await store.insert({ ...send, channelNamed: isNamed });
       expect(await store.claim('a', 1)).toBe(true);
@@ -62,7 +62,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       });
     });
 
-    test('keeps the first value of a pin, until it is given anew', async () => {
+    test('keeps the first value of a pin until it is replaced', async () => {
       expect(await store.findPin('one')).toBeUndefined();
       const [first, ...others] = await Promise.all(['a', 'b', 'c'].map((value) => store.pin('one', value)));
       expect(others).toEqual([first, first]);
@@ -73,7 +73,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.pin('another', 'y')).toBe('x');
     });
 
-    test('records one of a hundred that race under one key', async () => {
+    test('records one of a hundred concurrent inserts under one key', async () => {
       const racing = Array.from({ length: 100 }, (_, n) => store.insert(newMessage(`r${n}`, withKey('k', `f${n}`))));
       const answers = await Promise.all(racing);
       const winners = answers.flatMap((answer) => ('inserted' in answer ? [answer.inserted.id] : []));
@@ -82,7 +82,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect((await store.counts()).queued).toBe(1);
     });
 
-    test('a key belongs to a caller and a route', async () => {
+    test('a key is unique per caller and route', async () => {
       await store.insert(newMessage('a', withKey('k')));
       expect(await store.insert(newMessage('b', { caller: 'shop', ...withKey('k') }))).toHaveProperty('inserted');
       const elsewhere = { route: 'POST /v1/other', key: 'k' };
@@ -93,7 +93,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect((await store.findByKey('shop', ROUTE, 'k'))?.id).toBe('b');
     });
 
-    test('refuses an id that was used before, and the others of the turn go on', async () => {
+    test('refuses an id that was used before, without failing other writes of the same batch', async () => {
       await store.insert(newMessage('a'));
       const turn = await Promise.allSettled([
         store.insert(newMessage('b')),
@@ -105,7 +105,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect((await store.counts()).queued + (await store.counts()).sending).toBe(2);
     });
 
-    test('one repetition per send', async () => {
+    test('allows one resend per message', async () => {
       await insertFinished(store, newMessage('a'), 'unknown');
       const racing = ['b', 'c', 'd'].map((id) => store.insert(newMessage(id, { resendOf: 'a', ...withKey(id) })));
       const answers = await Promise.all(racing);
@@ -114,7 +114,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, String(child))).toMatchObject({ resendOf: 'a' });
     });
 
-    test('no repetition of a send that was found to have arrived, and its key stays free', async () => {
+    test('allows no resend of a message that was found to be accepted, and its key stays free', async () => {
       await insertFinished(store, newMessage('a'), 'unknown');
       await store.markReconciled('a', { outcome: OUTCOME });
       const again = await store.insert(newMessage('b', { resendOf: 'a', ...withKey('k') }));
@@ -123,7 +123,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
     });
 
-    test('begins an attempt once, and says so again to the process that did', async () => {
+    test('claims an attempt once, and confirms it again to the same process', async () => {
       await store.insert(newMessage('a'));
       expect(await store.claim('a', 2)).toBe(false);
       expect(await Promise.all([store.claim('a', 1), store.claim('a', 2), store.claim('a', 1)])).toEqual([
@@ -139,7 +139,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.claim('nobody', 1)).toBe(false);
     });
 
-    test('retreats only from sending, and begins again', async () => {
+    test('requeues only a sending message, which can be claimed again', async () => {
       await store.insert(newMessage('a'));
       expect(await store.requeue('a', 1)).toBe(false);
       await store.claim('a', 1);
@@ -168,13 +168,13 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, 'a')).toMatchObject({ status, call: { text: 'a' } });
     });
 
-    test('settles what was only queued', async () => {
+    test('completes a message that was only queued', async () => {
       await store.insert(newMessage('a'));
       expect(await store.complete('a', { status: 'not_sent', outcome: null })).toBe(true);
       expect(await store.claim('a', 1)).toBe(false);
     });
 
-    test('a cancel never touches sending', async () => {
+    test('never cancels a sending message', async () => {
       await insertSending(store, newMessage('a'));
       expect(await store.complete('a', { status: 'cancelled', outcome: null })).toBe(false);
       expect((await mustFind(store, 'a')).status).toBe('sending');
@@ -204,7 +204,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(send).not.toHaveProperty('failure');
     });
 
-    test('resolves only what is unknown', async () => {
+    test('reconciles only an unknown message', async () => {
       await insertSending(store, newMessage('a'));
       expect(await store.markReconciled('a', { outcome: 'found' })).toBe(false);
       await store.complete('a', { status: 'unknown', failure: { code: 'x', detail: 'y' }, outcome: null });
@@ -216,7 +216,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.markReconciled('a', { outcome: 'again' })).toBe(false);
     });
 
-    test('learns the fingerprint of a file when it ends', async () => {
+    test('stores the fingerprint of a file when it ends', async () => {
       await insertSending(store, { ...newStream('a'), idempotency: { route: ROUTE, key: 'k' } });
       expect((await mustFind(store, 'a')).idempotency).toEqual({ route: ROUTE, key: 'k' });
       await store.complete('a', { status: 'accepted', fingerprint: 'of the file', outcome: OUTCOME });
@@ -225,7 +225,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect([store.sameContent(known, 'of the file'), store.sameContent(known, 'of another')]).toEqual([true, false]);
     });
 
-    test('forgets a send that has not ended, and frees its key', async () => {
+    test('deletes a message that has not ended, and releases its key', async () => {
       await insertSending(store, { ...newStream('a'), idempotency: { route: ROUTE, key: 'k' } });
       await store.deleteUnsent('a');
       expect(await store.find('crm', 'a')).toBeUndefined();
@@ -237,7 +237,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, 'b')).toMatchObject({ status: 'accepted' });
     });
 
-    test('counts what went to the same person through another channel as a twin', async () => {
+    test('counts a message to the same person through another channel as a lookalike', async () => {
       const [from, until] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => new Date(ms).toISOString());
       const through = (id: string, channel?: string) =>
         newMessage(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
@@ -249,7 +249,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.countLookalikes(through('d'), from ?? '', until ?? '')).toBe(3);
     });
 
-    test('counts the lookalikes of a send by the time they began', async () => {
+    test('counts the lookalikes of a message by the time of their claims', async () => {
       await insertSending(store, { ...newMessage('a'), fingerprint: 'same' });
       await insertSending(store, { ...newMessage('b'), fingerprint: 'same' });
       await insertSending(store, { ...newMessage('c'), fingerprint: 'other' });
@@ -264,7 +264,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.countLookalikes({ ...a, to: '14155559999', fingerprint: '' }, from, until)).toBe(0);
     });
 
-    test('counts as a twin what may be one, since nothing is kept of its content any more', async () => {
+    test('counts a message as a lookalike if its content is not known any more', async () => {
       await insertSending(store, { ...newMessage('a'), fingerprint: 'same' });
       await insertSending(store, newMessage('text'));
       await insertSending(store, newMessage('buttons', { kind: 'buttons' }));
@@ -278,7 +278,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.countLookalikes(other, from, until)).toBe(0);
     });
 
-    test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {
+    test('counts messages of the same template as lookalikes, whatever their parameters, and a CSV of it', async () => {
       const aTemplate = (id: string, more: Partial<NewMessage> = {}): NewMessage => ({
         ...newMessage(id, { kind: 'template', template: 'welcome', fingerprint: id }),
         ...more,
@@ -295,7 +295,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await store.countLookalikes(aTemplate('a'), from, until)).toBe(2);
     });
 
-    test('checks, beats and holds its lease; closed, it refuses', async () => {
+    test('checks its writes, renews and holds its lease, and refuses everything once it is closed', async () => {
       await store.check();
       await store.heartbeat();
       expect(store.holdsLease()).toBe(true);

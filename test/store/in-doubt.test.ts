@@ -16,7 +16,7 @@ import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, w
  * one: postgres-lost.test.ts.
  */
 
-test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
+test('an insert that failed although it was committed is undone, and others are kept', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
   const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
@@ -32,7 +32,7 @@ test('a record that failed though it was committed is taken out again, and what 
   await store.close();
 });
 
-test('thousands of records in doubt are taken out in a few writes, and none that is proved not written is one', async () => {
+test('thousands of inserts in doubt are undone in a few writes, and none that is proved not written counts as one', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
   let writes = 0;
   let trouble: 'lost' | 'down' | undefined = 'lost';
@@ -69,7 +69,7 @@ test('thousands of records in doubt are taken out in a few writes, and none that
   await store.close();
 });
 
-test('what is known of a record that failed: nothing, unless it was taken out again', async () => {
+test('a failed insert proves nothing, unless it was undone', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), [
     'lost',
     'down',
@@ -87,7 +87,7 @@ test('what is known of a record that failed: nothing, unless it was taken out ag
   await store.close();
 });
 
-test('a record of which nobody can say whether another took it up is no refusal', async () => {
+test('an insert that another process may have adopted is not reported as refused', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
   const other = createMessageStore(inner, sqliteDialect, OPTIONS);
   const engine = troubled(inner, ['lost'], () => other.claim('a', 1));
@@ -99,7 +99,7 @@ test('a record of which nobody can say whether another took it up is no refusal'
   await inner.close();
 });
 
-test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
+test('an insert that failed although it was committed, and was adopted by another process, counts as recorded', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
   const other = createMessageStore(inner, sqliteDialect, OPTIONS);
   const store = createMessageStore(
@@ -113,7 +113,7 @@ test('a record that failed though it was committed, and was taken up by another 
   await store.close();
 });
 
-test('a record that failed though it was committed is not left to the next process', async () => {
+test('an insert that failed although it was committed is not left to the next process', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'doubt-'));
   const store = createMessageStore(
     troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
@@ -129,7 +129,7 @@ test('a record that failed though it was committed is not left to the next proce
   rmSync(folder, { recursive: true });
 });
 
-test('a broadcast whose opening failed though it was committed gives its key back', async () => {
+test('a broadcast whose creation failed although it was committed releases its key', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
   const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
   const broadcast = newBroadcast('b');
@@ -142,7 +142,7 @@ test('a broadcast whose opening failed though it was committed gives its key bac
   await engine.close();
 });
 
-test('a record in doubt that is committed later still does not stand, and its key is free', async () => {
+test('an insert in doubt that is committed later is undone, and its key is free', async () => {
   let steady = 0;
   const inner = new SqliteEngine(':memory:', { ...OPTIONS, monotonicClock: () => steady });
   let writes = 0;
@@ -171,7 +171,7 @@ test('a record in doubt that is committed later still does not stand, and its ke
   await store.close();
 });
 
-test('a broadcast that is opened after it was discarded gives its key back all the same', async () => {
+test('a broadcast that is created after it was discarded releases its key all the same', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
   let commit: (() => Promise<unknown>) | undefined;
   const engine: Engine = {
@@ -192,7 +192,7 @@ test('a broadcast that is opened after it was discarded gives its key back all t
   await engine.close();
 });
 
-test('a broadcast that was not opened, for sure, leaves nothing to do', async () => {
+test('a broadcast that was certainly not created leaves nothing to do', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
   let writes = 0;
   const write = async () => {

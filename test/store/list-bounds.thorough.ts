@@ -81,7 +81,7 @@ const filters = times.flatMap((since) =>
   ),
 );
 
-test('of 200,000 rows a page looks at a bounded number, whatever is asked', async () => {
+test('a page of 200,000 rows visits a bounded number, whatever the filter', async () => {
   const { positional } = statement(
     "SELECT seq FROM sends WHERE visit(sends.seq) = 1 AND created_at > 9e15 AND caller = 'crm'",
   );
@@ -91,7 +91,7 @@ test('of 200,000 rows a page looks at a bounded number, whatever is asked', asyn
   for (const filter of filters) expect((await page(filter)).visited, JSON.stringify(filter)).toBeLessThan(BOUND);
 }, 120_000);
 
-test('a time behind the newest row is answered at once, with nothing', async () => {
+test('a time after the newest row is answered at once, with an empty list', async () => {
   for (const since of [at(SINGLES + 1), at(END)]) {
     const { messages, end, visited: seen } = await page({ since });
     expect([messages, end]).toEqual([[], undefined]);
@@ -125,7 +125,7 @@ test('page by page nothing is lost, and nothing is shown twice', async () => {
   }
 }, 120_000);
 
-test('a clock that stepped loses nothing that a time asks for', async () => {
+test('a clock that was set back hides nothing from a list by time', async () => {
   db.exec(`INSERT INTO sends (id, caller, kind, connection_id, status, owner, created_at, updated_at) VALUES
     ('ahead', 'clock', 'text', 'c', 'accepted', 1, ${START + 9_000}, 0),
     ('back', 'clock', 'text', 'c', 'accepted', 1, ${START}, 0),

@@ -14,7 +14,7 @@ function heldWrites() {
   return { writes, write };
 }
 
-test('what is asked while a write is under way goes into the next one, as much as fits, and each is told how its own ended', async () => {
+test('writes that are requested during another one share the next one, as many as fit, and each gets its own result', async () => {
   const { writes, write } = heldWrites();
   const batches = new NaturalBatch(write, 4);
   const answers = [batches.add([1]), batches.add([2])];
@@ -60,7 +60,7 @@ test('what is asked in the rest after a write goes into the next one, and what c
   expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3], [4]]);
 });
 
-test('a transaction that was undone for another one is asked again, three times at most, and nothing else is', async () => {
+test('a transaction that was rolled back for another one is repeated at most three times, and no other is', async () => {
   const deadlock = new StoreError('no', { cause: Object.assign(new Error('deadlock'), { code: '40P01' }) });
   const failing = (times: number, error: Error) => {
     let tries = 0;

@@ -101,7 +101,7 @@ for (const [name, makeDatabase, isMissing] of homes) {
       await old.tearDown();
     });
 
-    test('are compared by the digests that they have, and the reasons of their rejected are counted on', async () => {
+    test('are compared by the digests that they have, and their reasons of rejection still count', async () => {
       const keyed = await store.findByKey('crm', ROUTE, 'k');
       const broadcast = await store.findBroadcastByKey('crm', BROADCASTS, 'k');
       for (const known of [keyed, broadcast]) {
@@ -118,7 +118,7 @@ for (const [name, makeDatabase, isMissing] of homes) {
   });
 }
 
-test('SQLite: digests without a key go an hour later, and new records have none', async () => {
+test('SQLite: digests without a key are erased after an hour, and new records have none', async () => {
   const old = sqliteDatabase();
   let clock = 0;
   await old.run(`INSERT INTO sends (${columns}, fingerprint, call_json)
@@ -139,7 +139,7 @@ test('SQLite: digests without a key go an hour later, and new records have none'
 });
 
 describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlier version', () => {
-  test('new records have the digests that it knows, until it is gone', async () => {
+  test('new records have the plain digests that it needs, until it is gone', async () => {
     const old = await postgresDatabase();
     await old.run(`INSERT INTO send_owners (name, lease_until) VALUES ('older', now() + interval '1 hour')`);
     const [one, two] = [await openStore(old.url, OPTIONS), await openStore(old.url, OPTIONS)];
@@ -163,7 +163,7 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
     await old.tearDown();
   });
 
-  test('the table that has the words is vacuumed when a hundredth of it has changed', async () => {
+  test('the table with the texts is vacuumed when a hundredth of it has changed', async () => {
     const old = await postgresDatabase();
     await (await openStore(old.url, OPTIONS)).close();
     const early = ['autovacuum_vacuum_scale_factor=0.01', 'autovacuum_vacuum_threshold=200'];
@@ -173,7 +173,7 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
     await old.tearDown();
   });
 
-  test('replicas that start at once have one secret', async () => {
+  test('replicas that start at the same time share one secret', async () => {
     const old = await postgresDatabase();
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(old.url, OPTIONS)));
     await stores[0]?.insert(newMessage('a', { fingerprint: 'f' }));

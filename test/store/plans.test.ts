@@ -13,7 +13,7 @@ import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
 /** How SQLite finds what it is asked for: a million recipients must not be walked for one of them. */
-describe('SQLite: the plan', () => {
+describe('SQLite: the query plan', () => {
   let db: DatabaseSync;
   beforeAll(() => {
     db = openDatabase(':memory:');
@@ -55,13 +55,13 @@ describe('SQLite: the plan', () => {
     for (const step of staged) expect(step).toMatch(/sends_staged|\(rowid=\?\)/);
   });
 
-  test('of a look at a broadcast reads its tallies and reasons, and no recipient', () => {
+  test('of a read of a broadcast uses its tallies and reasons, and no recipient', () => {
     const { find, countRejections: rejections } = broadcastReads;
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });
 
-  test('of the looks for unknown sends goes by what is due, by person, or by broadcast', () => {
+  test('of reconciliation uses the index of due messages, of the person, or of the broadcast', () => {
     const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = reconcileStatements(sqliteDialect);
     const first = (statement: Statement) => walks(planOf(statement)).filter((step) => !step.includes('rowid=?'));
     for (const [{ hasDue, takeDue }, index] of [
@@ -79,7 +79,7 @@ describe('SQLite: the plan', () => {
     expect(first(looked)).toEqual([expect.stringContaining('(id=?)')]);
   });
 
-  test('of what operators ask of all callers goes from caller to caller, and reads no row that it does not count', () => {
+  test('of operators’ queries skips from caller to caller, and reads no row that it does not count', () => {
     const {
       listCallers: callers,
       summarizeWork: work,
@@ -98,7 +98,7 @@ describe('SQLite: the plan', () => {
   });
 
   test.each(['count', 'cancel', 'erase'] as const)(
-    'of what is kept of one person goes by caller and recipient: %s',
+    'of the records of one person uses the index of caller and recipient: %s',
     (verb) => {
       const steps = walks(planOf(personStatements(sqliteDialect)[verb]));
       expect(steps).toContainEqual(expect.stringContaining('(caller=? AND recipient=?'));

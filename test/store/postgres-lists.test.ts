@@ -80,7 +80,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
 
   const states = ['with no statistics yet', 'with statistics'] as const;
   test.each(states)(
-    'looks at a bounded number of 120,000 rows, whatever is asked, %s',
+    'visits a bounded number of 120,000 rows, whatever the filter, %s',
     async (state) => {
       if (state === 'with statistics') await db.query('ANALYZE');
       for (const filter of filters) {

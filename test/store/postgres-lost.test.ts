@@ -53,7 +53,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     );
   };
 
-  test('a record is not made after its caller heard that it was not', async () => {
+  test('an insert is not committed after its caller was told that it was not', async () => {
     await holdKey('sends', 'k', ROUTE);
     const recorded = store.insert(newMessage('s', withKey('k')));
     const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
@@ -70,7 +70,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await store.counts()).toMatchObject({ queued: 1, cancelled: 0 });
   });
 
-  test('a quota is not charged for a record that its caller heard was not made', async () => {
+  test('a quota is not charged for an insert that its caller was told was not made', async () => {
     const quota = { perHour: 5 };
     await store.insert(newMessage('before', { quota }));
     await rival.query('BEGIN');
@@ -92,7 +92,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await store.quotaLeft('crm', quota)).toMatchObject({ left: 4 });
   });
 
-  test('a record whose commit takes long is taken out once it is done', async () => {
+  test('an insert whose commit takes long is undone once it is committed', async () => {
     await rival.query(`
       CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
@@ -109,7 +109,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await count('sends', 's')).toEqual([]);
   });
 
-  test('what an adoption took whose answer was lost is found among its own', async () => {
+  test('messages that an unacknowledged adoption took are found among the own ones', async () => {
     const gone = await openStore(database.url, OPTIONS);
     await gone.insert(newMessage('s'));
     await gone.close();
@@ -124,7 +124,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await listOwnQueued(store)).toEqual([]);
   });
 
-  test('what the database refused is known to be not written, in whatever language it says so', async () => {
+  test('a refusal of the database is known to be unwritten, in whatever language it reports it', async () => {
     // As a Czech server has it: the severity comes twice, and the first is translated.
     line.translate('SERROR\0', 'SCHYBA\0');
     await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
@@ -133,7 +133,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     await store.check();
   });
 
-  test('a broadcast that is opened after that gives its key back', async () => {
+  test('a broadcast that is created after that releases its key', async () => {
     await holdKey('broadcasts', 'key of b', BROADCASTS);
     const opened = expect(store.openBroadcast(newBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });
     await waits();

@@ -47,7 +47,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
     };
     const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-    test('four start at once on an empty database', async () => {
+    test('four replicas can start at once on an empty database', async () => {
       fixture = await aDatabase(server);
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
       await Promise.all(stores.map((store, n) => store.insert(newMessage(`s${n}`))));
@@ -55,7 +55,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(begun).toEqual([true, true, true, true]);
     });
 
-    test('one of a hundred is recorded, over four replicas', async () => {
+    test('one of a hundred concurrent inserts is recorded, over four replicas', async () => {
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
       const racing = Array.from({ length: 100 }, (_, n) =>
         stores[n % 4]?.insert(newMessage(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
@@ -64,7 +64,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(answers.filter((answer) => answer !== undefined && 'inserted' in answer)).toHaveLength(1);
     });
 
-    test('a replica of the version before begins nothing for which a channel was named', async () => {
+    test('a replica of the previous version claims no message with a named channel', async () => {
       const store = await replica();
       const channel = '919999900001';
       await store.insert(newMessage('named', { channel, channelNamed: true }));
@@ -87,7 +87,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await store.claimBatch('b', 9)).toHaveLength(1);
     });
 
-    test('only the owner sends, retreats and ends; anyone cancels what is queued', async () => {
+    test('only the owner claims, requeues and completes; any replica cancels a queued message', async () => {
       const [mine, other] = await Promise.all([replica(), replica()]);
       await mine.insert(newMessage('a'));
       expect(await other.claim('a', 1)).toBe(false);
@@ -101,7 +101,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await mine.claim('b', 1)).toBe(false);
     });
 
-    test('only the owner begins, retreats and ends a group; anyone cancels what is queued of it', async () => {
+    test('only the owner claims, requeues and completes several messages; any replica cancels queued ones of them', async () => {
       const [mine, other] = await Promise.all([replica(), replica()]);
       const group = ['a', 'b'];
       const marks = group.map((id) => ({ id, attempt: 1 }));
@@ -117,7 +117,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await other.completeAll(ends('cancelled'))).toEqual(new Set(['a']));
     });
 
-    test('a lease that ran out begins no group', async () => {
+    test('an expired lease claims nothing', async () => {
       const slow = await replica(300);
       await slow.insert(newMessage('q'));
       await pause(400);
@@ -126,7 +126,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await slow.claimAll([{ id: 'q', attempt: 1 }])).toEqual(new Set(['q']));
     });
 
-    test('who stops beating loses its rows for good', async () => {
+    test('a replica without heartbeats loses its messages for good', async () => {
       const [silent, alive] = [await replica(1_000), await replica()];
       await silent.insert(newMessage('q'));
       await insertSending(silent, newMessage('s'));
@@ -147,7 +147,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await silent.claim('n', 1)).toBe(true);
     });
 
-    test('a lease that ran out unnoticed is renewed with its rows', async () => {
+    test('a lease that expired unnoticed is renewed with its messages', async () => {
       const slow = await replica(300);
       await slow.insert(newMessage('q'));
       await pause(400);
@@ -156,7 +156,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(await slow.claim('q', 1)).toBe(true);
     });
 
-    test('who lost its lease adopts nothing until it beats again', async () => {
+    test('a replica that lost its lease adopts nothing until its next heartbeat', async () => {
       const [gone, late] = [await replica(300), await replica(300)];
       await gone.insert(newMessage('q'));
       await pause(400);
@@ -165,7 +165,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(ids((await recoverAndAdopt(late, 10)).adopted)).toEqual(['q']);
     });
 
-    test('orphans and due looks go to one replica each', async () => {
+    test('orphans and due look-ups go to one replica each', async () => {
       const gone = await replica();
       await Promise.all(Array.from({ length: 40 }, (_, n) => gone.insert(newMessage(`q${n}`))));
       for (let n = 0; n < 10; n++) await insertFinished(gone, newMessage(`u${n}`), 'unknown');
@@ -181,7 +181,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(ids(looks).sort()).toEqual(Array.from({ length: 10 }, (_, n) => `u${n}`));
     });
 
-    test('replicas claim from one broadcast, and no recipient goes to two', async () => {
+    test('replicas claim from one broadcast, and no recipient is claimed by two', async () => {
       const stores = await Promise.all([replica(), replica(), replica()]);
       await insertPublished(stores[0], 'b', 60);
       const claims = await Promise.all(
@@ -204,7 +204,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       );
     });
 
-    test('nothing is claimed after a pause was answered, by whatever replica', async () => {
+    test('nothing is claimed after a pause was acknowledged, by any replica', async () => {
       const [one, two] = await Promise.all([replica(), replica()]);
       await insertPublished(one, 'b', 400);
       let answered = false;
@@ -228,7 +228,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(late).toEqual([]);
     });
 
-    test('a claim and a steer that hold the broadcast wait for each other', async () => {
+    test('a claim and a status change that hold the broadcast wait for each other', async () => {
       const store = await replica();
       await insertPublished(store, 'b', 2);
       const rival = new pg.Client({ connectionString: fixture.url });
@@ -241,7 +241,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       await rival.end();
     });
 
-    test('any replica goes on with the broadcast of one that is gone, and sweeps what it left open', async () => {
+    test('any replica continues the broadcast of one that is gone, and deletes what it left recording', async () => {
       const [gone, alive] = await Promise.all([replica(600), replica()]);
       await insertRecording(gone, 'open', 3);
       await insertPublished(gone, 'b', 4);
@@ -258,7 +258,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       await insertRecording(alive, 'open', 3);
     });
 
-    test('connections that break are replaced', async () => {
+    test('broken connections are replaced', async () => {
       const store = await replica();
       await Promise.all(Array.from({ length: 20 }, (_, n) => store.insert(newMessage(`a${n}`))));
       await query(
@@ -295,7 +295,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       await store.check();
     });
 
-    test('a server that is not there is a StoreError', async () => {
+    test('an unreachable server is a StoreError', async () => {
       await expect(openStore('postgres://postgres@127.0.0.1:1/none', OPTIONS)).rejects.toMatchObject({
         name: 'StoreError',
       });

@@ -55,7 +55,7 @@ describe('SQLite: the file', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('is for the eyes of its owner, and so is its folder', async () => {
+  test('is readable by its owner only, and so is its folder', async () => {
     const store = await openStore(`file:${folder}/new/deep/store.db`, OPTIONS);
     await store.check();
     expect(statSync(`${folder}/new`).mode & 0o777).toBe(0o700);
@@ -74,7 +74,7 @@ describe('SQLite: the file', () => {
     expect(statSync(`${folder}/absolute.db`).isFile()).toBe(true);
   });
 
-  test('keeps its ageing clock, which stands while nobody runs', async () => {
+  test('continues its ageing clock, which stands still while no process runs', async () => {
     let steady = 5_000;
     const open = () => openStore(`file:${folder}/store.db`, { ...OPTIONS, monotonicClock: () => steady });
     const first = await open();
@@ -91,7 +91,7 @@ describe('SQLite: the file', () => {
     await second.close();
   });
 
-  test('closing waits for what was asked before', async () => {
+  test('completes earlier writes before it closes', async () => {
     const url = `file:${folder}/store.db`;
     const first = await openStore(url, OPTIONS);
     const recorded = first.insert(newMessage('a'));
@@ -102,7 +102,7 @@ describe('SQLite: the file', () => {
     await second.close();
   });
 
-  test('a file of the first version is taken over with all that is in it', async () => {
+  test('of the first version is migrated with all its records', async () => {
     const file = join(folder, 'old.db');
     const old = new DatabaseSync(file);
     old.exec(readFileSync(join(import.meta.dirname, 'version-1.sql'), 'utf8'));
@@ -123,41 +123,44 @@ describe('SQLite: the file', () => {
   });
 
   const mounts = process.getuid?.() === 0 && canMount();
-  test.skipIf(!mounts)('a full disk refuses, loses nothing, and heals (needs root, for a tmpfs)', async () => {
-    const disk = join(folder, 'disk');
-    mkdirSync(disk);
-    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', disk]);
-    try {
-      const url = `file:${disk}/store.db`;
-      const store = await openStore(url, OPTIONS);
-      const kept: string[] = [];
-      const call = { text: 'x'.repeat(20_000) };
-      for (let n = 0; n < 300; n += 3) {
-        const group = [n, n + 1, n + 2].map((id) => store.insert(newMessage(`s${id}`, { call })));
-        const answers = await Promise.allSettled(group);
-        for (const answer of answers) {
-          if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
-          else if ('inserted' in answer.value) kept.push(answer.value.inserted.id);
+  test.skipIf(!mounts)(
+    'a full disk refuses writes, loses nothing, and recovers (needs root, for a tmpfs)',
+    async () => {
+      const disk = join(folder, 'disk');
+      mkdirSync(disk);
+      spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', disk]);
+      try {
+        const url = `file:${disk}/store.db`;
+        const store = await openStore(url, OPTIONS);
+        const kept: string[] = [];
+        const call = { text: 'x'.repeat(20_000) };
+        for (let n = 0; n < 300; n += 3) {
+          const group = [n, n + 1, n + 2].map((id) => store.insert(newMessage(`s${id}`, { call })));
+          const answers = await Promise.allSettled(group);
+          for (const answer of answers) {
+            if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
+            else if ('inserted' in answer.value) kept.push(answer.value.inserted.id);
+          }
+          if (answers.some((answer) => answer.status === 'rejected')) break;
         }
-        if (answers.some((answer) => answer.status === 'rejected')) break;
+        expect(kept.length).toBeGreaterThan(5);
+        expect(kept.length).toBeLessThan(300);
+        await expect(store.insert(newMessage('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
+        expect((await store.counts()).queued).toBe(kept.length);
+        spawnSync('mount', ['-o', 'remount,size=20m', disk]);
+        await store.check();
+        await store.insert(newMessage('after', { call }));
+        expect(await store.claim('after', 1)).toBe(true);
+        await store.close();
+        const again = await openStore(url, OPTIONS);
+        for (const id of kept) expect(await mustFind(again, id)).toMatchObject({ status: 'queued', call });
+        expect(await again.counts()).toMatchObject({ queued: kept.length, sending: 1 });
+        await again.close();
+      } finally {
+        spawnSync('umount', [disk]);
       }
-      expect(kept.length).toBeGreaterThan(5);
-      expect(kept.length).toBeLessThan(300);
-      await expect(store.insert(newMessage('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
-      expect((await store.counts()).queued).toBe(kept.length);
-      spawnSync('mount', ['-o', 'remount,size=20m', disk]);
-      await store.check();
-      await store.insert(newMessage('after', { call }));
-      expect(await store.claim('after', 1)).toBe(true);
-      await store.close();
-      const again = await openStore(url, OPTIONS);
-      for (const id of kept) expect(await mustFind(again, id)).toMatchObject({ status: 'queued', call });
-      expect(await again.counts()).toMatchObject({ queued: kept.length, sending: 1 });
-      await again.close();
-    } finally {
-      spawnSync('umount', [disk]);
-    }
-  });
+    },
+  );
 });
 
 /** Root of a container may not be allowed to. */

@@ -14,7 +14,7 @@ const jsonSubjects = sendingTo(() => to);
 const [textSubject = fileSubject(to)] = jsonSubjects;
 const everySubject = [...jsonSubjects, fileSubject(to), csvSubject(to)];
 
-describe('a store in trouble', () => {
+describe('a failing store', () => {
   let service: Service;
   let failing: Set<keyof Store>;
   let how: { notCommitted: boolean };
@@ -62,7 +62,7 @@ describe('a store in trouble', () => {
   });
 
   it.each(everySubject)(
-    'claims nothing of a record that may stand though its commit failed: $name',
+    'claims nothing of an insert that may be committed although it failed: $name',
     async (subject) => {
       failing.add('insert');
       how.notCommitted = false;
@@ -104,7 +104,7 @@ describe('a store in trouble', () => {
     },
   );
 
-  it('frees the key of a stream once it can, where that fails, too', async () => {
+  it('releases the key of a stream once it can, even if that fails at first', async () => {
     for (const operation of ['claimAll', 'deleteUnsent'] as const) failing.add(operation);
     const refused = await askFor(service, fileSubject(to), { 'idempotency-key': 'both' });
     expect(refusalOf(refused)).toEqual(refusal);
@@ -118,7 +118,7 @@ describe('a store in trouble', () => {
   });
 
   it.each(everySubject)(
-    'tells of a success that it could not write down, and does so later: $name',
+    'answers with an acceptance that it could not store yet, and stores it later: $name',
     async (subject) => {
       failing.add('completeAll');
       const sent = await askFor(service, subject, { 'idempotency-key': 'd3' });
@@ -136,7 +136,7 @@ describe('a store in trouble', () => {
     },
   );
 
-  it('tells of a refusal that it could not write down, too', async () => {
+  it('answers with a rejection that it could not store yet', async () => {
     service.simulator.script(textSubject.operation, { status: 422 });
     failing.add('completeAll');
     const refused = await askFor(service, textSubject);
@@ -145,7 +145,7 @@ describe('a store in trouble', () => {
     await becomes(refused.headers.location, 'rejected');
   });
 
-  it('tries no second time what it could not put back into the queue, until it can', async () => {
+  it('does not attempt a message again before it could be requeued', async () => {
     service.simulator.script(textSubject.operation, { status: 429, headers: { 'retry-after': '0' } });
     failing.add('requeueAll');
     const waiting = await askFor(service, textSubject, { prefer: 'respond-async' });

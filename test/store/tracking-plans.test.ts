@@ -11,7 +11,7 @@ import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
 /** A million webhooks and messages must not be walked over for one of them. */
-describe('SQLite: the plan', () => {
+describe('SQLite: the query plan', () => {
   let db: DatabaseSync;
   beforeAll(() => {
     db = openDatabase(':memory:');
@@ -32,13 +32,13 @@ describe('SQLite: the plan', () => {
   /** What is asked for once in a year looks through what waits, or through the few that are polled. */
   const rare = ['countPerson', 'listPerson', 'erasePerson', 'erase', 'expireCalls', 'expireSpent', 'expireWatch'];
 
-  test.each(all.filter(([name]) => !rare.includes(name)))('of %s walks over no table', (_, statement) => {
+  test.each(all.filter(([name]) => !rare.includes(name)))('of %s scans no table', (_, statement) => {
     const few = /INDEX intake_(due|failed)/;
     const scans = /^SCAN (sends|intake|deliveries|conversations|tracking)\b/;
     for (const step of planOf(statement)) expect(scans.test(step) && !few.test(step), step).toBe(false);
   });
 
-  test('of a webhook finds its message by each of its ids', () => {
+  test('of a webhook finds its message by an index of each id', () => {
     const plan = planOf(trackingStatements(sqliteDialect).find).filter((step) => /SEARCH (sends|named)/.test(step));
     const byNumber = expect.stringContaining('(rowid=?)');
     expect(plan).toEqual([
@@ -56,7 +56,7 @@ describe('SQLite: the plan', () => {
     expect(byContent).toContain('sends_twins (recipient=? AND sent_at>? AND sent_at<?)');
   });
 
-  test('of what is due goes by its owner and its time', () => {
+  test('of due entries uses the index of owner and time', () => {
     const { due, hasLost, expire } = intakeStatements(sqliteDialect);
     expect(planOf(due)).toEqual([expect.stringContaining('intake_due (owner=? AND next_at<?)')]);
     expect(planOf(hasLost)[0]).toContain('intake_due (owner=? AND next_at<?)');

@@ -44,7 +44,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
         })
         .toBeGreaterThan(0);
 
-    test('a webhook that comes to all of them is taken by one, which applies it; a dead one leaves it to another', async () => {
+    test('a webhook is applied by one replica; those of a dead replica are adopted by another', async () => {
       const keys = Array.from({ length: 40 }, (_, n) => `k${n}`);
       const asked = [one, two].flatMap((store) =>
         [keys, keys.toReversed()].map((order) => store.recordIntake(rows(...order))),
@@ -58,7 +58,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
       await expect.poll(() => dueKeys(one), { timeout: 10_000 }).toEqual([...keys, 'of two'].toSorted());
     });
 
-    test('who is taken for dead loses its entries, and both applying them does no harm', async () => {
+    test('a replica that was considered dead loses its entries, and applying them twice does no harm', async () => {
       await insertFinished(one, newMessage('a'), 'accepted');
       await one.recordIntake(rows('a'));
       const [entry] = await one.dueIntake(9);
@@ -71,7 +71,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
       expect([await dueKeys(one), await dueKeys(two)]).toEqual([[], []]);
     });
 
-    test('facts in any order, over both of them, leave the join of all, and each counts once', async () => {
+    test('facts that replicas write in any order result in their join, and each is counted once', async () => {
       await insertPublished(one, 'b', 20);
       await one.claimBatch('b', 20);
       await one.completeAll(
@@ -139,7 +139,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
     );
 
     test.each(['unknown', 'rejected', 'not_sent', 'queued'])(
-      'what a replica of the version before ends as %s stays proved',
+      'a message that a replica of the previous version ends as %s stays proved',
       async (status) => {
         for (const id of ['proved', 'not']) await insertSending(one, newMessage(id));
         await tell(one, 'proved', delivered(T));

@@ -38,7 +38,7 @@ const sqliteHome = async (): Promise<StoreFixture> => {
 };
 trackingStores('SQLite', sqliteHome, true);
 
-test('SQLite: the words of a webhook are in no file once it was applied and the log was emptied', async () => {
+test('SQLite: the text of a webhook is in no file after it was applied and the log was truncated', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'words-'));
   const store = await openStore(`file:${folder}/store.db`, OPTIONS);
   const words = (n: number) => `what customer ${n} wrote`;

@@ -49,7 +49,7 @@ async function spansOf(...traceparents: (string | undefined)[]) {
 }
 
 describe('a trace', () => {
-  it('continues the one of the caller: one span a request, one below it for each call upstream', async () => {
+  it('continues the caller’s trace: one span per request, and a child for each upstream call', async () => {
     const { servers, clients, service } = await traced(async ({ ask }) => {
       const headers = { traceparent: `00-${traceId}-${parentSpanId}-01` };
       expect((await ask('POST', '/v1/messages/text', { json: text, headers })).status).toBe(201);
@@ -144,7 +144,7 @@ describe('a trace', () => {
     expect(sends.map((span) => span.parentSpanId)).toEqual(['']);
   });
 
-  it('begins anew where traceparent is not one, and is not recorded where the caller does not record it', async () => {
+  it('starts anew if traceparent is malformed, and is not recorded if the caller does not record it', async () => {
     const spans = await spansOf(
       undefined,
       'nonsense',
@@ -234,7 +234,7 @@ describe('the standard variables', () => {
   });
 });
 
-it('does not hold up the end where the collector is gone', async () => {
+it('does not delay the shutdown if the collector is gone', async () => {
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://127.0.0.1:9');
   const tracing = await open(() => {});
   tracing?.startRequestSpan({ method: 'GET', route: '/', traceparent: undefined }).end({ status: 200 });
@@ -243,7 +243,7 @@ it('does not hold up the end where the collector is gone', async () => {
   expect(performance.now() - start).toBeLessThan(6_000);
 });
 
-it('says what the collector refuses, while it runs', async () => {
+it('logs what the collector refuses, while the service runs', async () => {
   const refusing = await startCollector(400);
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', refusing.url);
   const faults: unknown[] = [];

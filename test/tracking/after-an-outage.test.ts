@@ -9,7 +9,7 @@ import { startService } from '../support/service.ts';
 
 const minuteMs = 60_000;
 
-it('what was sent while nobody listened is looked for when the listener is back, and once', async () => {
+it('messages that were sent while nothing listened are polled once when the listener is back', async () => {
   let steady = 1_000;
   const store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => steady });
   const send = (id: string, to: string) =>

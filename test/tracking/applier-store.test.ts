@@ -1,5 +1,5 @@
 import { it } from 'vitest';
 import { expectFold } from './lives.ts';
 
-it('comes to the fold of all that was recorded, in SQLite, over a change of the process in the middle', () =>
+it('ends with the join of all that was recorded, in SQLite, across a restart in the middle', () =>
   expectFold({ messages: 60, webhooks: 600, seed: 17 }));

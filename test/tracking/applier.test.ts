@@ -29,7 +29,7 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['=delivered', '=read', 'moved']);
   });
 
-  it('teaches the ids by which later ones are found', async () => {
+  it('stores the ids by which later events are found', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1' });
     await intake.post({ ...sent, eventType: 'templateMessageSent_v2', localMessageId: 'm1' });
@@ -40,7 +40,7 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['=sent', 'moved', '=delivered', 'moved', '=read', 'moved', 'late']);
   });
 
-  it('counts what it did: an id that was not known is learnt once, and what is known already is late', async () => {
+  it('counts its effects: a new id once, and known facts as late', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid });
     intake.send({ id: 'm2' });
@@ -51,7 +51,7 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['late', 'learnt', 'late']);
   });
 
-  it('counts how long after the send each state was reached, where that is known', async () => {
+  it('counts the time from the send to each state, if it is known', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', sentAt: start - 2 * second });
     intake.send({ id: 'm2', sentAt: start + second });
@@ -63,14 +63,14 @@ describe('an event of a message', () => {
     expect(intake.seconds).toEqual([2, 0, undefined, 5]);
   });
 
-  it('of another connection moves nothing', async () => {
+  it('of another connection changes nothing', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid, connectionId: 'c2' });
     await intake.post({ ...delivered, localMessageId: 'm1' });
     expect(intake.deliveries.size).toBe(0);
   });
 
-  it('that is early is tried again after 1 s, 5 s, 30 s, 2 min and 10 min, and is that of somebody else then', async () => {
+  it('without a message is tried again after 1 s, 5 s, 30 s, 2 min and 10 min, and then counts as foreign', async () => {
     const intake = new FakeIntake();
     const entry = await intake.post(sent);
     const dueAfter: number[] = [];
@@ -90,7 +90,7 @@ describe('an event of a message', () => {
     ]);
   });
 
-  it('that was early is ours as soon as we know of it, and nobody else wrote', async () => {
+  it('without a message is applied as soon as the message is recorded, and no foreign sender is noted', async () => {
     const intake = new FakeIntake();
     const entry = await intake.post(sent);
     await intake.advance(second);
@@ -101,7 +101,7 @@ describe('an event of a message', () => {
     expect(conversationsIn(intake).at(-1)).toMatchObject({ withdrawn: { entry: 1 } });
   });
 
-  it('that was early, then set aside, and is asked for again is ours as well', async () => {
+  it('that was set aside and is made due again is applied as well', async () => {
     const intake = new FakeIntake();
     const entry = await intake.post(sent);
     Object.assign(entry, { tries: 0 });
@@ -111,7 +111,7 @@ describe('an event of a message', () => {
     expect(conversationsIn(intake)).toMatchObject([{ provisionalOut: { entry: 1 } }, { withdrawn: { entry: 1 } }]);
   });
 
-  it('that is older than all tries, as after an outage, is still tried some seconds', async () => {
+  it('that is older than all tries, as after an outage, is still tried for some seconds', async () => {
     const intake = new FakeIntake();
     intake.isAway = true;
     const entry = await intake.post(sent);
@@ -126,7 +126,7 @@ describe('an event of a message', () => {
   });
 });
 
-describe('a template known by its content alone', () => {
+describe('a template that is matched by its content', () => {
   const found = async (prepare: (intake: FakeIntake) => void, body: object = sent) => {
     const intake = new FakeIntake();
     prepare(intake);
@@ -137,7 +137,7 @@ describe('a template known by its content alone', () => {
     return { early, late: intake.deliveries.size, entry, intake };
   };
 
-  it('is found at the third try, and learns its ids', async () => {
+  it('is found at the third try, and its ids are stored', async () => {
     const { early, late, intake } = await found((each) => each.send({ id: 'm1', status: 'unknown' }));
     expect([early, late]).toEqual([0, 1]);
     expect(intake.batches.at(-1)?.messages).toMatchObject([
@@ -195,7 +195,7 @@ describe('a proof', () => {
     expect(intake.logged.some((line) => line.startsWith('error'))).toBe(status !== 'unknown');
   });
 
-  it('is also what the inbox shows of a message that we sent', async () => {
+  it('is also shown as a message of ours in the conversation', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', status: 'unknown' });
     await intake.post({ eventType: 'message', owner: true, waId: '14155550100', localMessageId: 'm1', id: 'w1' });
@@ -205,7 +205,7 @@ describe('a proof', () => {
 });
 
 describe('a conversation', () => {
-  it('is opened by what the customer writes, at the time of WATI', async () => {
+  it('is opened by a message of the customer, at WATI’s time', async () => {
     const intake = new FakeIntake();
     const received = { eventType: 'message', owner: false, waId: '14155550100', bsuid: 'US.1', text: 'Hi' };
     await intake.post({ ...received, timestamp: String(start / second - 60) });
@@ -221,7 +221,7 @@ describe('a conversation', () => {
     expect(intake.counted).toEqual(['received', 'received']);
   });
 
-  it('of somebody without a number is that of the recipient whose message is quoted', async () => {
+  it('of a customer with a hidden number is that of the recipient whose message is quoted', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid });
     const received = { eventType: 'message_bsuid', owner: false, waId: null, bsuid: 'US.1', replyContextId: wamid };
@@ -240,7 +240,7 @@ describe('a conversation', () => {
     expect(intake.counted).toEqual(['received', 'received', 'received']);
   });
 
-  it('was closed when a message was sent that failed for it', async () => {
+  it('is recorded as closed at the time of a message that failed for it', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', sentAt: start - minute, kind: 'text' });
     await intake.post({ eventType: 'sessionMessageFailed', localMessageId: 'm1', failedCode: 131_047 });
@@ -290,7 +290,7 @@ describe('the log', () => {
 });
 
 describe('what cannot be applied', () => {
-  it('is tried five times in ten minutes and more, set aside then, and holds up no other', async () => {
+  it('is tried five times in more than ten minutes, then set aside, and delays no other entry', async () => {
     const intake = new FakeIntake();
     intake.poison = /poison/;
     intake.send({ id: 'm1' });
@@ -304,7 +304,7 @@ describe('what cannot be applied', () => {
     expect(intake.counted.at(-1)).toBe('failed');
   });
 
-  it('never holds up the rest of the process for longer than one long body takes to parse', async () => {
+  it('never blocks the process for longer than parsing one long body takes', async () => {
     const intake = new FakeIntake();
     const body = JSON.stringify({ ...delivered, localMessageId: 'm1', text: 'x'.repeat(100_000) });
     for (let seq = 1; seq <= 20; seq++) {
@@ -323,7 +323,7 @@ describe('what cannot be applied', () => {
     expect(turns).toBeGreaterThanOrEqual(20);
   });
 
-  it('is the fault of the store where the store is away: no try is counted', async () => {
+  it('counts no try if the store is unavailable', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1' });
     intake.isAway = true;
@@ -335,7 +335,7 @@ describe('what cannot be applied', () => {
     expect(entry.state).toBe('done');
   });
 
-  it('is never in the log with its text, its numbers or its names', async () => {
+  it('is never logged with its text, its numbers or its names', async () => {
     const intake = new FakeIntake();
     intake.poison = /secret/;
     intake.send({ id: 'm1', status: 'rejected' });

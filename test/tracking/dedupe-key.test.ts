@@ -41,7 +41,7 @@ describe('the key of a delivery', () => {
     expect(keyOf(status, 'd')).not.toBe(keyOf(status));
   });
 
-  it('is that of the whole body where there is no id, and where it is no status', () => {
+  it('uses the whole body if there is no id, or the event is no status', () => {
     const message = { eventType: 'message', id: 'i', owner: false, text: 'a' };
     expect(keyOf(message)).not.toBe(keyOf({ ...message, text: 'b' }));
     const nameless = { eventType: 'templateMessageSent', waId: '14155550100', timestamp: '1' };
@@ -55,7 +55,7 @@ describe('the key of a delivery', () => {
     for (const member of [null, 7, 'x', [], {}, [[]]]) expect(keyOf(member)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('is that of the ids a message is found by, under whichever name they come', () => {
+  it('uses the ids by which a message is found, under whichever name they come', () => {
     const { localMessageId, whatsappMessageId, id: _id, ...rest } = status;
     const otherwise = { ...rest, local_message_id: localMessageId, whatsapp_message_id: whatsappMessageId, _id: 'i' };
     expect(keyOf(otherwise)).toBe(keyOf(status));
@@ -66,7 +66,7 @@ describe('the key of a delivery', () => {
     expect(keyOf({ ...otherwise, ...placeholders })).toBe(keyOf(status));
   });
 
-  it('takes ids that are anything', () => {
+  it('accepts ids of any type', () => {
     let deep: unknown = [];
     for (let depth = 0; depth < 100_000; depth++) deep = [deep];
     const member = { ...status, localMessageId: deep, id: { toString: 'x' } };

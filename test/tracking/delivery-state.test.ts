@@ -19,7 +19,7 @@ const told = (...facts: [StatusFact, number][]) =>
   joined(facts.map(([fact, when]) => factsOf({ fact, failure: { code: '131026', detail: 'no' } }, when, 'webhook')));
 
 describe('the state of a message', () => {
-  it('is the same in whatever order, number and grouping its facts come', () => {
+  it('is the same in any order, number and grouping of its facts', () => {
     fc.assert(
       fc.property(
         several.chain((facts) =>
@@ -41,7 +41,7 @@ describe('the state of a message', () => {
     );
   });
 
-  it('never goes back, and each of its times is the earliest that was heard', () => {
+  it('never moves back, and each of its times is the earliest that was reported', () => {
     fc.assert(
       fc.property(several, (facts) => {
         let state: DeliveryFacts | undefined;

@@ -36,7 +36,7 @@ it.each(['PENDING', 'SENDING', 'UNREAD', 'NOT_DELIVERED', '', null, 7, undefined
   },
 );
 
-it('tells why a message failed, also where WATI does not', () => {
+it('reports why a message failed, even if WATI does not', () => {
   const failed = { ...ours, statusString: 'FAILED' };
   expect(eventsOf({ ...failed, failedCode: '131049', failedDetail: 'Held back' })).toMatchObject([
     { failure: { code: '131049', detail: 'Held back' } },
@@ -44,7 +44,7 @@ it('tells why a message failed, also where WATI does not', () => {
   expect(eventsOf(failed)).toMatchObject([{ failure: { code: 'unknown' } }]);
 });
 
-it('takes of the customer the last message only, and none without a time or an owner', () => {
+it('takes only the customer’s last message, and none without a time or an owner', () => {
   const his = { eventType: 'message', owner: false, statusString: 'SENT' };
   const rows = [
     { ...his, created: '2026-11-29T09:00:00Z' },
@@ -57,7 +57,7 @@ it('takes of the customer the last message only, and none without a time or an o
   expect(eventsOf(his)).toEqual([]);
 });
 
-it('takes the name of a template where one row alone can be meant', () => {
+it('assigns a template by name if only one row can be meant', () => {
   const names = (...rows: JsonObject[]) =>
     eventsOf(...rows).map((event) => (event.kind === 'status' ? event.template : ''));
   const later = (minutes: number) => ({ created: new Date(Date.parse('2026-11-30T09:00:00Z') + minutes * 60_000) });

@@ -9,7 +9,7 @@ import { startService } from '../support/service.ts';
 
 const [polled, inDoubt] = ['14155551000', '14155551001'];
 
-it('a history is polled after those of messages in doubt, and not while any call waits', async () => {
+it('a history is polled after those of unknown messages, and not while any call waits', async () => {
   let steady = 1_000;
   const store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => steady });
   const send = (id: string, to: string, status: 'accepted' | 'unknown') =>

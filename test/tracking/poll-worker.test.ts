@@ -123,7 +123,7 @@ it('serves all messages, the answer and the window of one person by one read, an
   expect(await store.pollLoad('c1')).toEqual({ spent: 4, scheduled: 0 });
 });
 
-it('asks nothing where webhooks have told the rest by then', async () => {
+it('reads nothing if webhooks have reported the rest by then', async () => {
   begin();
   await send('a', '1');
   await time.run(minuteMs);
@@ -138,7 +138,7 @@ it('asks nothing where webhooks have told the rest by then', async () => {
   expect(reads).toEqual([]);
 });
 
-it('knows a template by its name and time, where only one row and one message can be meant', async () => {
+it('matches a template by its name and time, if only one row and one message can be meant', async () => {
   begin();
   const row = (template: string, id: string, more: object = {}) => ({
     id,
@@ -175,7 +175,7 @@ describe('of itself', () => {
     }
   };
 
-  it('polls where nobody listens for webhooks, or they say nothing for six hours of five messages', async () => {
+  it('polls if nothing listens for webhooks, or none came in six hours for five messages', async () => {
     begin({ mode: 'auto' });
     await listen(true);
     time.now += 1_000;
@@ -195,7 +195,7 @@ describe('of itself', () => {
     expect(minutesOf('7')).toHaveLength(1);
   });
 
-  it('looks once for what was sent while nobody listened', async () => {
+  it('reads once the histories of messages that were sent while nothing listened', async () => {
     begin({ mode: 'auto' });
     await listen(true);
     await send('old', '1');
@@ -207,7 +207,7 @@ describe('of itself', () => {
     expect(reads.map(([, to]) => to)).toEqual(['2']);
   });
 
-  it('does nothing where it is off', async () => {
+  it('does nothing if it is switched off', async () => {
     begin({ mode: 'off' });
     await send('a', '1');
     await worker.lookSince('c1', hourMs);
@@ -215,7 +215,7 @@ describe('of itself', () => {
   });
 });
 
-it('tells of a store that is away, and goes on when it is back', async () => {
+it('reports a store that fails, and continues when it works again', async () => {
   let isAway = true;
   begin({
     monthQuota: 10_000,
@@ -233,8 +233,8 @@ it('tells of a store that is away, and goes on when it is back', async () => {
   expect(minutesOf('1')).toHaveLength(1);
 });
 
-describe('no more than may be', () => {
-  it('reads as often in a day as is set, the newest first, and goes on the next day', async () => {
+describe('within its limits', () => {
+  it('reads as often per day as is set, newest first, and continues the next day', async () => {
     begin({ perDay: 3 });
     for (const to of ['1', '2', '3', '4', '5']) {
       await send(to, to);
@@ -261,7 +261,7 @@ describe('no more than may be', () => {
     expect(reads).toHaveLength(1);
   });
 
-  it('waits while anybody waits, and reads one a second at most', async () => {
+  it('waits while any other call waits, and reads one history per second at most', async () => {
     let isIdle = false;
     const at: number[] = [];
     begin({
@@ -280,7 +280,7 @@ describe('no more than may be', () => {
     expect(at.slice(1).map((ms, place) => ms - (at[place] ?? 0))).toEqual([2_000, 2_000]);
   });
 
-  it('leaves a connection alone for a while that does not answer, and others not', async () => {
+  it('pauses a connection that does not answer, and no other', async () => {
     begin();
     await send('a', '1');
     await insertFinished(store, newMessage('b', { to: '2', connectionId: 'c2' }), 'accepted');

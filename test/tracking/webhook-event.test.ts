@@ -102,7 +102,7 @@ describe('the name of an event', () => {
     expect(event).toEqual({ kind: 'ignored', label: 'other' });
   });
 
-  it('is not to be had by guessing: no name but the known ones moves a state', () => {
+  it('is compared exactly: only known names change a state', () => {
     const known = new Set(Object.keys(statusNames).flatMap((name) => written(name).map((each) => each.toLowerCase())));
     const words = ['sent', 'message', 'read', 'delivered', 'failed', 'session', 'template', '_v2', '_bsuid', 'un', ' '];
     const name = fc.array(fc.constantFrom(...words), { maxLength: 5 }).map((parts) => parts.join(''));
@@ -120,7 +120,7 @@ describe('the name of an event', () => {
 });
 
 describe('a webhook body', () => {
-  it('of a status says which message it is about', () => {
+  it('of a status names its message', () => {
     expect(readWebhookEvent(delivered)).toEqual({
       kind: 'status',
       fact: 'delivered',
@@ -131,7 +131,7 @@ describe('a webhook body', () => {
     });
   });
 
-  it('of a customer says who wrote, and when', () => {
+  it('of a customer names who wrote, and when', () => {
     expect(readWebhookEvent(received)).toEqual({
       kind: 'received',
       ids: { whatsappMessageId: wamid, watiId },
@@ -148,12 +148,12 @@ describe('a webhook body', () => {
     });
   });
 
-  it('of a customer who answers says what is quoted', () => {
+  it('of a customer who replies names the quoted message', () => {
     expect(readWebhookEvent({ ...received, replyContextId: wamid })).toMatchObject({ replyTo: wamid });
     expect(readWebhookEvent({ ...received, replyContextId: 'a b' })).not.toHaveProperty('replyTo');
   });
 
-  it('of a template that was sent names template and contact', () => {
+  it('of a sent template names template and contact', () => {
     const sent = { eventType: 'templateMessageSent', id: watiId, templateName: 'order_update', waId: '+14155550100' };
     expect(readWebhookEvent(sent)).toMatchObject({ template: 'order_update', recipient: { phone: '14155550100' } });
     expect(readWebhookEvent({ ...sent, eventType: 'sentMessageREAD' })).not.toHaveProperty('template');
@@ -246,7 +246,7 @@ describe('a webhook body', () => {
     });
   });
 
-  it('drops who is nobody, and words that no screen can show', () => {
+  it('drops placeholders of ids, and text that cannot be displayed', () => {
     const from = { waId: '0123', bsuid: 'x', parentBsuid: 'US.!', contactId: 'Z', conversationId: 'c 1' };
     expect(readWebhookEvent({ ...received, ...from })).toMatchObject({ kind: 'ignored' });
     const named = readWebhookEvent({ ...received, username: 'a\u0007', senderName: 'x'.repeat(9_999) });
@@ -254,7 +254,7 @@ describe('a webhook body', () => {
     expect(named).not.toHaveProperty('from.username');
   });
 
-  it('reads no object of more fields than an event has, so that none takes seconds', () => {
+  it('scans no object with more fields than an event has, so that none takes seconds', () => {
     const fields = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`field${n}`, n]));
     expect(readWebhookEvent({ ...delivered, ...fields })).toEqual({ kind: 'ignored', label: 'other' });
     const failed = { eventType: 'templateMessageFailed', localMessageId: 'm1' };
@@ -264,7 +264,7 @@ describe('a webhook body', () => {
     }
   });
 
-  it('never throws and has no long text, whatever it is', () => {
+  it('never throws and returns no long text, for any input', () => {
     const fields = Object.keys({ ...delivered, ...received, failedCode: 1, errors: 1, error: 1, templateName: 1 });
     const names = [...Object.keys(statusNames), 'message', 'newContactMessageReceived', 'accountUpdated'];
     const value = fc.oneof(

@@ -40,7 +40,7 @@ it.each<[string, WindowKnowledge, object]>([
   ],
 ])('a window %s', (_title, knowledge, window) => expect(windowOf(knowledge, now)).toEqual(window));
 
-it('takes the time of a message from WATI, never later than its receipt', () => {
+it('uses WATI’s time of a message, but never a later one than its receipt', () => {
   expect(receivedTime(now - hour, now)).toBe(now - hour);
   expect(receivedTime(now + hour, now)).toBe(now);
   expect(receivedTime(undefined, now)).toBe(now);

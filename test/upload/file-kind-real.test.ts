@@ -56,7 +56,7 @@ const lateBook = (types: string, folder = 'xl', behind = true) =>
 const noise = randomBytes(300_000);
 const utf16 = Buffer.from('\uFEFFGrüße', 'utf16le');
 
-describe('a declared type outside the list says nothing', () => {
+describe('a declared type that is not accepted is ignored', () => {
   it.each([
     ['a.aac', 'audio/x-hx-aac-adts', AAC, 'a.aac audio/aac'],
     ['a.pdf', 'binary/octet-stream', PDF, 'a.pdf application/pdf'],
@@ -98,7 +98,7 @@ describe('a declared type outside the list says nothing', () => {
     );
   });
 
-  it('while each of the list contradicts other bytes, and no synonym does', async () => {
+  it('while every accepted type contradicts other bytes, and no alias does', async () => {
     for (const declared of mediaTypes.keys()) {
       if (declared === 'image/png') continue;
       const facts = { declared, name: 'a.png', firstBytes: PNG };
@@ -111,7 +111,7 @@ describe('a declared type outside the list says nothing', () => {
   });
 });
 
-describe('a sound behind an ID3 tag is told by its own bytes', () => {
+describe('audio after an ID3 tag is recognized by its own bytes', () => {
   const long = 300_000;
   it.each<[string, string | null, Buffer, string]>([
     ['a.mp3', 'audio/mpeg', Buffer.concat([tag(long), MP3]), 'a.mp3 audio/mpeg'],
@@ -143,7 +143,7 @@ describe('a sound behind an ID3 tag is told by its own bytes', () => {
     }
   });
 
-  it('and a flood of tags is given up', async () => {
+  it('and very many tags are given up', async () => {
     const file = Buffer.concat([...Array.from({ length: 9000 }, () => tag(0)), AAC]);
     expect(await told('a.mp3', null, file)).toBe('a.mp3 audio/mpeg');
   });
@@ -159,13 +159,13 @@ describe('a PDF may begin within its first 1,024 bytes', () => {
     },
   );
 
-  it('and not behind them', async () => {
+  it('and not after them', async () => {
     const file = Buffer.concat([Buffer.alloc(1025, ' '), PDF]);
     expect(await told('a.pdf', 'application/pdf', file)).toContain('declared as application/pdf, and it is text');
   });
 });
 
-describe('an Office file goes out under its own name, or not at all', () => {
+describe('an Office file is sent under its own name, or not at all', () => {
   it.each<[string, string | null, Buffer, string]>([
     ['a.xlsx', null, workbook, `a.xlsx ${xlsx}`],
     ['report', null, workbook, `report.xlsx ${xlsx}`],
@@ -229,7 +229,7 @@ describe('an Office file goes out under its own name, or not at all', () => {
   });
 });
 
-describe('a 415 says what the file is taken for, and what would be taken', () => {
+describe('a 415 says what the file was recognized as, and what would be accepted', () => {
   it.each<[string, string | null, Buffer | string, string]>([
     ['a.ogg', 'audio/ogg', VORBIS, 'it is an Ogg Vorbis: of Ogg, WhatsApp takes Opus alone'],
     ['a.ogg', null, VORBIS, 'it is an Ogg Vorbis; of Ogg, WhatsApp takes Opus alone'],

@@ -144,7 +144,7 @@ describe('the name in a Content-Disposition', () => {
     ['filename*0="long "; filename*1="name.pdf"', 'long name.pdf'],
   ])('%s is %s', (parameters, expected) => expect(read(parameters)).toBe(expected));
 
-  it('comes back from every way in which programs encode it', () => {
+  it('is decoded from every encoding that programs use', () => {
     const letters = fc.string({
       unit: fc.constantFrom(...'ab .-_=?%"\u00fc\u00df\u00e9'),
       minLength: 1,

@@ -21,7 +21,7 @@ it.each(SENT)(
   },
 );
 
-it('lets others have their turn between many chunks of one byte', async () => {
+it('yields to other work between many chunks of one byte', async () => {
   const body = form({ disposition: D('filename=a.txt'), type: null, file: 'x'.repeat(20_000) });
   let [most, now, over] = [0, 0, false];
   const everyTurn = () => {

@@ -58,7 +58,7 @@ describe('an upload', () => {
     );
   });
 
-  it.each(SENT)('goes out as our part alone: %s', async (_, given, name, type = 'image/jpeg', options = {}) => {
+  it.each(SENT)('is sent as our own part alone: %s', async (_, given, name, type = 'image/jpeg', options = {}) => {
     const body = form(given);
     const file = Buffer.from(given.file ?? JPEG);
     for (const sizes of SPLITS) {
@@ -161,7 +161,7 @@ describe('an upload', () => {
     );
   });
 
-  it('breaks off when the caller does', async () => {
+  it('is aborted when its caller disconnects', async () => {
     const over = Promise.withResolvers<void>();
     const chunks = (async function* () {
       yield form({ file: grow(JPEG, 9000), end: '' });
@@ -179,7 +179,7 @@ describe('an upload', () => {
     });
   });
 
-  it('leaves nothing unhandled when nobody listens', async () => {
+  it('leaves no rejection unhandled when nothing listens', async () => {
     await receive([Buffer.from('x'.repeat(5000))], {}, async (request) => {
       const { stream } = reframed(request);
       await new Promise((resolve) => stream.once('close', resolve));
@@ -191,7 +191,7 @@ describe('an upload', () => {
     });
   });
 
-  it('stops reading while nobody takes the bytes', async () => {
+  it('stops reading while its bytes are not consumed', async () => {
     let given = 0;
     const chunks = (function* () {
       yield form({ disposition: D('filename=a.pdf'), type: null, file: PDF, end: '' });
@@ -258,7 +258,7 @@ describe('a CSV upload', () => {
   const rows = (count: number) =>
     Array.from({ length: count }, (_, i) => `9198${String(i).padStart(8, '0')}\r\n`).join('');
 
-  it.each(SPLITS)('passes with its bytes unchanged (%i)', async (...sizes) => {
+  it.each(SPLITS)('is passed on with its bytes unchanged (%i)', async (...sizes) => {
     const file = `\uFEFFPhone\r\n${rows(500)}`;
     for (const type of ['text/csv', 'application/vnd.ms-excel', 'application/octet-stream']) {
       const body = upload(file, type);
@@ -267,7 +267,7 @@ describe('a CSV upload', () => {
     }
   });
 
-  it('with a fault in the last row gets no last boundary', async () => {
+  it('with a fault in the last row gets no final boundary', async () => {
     for (const sizes of SPLITS) {
       const outcome = await run(upload(`Phone\r\n${rows(500)}12\r\n`), csv(), sizes);
       expectRefused(outcome, 'invalid-csv');

@@ -19,7 +19,7 @@ const kinds = {
 };
 
 describe.each(spellings)('an answer %s', (_spelling, spell) => {
-  it.each(corpus.map((each) => [each.name, each] as const))('that holds %s is told as what it is', (_name, each) => {
+  it.each(corpus.map((each) => [each.name, each] as const))('that contains %s is classified as that', (_name, each) => {
     const answer = answered(spell(each.body), each.status);
     const { session, template = session, csv = template } = each;
     expect({
@@ -38,7 +38,7 @@ describe('of an answer to several', () => {
   const three = ['1', '2', '3'].map((n) => ({ phone: `1415555010${n}`, localMessageId: `id-${n}` }));
   const words = (body: object) => classifyBatch(answered(JSON.stringify({ result: true, ...body })), three).map(word);
 
-  it('a list of numbers refuses those that it names', () => {
+  it('a list of numbers refuses exactly those numbers', () => {
     expect(words({ errors: { error: '', invalidWhatsappNumbers: ['14155550102'] } })).toEqual([
       'accepted',
       'rejected recipient',
@@ -83,7 +83,7 @@ describe('of an answer to several', () => {
     expect(words({ receivers })).toEqual(['accepted', 'rejected other', 'accepted']);
   });
 
-  it('a sign of failure takes the yes from the one whose entry holds it, or from all', () => {
+  it('a sign of failure invalidates the success of the receiver whose entry contains it, or of all', () => {
     const entries = three.map(({ phone }, at) => ({ waId: phone, ...(at === 1 && { status: 'failed' }) }));
     expect(words({ receivers: entries })).toEqual(['accepted', 'unknown', 'accepted']);
     expect(words({ data: { failedCount: 1 } })).toEqual(['unknown', 'unknown', 'unknown']);
@@ -132,7 +132,7 @@ describe('whatever is changed about answers', () => {
     ),
   );
 
-  it('nothing that holds a refusal is ever accepted', () => {
+  it('an answer that contains a refusal is never accepted', () => {
     const upper = fc.array(fc.boolean(), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(yes, refusal, noise, upper, fc.boolean(), (said, no, more, letters, mark) => {
@@ -187,7 +187,7 @@ describe('whatever is changed about answers', () => {
       ),
     );
 
-  it('a refusal in a container that nobody has met is not accepted either', () => {
+  it('a refusal in an unknown container is not accepted either', () => {
     fc.assert(
       fc.property(yes, elsewhere, noise, (said, no, more) => {
         const text = JSON.stringify({ ...more, ...no, ...said, ...('success' in no || 'ok' in no ? no : {}) });
@@ -198,7 +198,7 @@ describe('whatever is changed about answers', () => {
     );
   });
 
-  it('what an answer repeats of the request and of the contact takes nothing from a yes', () => {
+  it('parts of an answer that repeat the request or the contact do not invalidate a success', () => {
     const echo = fc.dictionary(
       fc.constantFrom('error', 'status', 'isSuccess', 'failed', 'message', 'code'),
       fc.constantFrom<unknown>('FAILED', false, 404, 'Ticket has been expired.'),
@@ -218,7 +218,7 @@ describe('whatever is changed about answers', () => {
     );
   });
 
-  it('nothing that cannot be read is ever rejected, or accepted', () => {
+  it('an answer that cannot be parsed is never rejected, and never accepted', () => {
     const broken = fc.oneof(
       fc.string(),
       fc

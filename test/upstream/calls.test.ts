@@ -47,7 +47,7 @@ test.each<[string, Partial<Call>]>([
   await Promise.all(calls);
 });
 
-test('a read is not held up by downloads, however many take their time', async () => {
+test('a read is not delayed by downloads, however long they take', async () => {
   let downloads = 0;
   const slow = await upstream((socket) =>
     socket.once('data', (bytes) => {
@@ -66,7 +66,7 @@ test('a read is not held up by downloads, however many take their time', async (
   for (const answer of await Promise.all(opened)) if (answer.kind === 'answered') answer.body.destroy();
 });
 
-test('a 429 whose body breaks is heeded as any other', async () => {
+test('a 429 whose body is cut off slows calls down like any other', async () => {
   const broken = await upstream((socket) =>
     socket.once('data', () => {
       socket.end('HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nslow');
@@ -81,7 +81,7 @@ test('a 429 whose body breaks is heeded as any other', async () => {
   expect(refused).toEqual([[undefined, 7_000]]);
 });
 
-test('a turn comes early enough for the call to be made', async () => {
+test('a permit is granted early enough for the call to be made', async () => {
   const silent = await upstream(() => {});
   const left: number[] = [];
   const rateLimiter = paced({
@@ -95,7 +95,7 @@ test('a turn comes early enough for the call to be made', async () => {
   expect(left.map((ms) => Math.round(ms / 100) * 100)).toEqual([15_000, 500]);
 });
 
-test('a history that says only why there is none', async () => {
+test('a history that contains only the reason why there is none', async () => {
   const { history } = createConversations({
     get: async () => ({ info: "Can't find Contact" }),
     write: async () => ({}),

@@ -26,7 +26,7 @@ function word(result: AttemptResult | undefined): string {
   return result.outcome === 'not_sent' ? `not_sent ${result.retryable ? 'heals' : 'stays'}` : result.outcome;
 }
 
-describe('a failure is judged by its phase, not by its code', () => {
+describe('a failure is classified by its phase, not by its code', () => {
   const codes = [
     'ECONNRESET',
     'UND_ERR_SOCKET',
@@ -64,13 +64,13 @@ describe('a failure is judged by its phase, not by its code', () => {
     [429, 'not_sent heals'],
   ])('a body that broke after %i is %s', (status, wanted) => expect(word(classify(failed({ status })))).toBe(wanted));
 
-  it('a 429 whose body broke says when to come again', () => {
+  it('a 429 whose body was cut off still has its Retry-After', () => {
     const result = classify(failed({ status: 429, headers: { 'retry-after': '2' } }));
     expect(result).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
   });
 });
 
-describe('a status is judged as docs/reference/delivery.md says', () => {
+describe('a status is classified as docs/reference/delivery.md says', () => {
   const table: [number[], string][] = [
     [[300, 307, 308], 'rejected redirect'],
     [[400], 'rejected bad-request'],
@@ -86,7 +86,7 @@ describe('a status is judged as docs/reference/delivery.md says', () => {
     (status, wanted) => expect(word(classify(answered(status, '')))).toBe(wanted),
   );
 
-  it('never takes the word of a body over a status that is no success', () => {
+  it('never trusts a body against a status that is no success', () => {
     fc.assert(
       fc.property(fc.integer({ min: 300, max: 599 }), (status) => {
         expect(classify(answered(status, { ok: true, result: 'success' })).outcome).not.toBe('accepted');
@@ -94,7 +94,7 @@ describe('a status is judged as docs/reference/delivery.md says', () => {
     );
   });
 
-  it('accepts nothing without an explicit yes', () => {
+  it('accepts nothing without an explicit success flag', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const body: unknown = JSON.parse(text);
@@ -119,7 +119,7 @@ describe('a status is judged as docs/reference/delivery.md says', () => {
   });
 });
 
-describe('the flags of a 200 say of the whole call:', () => {
+describe('the flags of a 200 mean for the whole call:', () => {
   it.each<[object, 'yes' | 'no' | 'unclear']>([
     [{ result: true }, 'yes'],
     [{ result: 'TRUE' }, 'yes'],
@@ -153,7 +153,7 @@ describe('the flags of a 200 say of the whole call:', () => {
   ])('%j: %s', (body, said) => expect(successOf({ ...body })).toBe(said));
 });
 
-describe('a template answer is judged by our receiver', () => {
+describe('the answer to a template is classified by our receiver', () => {
   const ours = { phone: '14155551000', localMessageId: 'own' };
   const answer = (receivers: unknown, more = {}) =>
     classifyBatch(answered(200, { result: true, error: null, receivers, ...more }), [ours])[0];
@@ -203,7 +203,7 @@ describe('a template answer is judged by our receiver', () => {
     expect(word(answer(undefined, { errors }))).toBe(wanted),
   );
 
-  it('keeps the id of WATI where it gives another than ours', () => {
+  it('keeps the id of WATI if it differs from ours', () => {
     expect(answer([{ ...mine, localMessageId: 'theirs' }])).toEqual({ outcome: 'accepted', localMessageId: 'theirs' });
   });
 
@@ -227,7 +227,7 @@ describe('a template answer is judged by our receiver', () => {
   });
 });
 
-describe('the answer to a group is judged receiver by receiver', () => {
+describe('the answer to a bulk call is classified receiver by receiver', () => {
   const three = ['1', '2', '3'].map((id) => ({ phone: `1415555000${id}`, localMessageId: id }));
   const named = (id: string, more = {}) => ({ localMessageId: id, isValidWhatsAppNumber: true, errors: [], ...more });
 
@@ -274,7 +274,7 @@ describe('the answer to a group is judged receiver by receiver', () => {
     expect(classifyBatch(answered(200, { result: true, ...body }), three).map(word)).toEqual(wanted),
   );
 
-  it('has one result for all where the call failed as a whole', () => {
+  it('has one result for all receivers if the call failed as a whole', () => {
     const results = classifyBatch(answered(429, '', { 'retry-after': '2' }), three);
     expect(results[0]).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
     expect(new Set(results).size).toBe(1);

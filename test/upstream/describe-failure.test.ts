@@ -4,7 +4,7 @@ import { describeFailure } from '../../src/upstream/describe-failure.ts';
 const coded = (code: string, cause?: Error) =>
   Object.assign(new Error(`words of a library ${code}`, { cause }), { code });
 
-describe('what became of a call', () => {
+describe('the description of a failed call', () => {
   it.each([
     ['its name was not found', ['ENOTFOUND', 'EAI_AGAIN']],
     ['it takes no connections', ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL']],
@@ -30,7 +30,7 @@ describe('what became of a call', () => {
     }
   });
 
-  it('is told of an error without a code as well', () => {
+  it('exists for an error without a code as well', () => {
     const parser = Object.assign(new Error('x'), { name: 'HTTPParserError' });
     expect(describeFailure(parser, 'gateway')).toBe('the gateway answered something that is not HTTP');
     expect(describeFailure(new TypeError('fetch failed'), 'gateway')).toBe('the gateway could not be reached');

@@ -63,7 +63,7 @@ describe('a list that is read to its end', () => {
     );
   });
 
-  it('ends where a page says nothing new, and after so many pages', async () => {
+  it('ends at a page without new entries, and after a limit of pages', async () => {
     const asked: number[] = [];
     const link = linkIn({ link: { total: 1_000_000, nextPage: 'https://wati.example/' } });
     const same = async ({ pageNumber }: { pageNumber: number }) => {

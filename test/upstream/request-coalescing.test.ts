@@ -96,14 +96,14 @@ function ask(reads: ReadCoalescer, reader: ReadContext = {}, call: Call & { meth
   return state;
 }
 
-describe('reads on the wire', () => {
+describe('reads in flight', () => {
   let reads: ReadCoalescer;
   let made: Made[];
   beforeEach(() => {
     ({ reads, made } = world({ paced: false }));
   });
 
-  it('are one call where they are equal, and each reader hears what it was', async () => {
+  it('are one call if they are equal, and each reader is told that it was shared', async () => {
     const all = [ask(reads), ask(reads), ask(reads)];
     expect(made).toHaveLength(1);
     made[0]?.answer();
@@ -117,7 +117,7 @@ describe('reads on the wire', () => {
     expect(all[1]?.reports[0]?.durationMs).toBeLessThan(1_000);
   });
 
-  it('are one call only until it is answered', async () => {
+  it('are shared only until they are answered', async () => {
     ask(reads);
     made[0]?.answer();
     await settled();
@@ -144,13 +144,13 @@ describe('reads on the wire', () => {
     expect(made).toHaveLength(2);
   });
 
-  it('are apart where the query differs, and not where it only looks so', () => {
+  it('are separate if the query differs, but not if only its order differs', () => {
     for (const query of [{ page: 1 }, { page: 2 }, { page: 1, name: undefined }, { page: 1, name: '' }])
       ask(reads, {}, { ...contacts, query });
     expect(made.map(({ call }) => call.query)).toEqual([{ page: 1 }, { page: 2 }, { page: 1, name: '' }]);
   });
 
-  it('are joined by nobody after a write of the same connection, and shared again from then on', () => {
+  it('are not joined after a write of the same connection, and are shared again from then on', () => {
     ask(reads);
     reads.invalidate('two');
     ask(reads);
@@ -171,7 +171,7 @@ describe('reads on the wire', () => {
     expect(made).toHaveLength(2);
   });
 
-  it('are apart from those with a deadline of their own, whichever came first', () => {
+  it('are separate from those with a deadline of their own, whichever came first', () => {
     const deadline = performance.now() + 500;
     ask(reads, { deadline, isExclusive: true });
     ask(reads);
@@ -179,7 +179,7 @@ describe('reads on the wire', () => {
     expect(made.map(({ timeoutMs = 0 }) => (timeoutMs > 500 ? timeoutMs : 'own'))).toEqual(['own', 1_000, 'own']);
   });
 
-  it('share with one who has less time left, and end for him when it is over', async () => {
+  it('share with a reader that has less time left, and end for that reader at its deadline', async () => {
     const patient = ask(reads);
     const hasty = ask(reads, { deadline: performance.now() + 100 });
     expect(made).toHaveLength(1);
@@ -189,7 +189,7 @@ describe('reads on the wire', () => {
     expect(patient.answer).toBe(answered);
   });
 
-  it('are joined by nobody where other replicas write', () => {
+  it('are not joined while other replicas write', () => {
     const { reads, made } = world({ paced: false, replicas: true });
     ask(reads);
     ask(reads);
@@ -197,8 +197,8 @@ describe('reads on the wire', () => {
   });
 });
 
-describe('reads that wait for their turn', () => {
-  it('take one place for each caller and lane, and the first turn is for all', async () => {
+describe('reads that wait for a permit', () => {
+  it('take one place per caller and lane, and the first permit serves all of them', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const readers = [priority('crm'), priority('crm'), priority('billing'), priority('crm', 'broadcast')];
     const all = readers.map((priority) => ask(reads, { priority }));
@@ -218,7 +218,7 @@ describe('reads that wait for their turn', () => {
     expect(all.map(({ reports }) => reports[0]?.isShared)).toEqual([true, true, undefined, true]);
   });
 
-  it('are joined after a write, for they have yet to go out; and then no more', async () => {
+  it('are joined after a write, because they are dispatched later; and not any more once they are in flight', async () => {
     const { reads, made, waiting } = world({ paced: true, replicas: true });
     ask(reads, { priority: priority('crm') });
     reads.invalidate('one');
@@ -229,7 +229,7 @@ describe('reads that wait for their turn', () => {
     expect([made.length, waiting.length]).toEqual([1, 1]);
   });
 
-  it('make one call even where two turns come at once', async () => {
+  it('make one call even if two permits are granted at the same time', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const all = [ask(reads, { priority: priority('crm') }), ask(reads, { priority: priority('billing') })];
     for (const each of [...waiting]) each.grant();
@@ -240,7 +240,7 @@ describe('reads that wait for their turn', () => {
     expect(all.map(({ answer }) => answer)).toEqual([answered, answered]);
   });
 
-  it('fail for him alone whose turn cannot come', async () => {
+  it('fail only for the reader whose permit cannot be granted in time', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const [crm, billing] = [ask(reads, { priority: priority('crm') }), ask(reads, { priority: priority('billing') })];
     waiting[0]?.refuse();
@@ -253,7 +253,7 @@ describe('reads that wait for their turn', () => {
     expect(billing.answer).toEqual(answered);
   });
 
-  it('give their place up when their caller hangs up, unless another shares it', async () => {
+  it('leave the queue when their caller disconnects, unless another reader shares them', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const [first, second] = [new AbortController(), new AbortController()];
     const gone = ask(reads, { priority: priority('crm'), callerSignal: () => first.signal });
@@ -273,14 +273,14 @@ describe('reads that wait for their turn', () => {
     expect(made).toHaveLength(1);
   });
 
-  it('do not even wait when their caller has gone before', async () => {
+  it('are not queued if their caller has disconnected before', async () => {
     const { reads, waiting } = world({ paced: true });
     const gone = ask(reads, { priority: priority('crm'), callerSignal: () => AbortSignal.abort() });
     await settled();
     expect([waiting.length, gone.answer?.kind]).toEqual([0, 'failed']);
   });
 
-  it('end at the deadline of each reader, though another came later', async () => {
+  it('end at the deadline of each reader, even if another one joins later', async () => {
     const { reads, made, waiting } = world({ paced: true, timeoutMs: 1_000 });
     const early = ask(reads, { priority: priority('crm') });
     await new Promise((resume) => setTimeout(resume, 500));
@@ -291,7 +291,7 @@ describe('reads that wait for their turn', () => {
     expect(made[0]?.timeoutMs).toBeGreaterThan(750);
   });
 
-  it('tell when they go out, once to each who waits', async () => {
+  it('report when they are dispatched, once to each waiting reader', async () => {
     const { reads, waiting } = world({ paced: true });
     const out: string[] = [];
     for (const caller of ['crm', 'billing'])

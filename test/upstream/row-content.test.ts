@@ -108,7 +108,7 @@ const nothing: object[] = [
   { interactiveButtonReply: {}, listReply: [] },
 ];
 
-describe('what a message holds beside text and file', () => {
+describe('the content of a row beside text and file', () => {
   it.each(shapes)('is read: %s', (_name, row, content) => {
     expect(contentOfRow({ ...row })).toEqual(content);
     const upper = Object.fromEntries(
@@ -122,7 +122,7 @@ describe('what a message holds beside text and file', () => {
     expect(contentOfRow(upper)).toEqual(content);
   });
 
-  it.each(nothing)('is not made of what is none: %j', (row) => {
+  it.each(nothing)('is not taken from values that are none: %j', (row) => {
     expect(contentOfRow({ ...row })).toEqual({});
   });
 

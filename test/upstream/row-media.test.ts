@@ -17,7 +17,7 @@ const path = fc
   .map(([folder, file]) => `data/${folder}/${file}`);
 const row = fc.record({ type: fc.constantFrom(...types), path, host: fc.constantFrom(...hosts) });
 
-describe('the file of a row', () => {
+describe('the file path in a row of a history', () => {
   it('is found under any name, in every shape and for every kind', () => {
     fc.assert(
       fc.property(row, fc.constantFrom('data', 'media'), ({ type, path, host }, place) => {
@@ -38,7 +38,7 @@ describe('the file of a row', () => {
     );
   });
 
-  it('is not made of what is none', () => {
+  it('is not taken from values that are no path', () => {
     const nothing = [
       null,
       undefined,
@@ -67,14 +67,14 @@ describe('the file of a row', () => {
     expect(mediaPathOf({ type: 'text', data: 'data/images/a.jpg' })).toBe('data/images/a.jpg');
   });
 
-  it('costs no time, however it is nested', () => {
+  it('is found in bounded time, however deeply the row is nested', () => {
     let deep: unknown = 'data/images/a.jpg';
     for (let depth = 0; depth < 5_000; depth += 1) deep = { deep };
     const worst = [deep, Array(100_000).fill({ a: {} }), `?fileName=${'&'.repeat(100_000)}`];
     for (const data of worst) expect(mediaPathOf({ type: 'image', data })).toBeUndefined();
   });
 
-  it('never climbs out, however it is encoded', () => {
+  it('never leads upwards, however it is encoded', () => {
     const piece = fc.constantFrom('..', '.', '%2e', '%252e', '/', '%2f', '%5c', '\\', 'data', 'a', '%00', '\n');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {

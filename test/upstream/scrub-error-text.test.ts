@@ -17,7 +17,7 @@ const kept = [
   'sendTemplateMessagesRequestV2 is not valid',
 ];
 
-it.each(kept)('lets the words of a refusal through: %s', (words) => expect(scrubErrorText(words)).toBe(words));
+it.each(kept)('keeps the words of a refusal: %s', (words) => expect(scrubErrorText(words)).toBe(words));
 
 it.each([
   ['see https://ctrl.example/x?token=1&a=b for more', 'see [address] for more'],
@@ -60,7 +60,7 @@ it.each([
   expect(scrubErrorText(words)).toBe(expected),
 );
 
-it('cuts at 300, never in the middle of a character', () => {
+it('cuts at 300 characters, never within a character', () => {
   for (let before = 290; before < 302; before++) {
     const text = scrubErrorText(`${'x'.repeat(before)}${'\u{1F600}'.repeat(50)}`);
     expect(text.length).toBeLessThanOrEqual(300);
@@ -70,7 +70,7 @@ it('cuts at 300, never in the middle of a character', () => {
   expect(scrubErrorText('x'.repeat(300))).toBe('x'.repeat(300));
 });
 
-it('answers one short, well-formed line, whatever comes', () => {
+it('returns one short, well-formed line for any input', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (words) => {
       const text = scrubErrorText(words);

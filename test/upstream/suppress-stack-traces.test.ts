@@ -12,7 +12,7 @@ test('errors have no stack until the next tick, and have it again then', async (
   expect(hasStack()).toBe(true);
 });
 
-test('stacks come back though several answers ended in one tick', async () => {
+test('stacks are collected again although several answers ended in one tick', async () => {
   const limit = Error.stackTraceLimit;
   for (let answers = 0; answers < 3; answers += 1) suppressStackTraces();
   await tick();

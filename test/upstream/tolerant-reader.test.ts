@@ -92,7 +92,7 @@ describe('the readers', () => {
     [{ a: '1' }, {}],
   ])('reads %j as the attributes %j', (value, wanted) => expect(params(value)).toEqual(wanted));
 
-  it('never throw, whatever comes', () => {
+  it('never throw, for any input', () => {
     fc.assert(
       fc.property(fc.anything(), fc.string(), (value, text) => {
         for (const read of [asBoolean, isoDate, asArray, asNumber, params, asString, readTemplate]) read(value);
@@ -163,7 +163,7 @@ describe('a template', () => {
     expect(readTemplate({ elementName: 't', language })?.language).toBe(wanted);
   });
 
-  it('is none without a name', () => expect(readTemplate({ id: '1', body: 'x' })).toBeUndefined());
+  it('is undefined without a name', () => expect(readTemplate({ id: '1', body: 'x' })).toBeUndefined());
 
   it.each([
     ['{{a}}, {{ a }}, {{b}}', { a: '$1 {{b}}' }, '$1 {{b}}, $1 {{b}}, {{b}}'],

@@ -18,7 +18,7 @@ const codeOf = (act: () => unknown) => {
 };
 
 describe('the bytes of an answer', () => {
-  it('are bounded by what it is', async () => {
+  it('are limited by the kind of answer', async () => {
     const reader = readerOf();
     const refusal = reader.collect(400, origin);
     expect([refusal.add(kib(10)), refusal.add(kib(10))]).toEqual(['more', 'enough']);
@@ -31,7 +31,7 @@ describe('the bytes of an answer', () => {
     expect(codeOf(() => act.add(kib(1025)))).toBe('ANSWER_TOO_LONG');
   });
 
-  it('are bounded together, shared between callers, and room comes back', () => {
+  it('are limited together, shared between callers, and their capacity is released', () => {
     const reader = readerOf({ poolBytes: 8 * 1024 * 1024 });
     const taken: BodyCollector[] = [];
     const open = (holder: string) => {
@@ -75,7 +75,7 @@ describe('the bytes of an answer', () => {
     expect(reader.pools[0]?.used).toBe(0);
   });
 
-  it('leave the event loop to others after a large list for as long as it took, and never for long', async () => {
+  it('leave the event loop free after a large list for as long as it took, within a limit', async () => {
     let now = 0;
     const pauses: number[] = [];
     const pause = async (ms: number) => void pauses.push(ms);
@@ -93,7 +93,7 @@ describe('the bytes of an answer', () => {
     expect(pauses).toEqual([80, 500]);
   });
 
-  it('are not asked for while what one caller asked before takes half of what it may have', () => {
+  it('are not requested while one caller’s earlier answers use half of its share', () => {
     const reader = readerOf({ poolBytes: 8 * 1024 * 1024 });
     const taken = [1, 2].map(() => {
       expect(reader.hasCapacityFor(origin)).toBe(true);
@@ -125,7 +125,7 @@ describe.each(Object.entries(encodings))('a key %s', (_name, encode) => {
     expect(clean).toEqual({ headers: { ...rest, ...Object.fromEntries(others), server: 'wati' }, containedKey: true });
   });
 
-  it('stands in no text, whatever bytes are around it', () => {
+  it('is in no text, whatever bytes are around it', () => {
     for (const [before, behind] of [
       [[0xef, 0xbb, 0xbf], []],
       [[0xff, 0xe2, 0x82], [0xc3]],
@@ -138,7 +138,7 @@ describe.each(Object.entries(encodings))('a key %s', (_name, encode) => {
   });
 });
 
-it('leaves headers as they are whose neighbours make a key only together', () => {
+it('leaves headers unchanged that make a key only when joined', () => {
   const headers = { 'x-a': 'q7Xz41mPa9', 'x-b': 'Lk20Vb', 'x-c': '%5', 'x-d': '1' };
   expect(shared.withoutKeys(headers, 'sendText')).toEqual({ headers, containedKey: false });
 });

@@ -8,7 +8,6 @@ import type { CallContext } from '../../upstream/client.ts';
 import { permitRequestOf, queueKey, systemPriority } from '../../upstream/permits.ts';
 import type { CircuitBreaker } from '../dispatch/circuit-breaker.ts';
 import { createLoadLimiter } from './load-limiter.ts';
-import type { PendingInserts } from './pending-inserts.ts';
 
 interface AdmissionServices {
   pendingInserts: PendingInserts;
@@ -20,28 +19,32 @@ interface AdmissionServices {
   rateLimiter: RateLimiter | undefined;
 }
 
-/** Refuses with `rate-limited` what cannot be sent in time, before anything is stored: a refusal has to be cheap and leave nothing behind. */
+/**
+ * Decides whether a send is admitted, before anything is stored. A send that cannot go out in time is refused with
+ * `rate-limited` (429): a refusal has to be cheap, and nothing must be left to recover or to clean up.
+ */
 export interface Admission {
   /**
-   * Limits messages in delivery; the rate limit of upstream calls alone does not, because a batch carries hundreds. `work`
-   * passes a started delivery to `holdCapacity`, which keeps its place until that settles.
+   * Limits messages in delivery. The rate limit of upstream calls is not enough, because one call carries hundreds of messages.
+   * `work` passes the delivery that it starts to `holdCapacity`; its place is released when that settles.
    */
   withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
   /**
-   * For a message without a waiting client while its connection's breaker is open: it would stay queued, and the queue is bounded.
+   * For a message without a waiting client. While the breaker of its connection is open the message would stay queued, and the
+   * queue is bounded.
    */
   assertQueueCapacity(caller: string, connection: string): Promise<void>;
-  /** A message whose permit would come after the client has stopped waiting is refused now. */
+  /** Refuses a message whose permit would be granted only after the client has stopped waiting. */
   assertPermitWithinDeadline(operation: string, context: CallContext, wait: PermitWait): void;
 }
 
 interface PermitWait {
   timeoutMs: number;
-  /** Calls of waiting batches that go out first; 0 by default. */
+  /** Calls of waiting batches that are sent before this message; 0 by default. */
   batchesAhead?: number | undefined;
 }
 
-/** Queued messages that may wait for a connection: of all callers together, and of one. */
+/** The most messages that may be queued for connections with an open breaker: of all callers, and of one. */
 const queuedMax = 20_000;
 const queuedOfOneMax = queuedMax / 4;
 
@@ -49,7 +52,7 @@ export type HoldCapacity = (run: Promise<unknown>) => void;
 
 /**
  * Capacity for messages in delivery, shared between callers. A single caller may use nearly all of it, because many templates
- * go out in a few calls; when others ask, it keeps a quarter.
+ * are sent in a few calls; when others ask, it keeps a quarter.
  */
 export function createSendsPool(): SharedPool {
   const limiter = createLoadLimiter();
@@ -99,4 +102,38 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
       });
     },
   };
+}
+
+/**
+ * Counts admitted messages whose records are being inserted, by the queue that they will join. Admission counts them as queued;
+ * otherwise a slow commit would admit more messages than can get a permit in time.
+ */
+export class PendingInserts {
+  readonly #counts = new Map<string, number>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  count(queueKey: string): number {
+    return this.#counts.get(queueKey) ?? 0;
+  }
+
+  /** Counts one more message in the queue until `work` settles. */
+  async track<Value>(queueKey: string, work: Promise<Value>): Promise<Value> {
+    this.#add(queueKey, 1);
+    try {
+      return await work;
+    } finally {
+      this.#add(queueKey, -1);
+    }
+  }
+
+  #add(queueKey: string, n: number): void {
+    const count = this.count(queueKey) + n;
+    if (count === 0) this.#counts.delete(queueKey);
+    else this.#counts.set(queueKey, count);
+    this.#size += n;
+  }
 }

@@ -1,8 +1,8 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 
-/** Limit of messages in delivery at once. */
+/** The limit of messages in delivery at the same time. */
 export interface LoadLimiter {
-  /** As of now: it follows the load of the event loop. */
+  /** The current limit. It follows the load of the event loop. */
   readonly limit: number;
 }
 
@@ -16,7 +16,7 @@ export interface LoadLimiterOptions {
 }
 
 const ADJUST_EVERY_MS = 250;
-/** Above this utilization every request waits for the event loop, health checks and 429s included. */
+/** Above this utilization every request waits for the event loop, including health checks and 429s. */
 const BUSY = 0.85;
 
 /**
@@ -36,7 +36,7 @@ export function createLoadLimiter({
   let utilizationThen = utilization();
   const adjust = (now: number) => {
     const share = utilization(utilizationThen).utilization;
-    // After an idle period the old measurement says nothing, and an idle loop can take a burst.
+    // After an idle period the old measurement is meaningless, and an idle loop can take a burst.
     const rested = now - adjustedAt > 4 * ADJUST_EVERY_MS && share < BUSY;
     if (rested) limit = max;
     else limit = share > BUSY ? Math.max(min, limit * 0.8) : Math.min(max, limit * 1.25);

@@ -2,13 +2,20 @@ import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
-import { retryUntilStored } from '../recovery/retry-store.ts';
-import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow } from './complete.ts';
-import { nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
-import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter, isRefusedAlone } from './shared-failure.ts';
+import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
+import {
+  credentialsPauseReason,
+  findHeldBack,
+  type HeldBack,
+  holdAfter,
+  isRefusedAlone,
+  nextRetryDelay,
+  provesCredentials,
+  tripsBreaker,
+} from './retry-policy.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
 
-/** Claimed, and stopped by the shutdown before the first byte. */
+/** The message was claimed, and the shutdown came before the first byte. */
 const shutdownBeforeSend: AttemptResult = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
@@ -18,7 +25,10 @@ const shutdownBeforeSend: AttemptResult = {
 /** Pause before a failed claim is repeated, ms. */
 const leaseRecheckMs = 500;
 
-/** One attempt of queued messages in one call: claim, call, classify, complete or requeue. Returns those to be attempted again. */
+/**
+ * Makes one attempt of queued messages in one call: claims them, calls, classifies the answer, and completes or requeues each.
+ * Returns those to be attempted again.
+ */
 export async function attemptDelivery(
   deliveries: readonly ActiveDelivery[],
   dispatch: Dispatch,
@@ -47,7 +57,7 @@ async function claim(
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
   const mark = () => store.claimAll(marks);
-  // The client of a stream is waiting to send its bytes: it hears of a failing store now, not when the store works again.
+  // The client of a stream is waiting to send its bytes, so a failing store is reported now instead of retried.
   const claimed = streamed
     ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
     : await retryUntilStored(mark, closing);
@@ -60,7 +70,7 @@ async function claim(
   });
 }
 
-/** Nothing of it has gone out. */
+/** Deletes the records of messages of which nothing was sent. */
 async function rollback(
   deliveries: readonly ActiveDelivery[],
   cause: unknown,
@@ -79,7 +89,7 @@ async function reloadAfterFailedClaim(delivery: ActiveDelivery, services: Dispat
   return status === 'queued' || status === 'sending' ? [{ delivery, delayMs: leaseRecheckMs }] : [];
 }
 
-/** In which epoch of this process the messages were claimed, and when their permit was granted (performance.now()). */
+/** The epoch of this process in which the messages were claimed, and when their permit was granted (performance.now()). */
 interface Claim {
   epoch: number;
   permitGrantedAt: number;

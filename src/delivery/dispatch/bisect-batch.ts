@@ -1,16 +1,16 @@
 import type { Receiver } from '../../upstream/answers/receivers.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
+import { concernsOneReceiver, type Rejected } from './retry-policy.ts';
 
 interface BisectionOptions<Item extends Receiver> {
-  /** One call for these receivers; a result for each, in order. */
+  /** Makes one call for these receivers. Returns a result for each, in order. */
   send: (receivers: readonly Item[]) => Promise<readonly AttemptResult[]>;
-  /** Awaited before every call but the first. Rejects when the process ends. */
+  /** Awaited before every call. Rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
   splitsBatches: boolean;
 }
 
-/** From this many single receivers refused in the same words, and none accepted, the refusal may concern all of them. */
+/** If this many single receivers were refused in the same words and none was accepted, the cause may concern all receivers. */
 const sameWordsMax = 3;
 
 /** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */
@@ -21,16 +21,16 @@ const shutdownBetweenCalls: AttemptResult = {
 };
 
 /**
- * Sends to all receivers in one call. If it is refused as a whole for a reason that one receiver may have caused, sends to
- * each half, down to single receivers: about 2 log2(n) further calls for one culprit among n. If the reason turns out to be
- * common to all, the results say `ofAll`.
+ * Returns the results of a call unchanged, unless it was refused as a whole for a reason that one receiver may have caused. Then
+ * sends to each half, down to single receivers: about 2 log2(n) further calls for one culprit among n. If the reason turns out
+ * to be common to all, the results say `ofAll`.
  */
-export async function sendWithBisection<Item extends Receiver>(
+export async function bisectIfRefused<Item extends Receiver>(
   receivers: readonly Item[],
+  results: readonly AttemptResult[],
   options: BisectionOptions<Item>,
 ): Promise<readonly AttemptResult[]> {
-  const first = await options.send(receivers);
-  if (receivers.length < 2 || !refusalOfAll(first, options.splitsBatches)) return first;
+  if (receivers.length < 2 || !refusalOfAll(results, options.splitsBatches)) return results;
   return new Search(receivers, options).run();
 }
 

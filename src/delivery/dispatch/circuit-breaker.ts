@@ -3,27 +3,24 @@ import { sleep } from '../../lib/sleep.ts';
 import { defaultRetryDelays } from '../../settings/retry-delays.ts';
 
 /**
- * A circuit breaker per connection: while the upstream refuses everything of a connection, its queue waits until a probe is
- * answered.
+ * A circuit breaker per connection. While the upstream refuses all calls of a connection, the connection's queue waits until a
+ * probe succeeds.
  */
 export interface CircuitBreaker {
   /** Resolves when the messages of this connection may go on, or the process ends. */
   whenClosed(connection: string): Promise<void>;
   isClosed(connection: string): boolean;
-  /** Why the messages of this connection wait; `undefined`: they do not. */
+  /** Why messages of this connection wait; `undefined`: they do not wait. */
   holdOf(connection: string): Hold | undefined;
-  /** The upstream refuses the credentials or is unreachable: nothing goes out until a probe is answered. */
+  /** Opens the circuit: the upstream refuses the credentials or is unreachable. Nothing is sent until a probe succeeds. */
   trip(connection: string, hold: Hold): void;
-  /** Trips since the last accepted message: probes were answered in between, messages were not. */
+  /** How often the circuit opened since a message was last accepted, although each probe in between succeeded. */
   timesTripped(connection: string): number;
-  /**
-   * A message was processed, so the next refusal is a new one. Until then an answered probe proves little: a token may allow
-   * reads and not sends.
-   */
+  /** Resets the count of trips after a message was processed. A successful probe does not: a token may allow reads and not sends. */
   recordSuccess(connection: string): void;
 }
 
-/** From one probe to the next, at most. */
+/** The longest pause between probes. */
 const probeMaxMs = 30_000;
 
 interface BreakerOptions {
@@ -32,7 +29,7 @@ interface BreakerOptions {
   wait?: typeof sleep;
 }
 
-/** `probe` makes a call that sends no message, and returns whether it was answered as expected. */
+/** `probe` makes a call that sends no message, and returns whether its answer was as expected. */
 export function createCircuitBreaker(
   probe: (connection: string) => Promise<boolean>,
   closing: AbortSignal,
@@ -40,7 +37,7 @@ export function createCircuitBreaker(
 ): CircuitBreaker {
   const shut = new Map<string, { over: Promise<void>; hold: Hold }>();
   const timesTripped = new Map<string, number>();
-  /** From the last probe of a connection to its next one, ms. */
+  /** Pause before the next probe of each connection, ms. */
   const pauses = new Map<string, number>();
 
   const probeUntilAnswered = async (connection: string) => {

@@ -1,11 +1,11 @@
+import { sleep } from '../../lib/sleep.ts';
 import { StoreError } from '../../store/errors.ts';
 import type { Completion, StoredMessage } from '../../store/message-store.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
-import { retryUntilStored } from '../recovery/retry-store.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './types.ts';
 
-/** A stream that was no valid request, or could not be claimed: its record is deleted. */
+/** The stream was no valid request, or could not be claimed. Its record is deleted. */
 export class InvalidStream extends Error {
   override readonly name = 'InvalidStream';
 
@@ -14,7 +14,7 @@ export class InvalidStream extends Error {
   }
 }
 
-/** Commits the final state of each message, with everything that can be known of it. */
+/** Commits the final state of each message, with the explanation of a rejection. */
 export async function completeAll(classified: readonly ClassifiedAttempt[], dispatch: Dispatch): Promise<void> {
   if (classified.length === 0) return;
   const explain = oncePerKey((result: AttemptResult) => explainRejection(result, dispatch));
@@ -22,7 +22,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
-    // Only streams await these: every awaited promise delays the answer to a send.
+    // Only for streams, because every awaited promise delays the answer to a send.
     if (streamed) await assertValidBody(delivery, result, dispatch);
     const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
     const fingerprint = streamed && (await streamed.fingerprint());
@@ -37,7 +37,10 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** Messages that share a result were in one call. If that is lost, each of them records the id of the first, and its own place. */
+/**
+ * Messages that share a result were in one call. If the call's answer was lost, each message records the id of the first one,
+ * and its own place in the call.
+ */
 function lostCallsIn(
   classified: readonly ClassifiedAttempt[],
 ): (result: AttemptResult) => Pick<Completion, 'lostCall'> {
@@ -54,8 +57,9 @@ function lostCallsIn(
 }
 
 /**
- * Throws InvalidStream if the client's body was at fault. During shutdown an interrupted body is not the client's error. A message
- * that a webhook has named was sent, so its record is kept and completed like any other.
+ * Throws InvalidStream and deletes the record if the client's body was invalid. Two cases are completed like any other message
+ * instead: a shutdown, because the service itself interrupted the body; and a message that a webhook has named, which proves
+ * that it was sent.
  */
 async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult, { request, services }: Dispatch) {
   const { streamed } = request;
@@ -64,7 +68,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
-/** A result on the whole call is one object for all of its messages, so it is explained once. */
+/** Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -92,7 +96,7 @@ function idsOf(result: AttemptResult) {
   };
 }
 
-/** If the store fails, the client still gets the outcome, and the write is repeated until it succeeds. */
+/** If the store fails, the client still gets the outcome, and the write is repeated in the background until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],
@@ -108,14 +112,14 @@ async function persistOrRetry(
         for (const { delivery } of classified) delete delivery.pendingWrite;
         await reloadProved(classified, completed, services);
       },
-      // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
+      // The process ends first. The record stays `sending`, and the next recovery makes it `unknown`.
       () => {},
     );
     for (const { delivery } of classified) delivery.pendingWrite = pendingWrite;
   }
 }
 
-/** Messages that were not completed here were ended by a webhook or belong to another process: reads their records again. */
+/** A message that was not completed here was completed by a webhook, or belongs to another process: reads its record again. */
 async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,
@@ -132,8 +136,8 @@ async function reloadProved(
 }
 
 /**
- * A message as it is recorded now, once the store can be read. What it was thought to be may be false, so its caller's answer waits
- * for this, or becomes a 202. Undefined: it is gone, or the store fails and the process ends.
+ * Reads the record of a message as soon as the store works. The state in memory may be wrong, so the caller's answer waits for
+ * this, or becomes a 202. Undefined: the record is deleted, or the store fails until the process ends.
  */
 export function currentRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
@@ -146,8 +150,8 @@ export function currentRecord(
 }
 
 /**
- * Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. Returns false
- * if the record is kept because a webhook has proved that the message was sent.
+ * Deletes the record of a stream. If the store fails, returns true and repeats the deletion in the background until it
+ * succeeds. Returns false if the record stays, because a webhook has proved that the message was sent.
  */
 export async function deleteRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
@@ -160,9 +164,21 @@ export async function deleteRecord(
     return true;
   });
   if (isDeleted) return true;
-  // A deletion whose answer was lost finds nothing the second time.
+  // Nothing was deleted: either a webhook named the message, or an earlier deletion was committed and its acknowledgement lost.
   const left = await currentRecord({ id, caller }, services);
   return left?.delivery === undefined;
 }
 
 export const isoNow = ({ now }: Pick<DispatchServices, 'now'>): string => new Date(now()).toISOString();
+
+/** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */
+export async function retryUntilStored<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof StoreError) || closing.aborted) throw error;
+      await sleep(pauseMs, closing);
+    }
+  }
+}

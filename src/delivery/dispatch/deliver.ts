@@ -3,7 +3,8 @@ import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';
-import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
+import { isHeld } from './retry-policy.ts';
+import type { ActiveDelivery, Dispatch } from './types.ts';
 
 /*
  * The states of a message. Each arrow is a durable commit before the next thing happens:
@@ -17,34 +18,21 @@ import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
  *   `queued`. Messages that share a call take each arrow together, and each keeps its own record.
  */
 
-/** A stream whose permit was not granted while its bytes could still be read. */
+/** A stream got no permit while its bytes could still be read. */
 const streamExpired: AttemptResult = {
   outcome: 'not_sent',
   detail: 'it could not go out while its bytes were at hand',
   retryable: true,
 };
 
-/** A stream whose caller may not send any more: its bytes cannot wait. */
+/** Sending was stopped for the caller of a stream, whose bytes cannot wait. */
 const streamHeld: AttemptResult = {
   outcome: 'not_sent',
   detail: 'sending was stopped, or the caller may not send any more, before it could go out',
   retryable: true,
 };
 
-/**
- * Whether a message has to stay in the store, from which it is resumed later. While the upstream refuses the credentials,
- * messages with a waiting client go on, so that the client gets the reason.
- */
-export function isHeld(
-  { stored, detached }: ActiveDelivery,
-  connection: string,
-  services: Pick<DispatchServices, 'breaker' | 'holds'>,
-): boolean {
-  const ask = { caller: stored.caller, connection, scope: 'messages:send' as const };
-  return (detached === true && !services.breaker.isClosed(connection)) || services.holds.reasonFor(ask) !== undefined;
-}
-
-/** Takes a recorded message to a final state, or leaves it queued where it may not go on, in calls of its own. */
+/** Delivers a recorded message in calls of its own: resolves when it is final, or when it has to stay queued. */
 export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Promise<ActiveDelivery> {
   const { request, context, services } = dispatch;
   const { closing } = services;
@@ -55,12 +43,12 @@ export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Pro
     permitGrantedAt ??= await acquirePermit(dispatch);
     if (permitGrantedAt === undefined || closing.aborted) {
       if (!streamed) return delivery;
-      // The bytes are gone with the client or the process, so no later process could resume it.
+      // The bytes end with the client or with this process, so no later process could send them.
       if (closing.aborted) streamed.cancel();
       await completeAll([{ delivery, result: streamExpired }], dispatch);
       return delivery;
     }
-    // The breaker or a hold may have changed while the permit was awaited: then only the permit is lost.
+    // The breaker or a hold may have changed while the permit was awaited. In that case only the permit is lost.
     if (isHeld(delivery, context.connection, services)) {
       if (!streamed) return delivery;
       streamed.cancel();
@@ -70,16 +58,16 @@ export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Pro
     const attempted = delivery.stored.attempts;
     const [retry] = await attemptDelivery([delivery], dispatch, permitGrantedAt);
     if (!retry) return delivery;
-    // An unused permit keeps its age; its validity is checked again before the first byte.
+    // A permit that was not used keeps its age. `ensureFreshPermit` checks it again before the first byte.
     if (delivery.stored.attempts !== attempted) permitGrantedAt = undefined;
     await sleep(retry.delayMs, closing);
   }
 }
 
 /**
- * Waits for a permit without a time limit, because a recorded message is not given up. Runs before the claim, so that a
- * crash meanwhile leaves the message queued. Returns when it was granted (performance.now()); undefined: the process ends
- * first, or the client of a stream is gone.
+ * Waits for a permit without a time limit, because a recorded message is not given up. It comes before the claim, so that a
+ * crash while waiting leaves the message queued. Returns when the permit was granted (performance.now()); undefined: the
+ * process ends first, or the client of a stream is gone.
  */
 async function acquirePermit({ request, context, services }: Dispatch): Promise<number | undefined> {
   const { rateLimiter, closing } = services;

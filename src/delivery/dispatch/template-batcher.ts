@@ -5,7 +5,7 @@ import { type CallerPriority, permitRequestOf, systemPriority } from '../../upst
 import type { SendCalls } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import type { CallReport } from '../../upstream/types.ts';
-import type { PendingInserts } from '../admission/pending-inserts.ts';
+import type { PendingInserts } from '../admission/admission.ts';
 import { attemptDelivery } from './attempt.ts';
 import {
   type BatchQueue,
@@ -16,7 +16,7 @@ import {
   recipientOf,
   takeBatch,
 } from './batch-queue.ts';
-import { isHeld } from './deliver.ts';
+import { isHeld } from './retry-policy.ts';
 import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
@@ -29,9 +29,9 @@ interface BatcherServices extends DispatchServices {
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
-  /** By `batchKey`. */
+  /** Counts by `batchKey`. */
   pendingInserts: PendingInserts;
-  /** A call is made with so many messages. */
+  /** Called for each call, with the number of messages in it. */
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
 }
 
@@ -47,7 +47,7 @@ export class TemplateBatcher {
     this.#services = services;
   }
 
-  /** Takes a recorded message to a final state, or leaves it queued where it may not go on. */
+  /** Delivers a recorded message: resolves when it is final, or when it has to stay queued. */
   async enqueue(delivery: ActiveDelivery, template: BatchTemplate, context: CallContext): Promise<ActiveDelivery> {
     if (this.#services.closing.aborted || isHeld(delivery, context.connection, this.#services)) return delivery;
     return new Promise((resolve, reject) => {
@@ -57,8 +57,8 @@ export class TemplateBatcher {
   }
 
   /**
-   * How many calls of this queue go out before the one that another message would join; -1: it joins the call that already
-   * waits for a permit.
+   * How many calls of this queue go out before the one that another message would join; -1: it joins a call that already waits
+   * for a permit.
    */
   batchesAhead(template: BatchTemplate, context: CallContext): number {
     const { batchMax, pendingInserts } = this.#services;
@@ -97,7 +97,7 @@ export class TemplateBatcher {
     this.#requestPermit(queue);
   }
 
-  /** Requests one permit while any message could use it. */
+  /** Requests a permit if none is requested yet and a message could use it. */
   #requestPermit(queue: BatchQueue): void {
     const first = queue.awaitsPermit ? undefined : firstEligible(queue);
     if (!first) return;
@@ -160,7 +160,7 @@ export class TemplateBatcher {
     );
   }
 
-  /** Messages that must be held now, and the others. */
+  /** Separates messages that must be held now from the others. */
   #splitByHold({ connection }: BatchQueue, items: readonly PendingMessage[]): [PendingMessage[], PendingMessage[]] {
     return partition(items, ({ delivery }) => isHeld(delivery, connection, this.#services));
   }
@@ -170,7 +170,7 @@ export class TemplateBatcher {
     resolve(delivery);
   }
 
-  /** The recipients stay in flight meanwhile, so that later messages to them do not overtake. */
+  /** The recipients count as in flight during the pause, so that later messages to them do not overtake. */
   async #requeueAfter(queue: BatchQueue, items: readonly PendingMessage[], delayMs: number): Promise<void> {
     await sleep(delayMs, this.#services.closing);
     const [held, others] = this.#splitByHold(queue, items);
@@ -205,13 +205,13 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
   return [first, second];
 };
 
-/** The permit of a further call is requested in the name of the first message. */
+/** The permit for a further call is requested with the priority of the first message. */
 const batchPermitRequest = ({ lane }: BatchQueue, [first]: readonly PendingMessage[]) => ({
   ...permitRequestOf('sendTemplateMessages', first?.priority),
   lane,
 });
 
-/** Adds the answer to the shared call to the log line of each request. */
+/** Reports the shared call in the log line of each request. */
 function reportToAll(items: readonly PendingMessage[]): (report: CallReport) => void {
   return (report) => {
     for (const { context } of items) context.onAttempt?.(report);

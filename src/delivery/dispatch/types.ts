@@ -11,32 +11,32 @@ export interface DispatchServices {
   store: MessageStore;
   diagnosis: AuthDiagnosis;
   breaker: CircuitBreaker;
-  /** Whether a caller may still send; asked before each attempt. */
+  /** Whether a caller may still send. Checked before each attempt. */
   holds: Holds;
-  /** Ends pauses, and lets no new attempt begin. */
+  /** Aborts at shutdown: pauses end, and no further attempt begins. */
   closing: AbortSignal;
-  /** Absent: there is no limit, and every message has a call of its own. */
+  /** Absent: there is no rate limit, and every message is sent in a call of its own. */
   rateLimiter?: RateLimiter;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
-  /** A webhook proved that it was sent, while its attempt ended with the status `said`. */
+  /** Webhooks have proved that the message was sent, but its attempt ended with the status `said`. */
   onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
 }
 
-/** A message that this process is delivering; changes in place. */
+/** A message that this process is delivering. Its fields change during delivery. */
 export interface ActiveDelivery {
   stored: StoredMessage;
-  /** No further attempt begins later (performance.now()). */
+  /** No attempt begins after this (performance.now()). */
   deadline: number;
-  /** Its attempts by this process that were not sent, the last one included; of a broadcast, since its last pause. */
+  /** Attempts by this process that failed unsent, the latest included. For a broadcast: since it was last paused. */
   failures?: number;
-  /** Its call was refused with no other recipient in it, and the broadcast paused, as the cause may concern all of it. */
+  /** The message was refused in a call without other recipients, and its broadcast was paused because the cause may concern all of it. */
   refusedAlone?: true;
-  /** No client is waiting: while the upstream refuses the credentials the message stays queued. */
+  /** No client is waiting. While the upstream refuses the credentials, the message stays queued. */
   detached?: true;
   /**
-   * The outcome is known and the store could not take it yet; it is written as soon as possible. Resolves when that is over:
-   * absent if it was written, still there if the process ends first.
+   * The outcome is known and the store could not take it yet; the write is repeated. The promise resolves when the write
+   * succeeded (the field is then absent) or the process ends (it is still present).
    */
   pendingWrite?: Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface Dispatch {
   services: DispatchServices;
 }
 
-/** A message that is queued again; its next attempt comes after the delay. */
+/** A message that is queued again, and the pause before its next attempt. */
 export interface RetryLater {
   delivery: ActiveDelivery;
   delayMs: number;
@@ -59,35 +59,35 @@ export interface ClassifiedAttempt {
   result: AttemptResult;
 }
 
-/** One call upstream that carries one message, or template messages that differ in the receiver alone. */
+/** One upstream call for one message, or for template messages that differ only in the receiver. */
 export interface UpstreamRequest {
-  /** WATI's operation; its rate limit applies. */
+  /** The name of WATI's operation, which decides the rate limit. */
   operation: string;
-  /** Makes the call and returns what it proves of each message, in order. `canSend` is asked right before the first byte. */
+  /** Makes the call. Returns what it proves about each message, in order. Calls `canSend` right before the first byte. */
   execute(deliveries: readonly ActiveDelivery[], canSend: () => boolean): Promise<readonly AttemptResult[]>;
-  /** Broadcasts only: pauses the broadcast, before what was refused for all of it is queued again. */
+  /** Only for broadcasts: pauses the broadcast. Called before messages that were refused for a shared cause are queued again. */
   pauseBroadcast?: (reason: string) => Promise<void>;
-  /** Present: the body comes from the client as it is sent, so the call can be made only once. */
+  /** Present: the body is streamed from the client, so the call can be made only once. */
   streamed?: StreamedUpload;
 }
 
-/** A message whose body flows from the client to WATI. Its bytes are stored nowhere. */
+/** A message whose body is streamed from the client to WATI and stored nowhere. */
 export interface StreamedUpload {
-  /** `canSend` is asked right before the first byte. */
+  /** Opens the upstream call. Calls `canSend` right before the first byte. */
   open(canSend: () => boolean): Promise<HttpResult>;
-  /** Whether the final boundary is on its way. Until then the upstream cannot have the whole body. */
+  /** Whether the final boundary was sent. Until then the upstream cannot have the whole body. */
   complete(): boolean;
-  /** Settles when the client has sent everything; the wait for the outcome begins then. */
+  /** Settles when the client has sent its whole body. The wait for the outcome begins then. */
   bodyReceived: Promise<unknown>;
-  /** The body will not be read any further. */
+  /** Stops reading the body. */
   cancel(): void;
-  /** As it goes to WATI. */
+  /** The file name that WATI gets. */
   fileName: string;
   expected: UpstreamCall['expected'];
-  /** WATI's operation; its rate limit applies. */
+  /** The name of WATI's operation, which decides the rate limit. */
   operation: string;
-  /** After an end without an answer of the upstream: what was wrong with the client's body, if anything. */
+  /** If the upstream gave no answer: what was wrong with the client's body; undefined: nothing. */
   clientError(): Promise<unknown>;
-  /** Fingerprint of the content, once it has arrived in full. */
+  /** Fingerprint of the content; undefined until all of it has arrived. */
   fingerprint(): Promise<string | undefined>;
 }

@@ -3,7 +3,7 @@ import type { CallContext } from '../../upstream/client.ts';
 import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import { receiverOf, type UpstreamCall } from '../send-content.ts';
-import { sendWithBisection } from './bisect-batch.ts';
+import { bisectIfRefused } from './bisect-batch.ts';
 import type { StreamedUpload, UpstreamRequest } from './types.ts';
 
 /** A call of its own, whose body is known in advance. */
@@ -70,7 +70,7 @@ export function batchRequest(
         const attempt = { ...call, ...through };
         return classifyBatch(await transport.execute(attempt, undefined, onAttempt), some);
       };
-      return sendWithBisection(receivers, { send, acquirePermit, splitsBatches });
+      return bisectIfRefused(receivers, await send(receivers), { send, acquirePermit, splitsBatches });
     },
   };
 }

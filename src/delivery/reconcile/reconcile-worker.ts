@@ -13,15 +13,15 @@ export interface ReconcileWorker {
   start(): void;
   /** Resolves when the attempt in progress has ended. */
   stop(): Promise<void>;
-  /** Something may be due earlier than the next poll. */
+  /** Call when something may be due before the next poll. */
   wake(): void;
-  /** Estimated duration of so many attempts, ms: the average so far plus half; before the first one, the slowest pace. */
+  /** Estimated duration of this many attempts, ms: the average so far plus half of it; before the first attempt, the slowest pace. */
   estimateMs(attempts: number): number;
-  /** Something was due at the last poll. Other readers of histories without a client wait meanwhile. */
+  /** Whether something was due at the last poll. Polling of histories waits meanwhile. */
   isBusy(): boolean;
 }
 
-/** The source of time, so that tests need not wait. */
+/** The source of time, an argument so that tests need not wait. */
 export interface ReconcileClock {
   /** Monotonic ms. */
   clock: () => number;
@@ -33,14 +33,14 @@ interface ReconcileWorkerServices extends Partial<ReconcileClock> {
   reconciler: Reconciler;
   /** Absent: there is no limit. */
   rateLimiter?: RateLimiter;
-  /** An attempt failed; it is made again. */
+  /** An attempt failed; it will be repeated. */
   onFault: (error: unknown) => void;
 }
 
-/** Reads share the rate limit with messages: one in two seconds while others wait, five a second otherwise. */
+/** Pause between reads: two seconds while other calls wait for a permit, a fifth of a second otherwise. */
 const slowMs = 2_000;
 const fastMs = 200;
-/** Interval in which due work is looked for. */
+/** Interval in which the store is polled for due work. */
 const restMs = 1_000;
 /** The longest pause between attempts while the upstream cannot be reached. */
 const failedMaxMs = 60_000;
@@ -74,7 +74,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
         else {
           const isAnswered = await reconcileDue(due, services);
           failures = isAnswered ? 0 : failures + 1;
-          // An unreachable upstream is asked less and less often, and does not count in the average.
+          // While the upstream is unreachable, the pause grows and the attempt does not count in the average.
           await rest(isAnswered && isIdle(rateLimiter) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
           if (isAnswered) tookMs += weight * (clock() - sinceMs - tookMs);
         }
@@ -120,6 +120,6 @@ async function reconcileDue(
   return true;
 }
 
-/** No call of others would be delayed by more than this one's own slot. */
+/** Whether a read now would delay other calls by no more than its own slot. */
 const isIdle = (rateLimiter: RateLimiter | undefined): boolean =>
   rateLimiter === undefined || rateLimiter.expectedWaitMs(permitRequestOf('getMessages', backgroundPriority)) <= fastMs;

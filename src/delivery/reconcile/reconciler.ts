@@ -10,18 +10,19 @@ import { asString, isoDate, type JsonObject } from '../../upstream/tolerant-read
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
 
-/** Finds out whether a message with the outcome `unknown` arrived after all. */
+/** Looks up whether a message with the outcome `unknown` arrived after all. */
 export interface Reconciler {
   /**
-   * Resolves with true if the message is accepted now. A missing match proves nothing, so nothing else ever changes. A scheduled
-   * `attempt` (from 1) costs one read, alternating between the message by its id and the history; without `attempt` both are read.
+   * Resolves with true if the message is accepted now. A missing match proves nothing, so the outcome never changes otherwise.
+   * A scheduled `attempt` (from 1) costs one read and alternates between the message by its id and the history; without
+   * `attempt` both are read.
    */
   reconcile(send: StoredMessage, context: CallContext, attempt?: number): Promise<boolean>;
-  /** The same for several messages to one person over one connection: the history is read once. */
+  /** The same for several messages to one person over one connection, with one read of the history. */
   reconcileTogether(sends: readonly StoredMessage[], context: CallContext): Promise<void>;
 }
 
-/** Largest difference of WATI's clock and ours, and delay until WATI adds a message to the history. */
+/** The largest difference of WATI's clock and ours, and the longest delay until a message is in the history. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
@@ -30,7 +31,7 @@ export function createReconciler(
   conversations: Pick<Conversations, 'history'>,
   { messageLookup, channel: byDefault }: { messageLookup: MessageLookup; channel?: string | undefined },
 ): Reconciler {
-  /** Other messages that may have produced the row, counted over the window before and after. */
+  /** Counts other messages that may be the one in the row, over the window before and after it. */
   const countLookalikes = ({ stored, content, sentMs }: LookupTarget, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
@@ -52,7 +53,7 @@ export function createReconciler(
       (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && matchesContent(row, content),
     );
     const [only, ...others] = candidates;
-    // With a second candidate, here or among our own messages, neither is certain to be this one.
+    // With two candidates, among the rows or among our own messages, the match is not certain.
     if (!only || others.length > 0 || (await countLookalikes(send, isExact(only, content))) > 0) return false;
     return confirmAccepted(stored.id, only, 'content');
   };
@@ -80,7 +81,7 @@ export function createReconciler(
   };
 }
 
-/** Features by which a message is recognized. */
+/** What a message is recognized by. */
 interface LookupTarget {
   stored: StoredMessage;
   to: string;
@@ -90,7 +91,7 @@ interface LookupTarget {
   sentMs: number;
 }
 
-/** Undefined: it is not `unknown`, or has nothing to recognize it by. */
+/** Undefined: the message is not `unknown`, or has nothing to be recognized by. */
 function targetOf(stored: StoredMessage, channelByDefault: string | undefined): LookupTarget | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
@@ -106,7 +107,7 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
   return differsMs >= -beforeMs && differsMs <= afterMs;
 }
 
-/** Whether a row of the history is this content, sent by us. Only texts and templates can be compared. */
+/** Whether a row of the history is this content, sent by the company. Only texts and templates can be compared. */
 function matchesContent(row: JsonObject, content: Content): boolean {
   if (content.kind === 'text') {
     const { text, replyTo } = content.body;
@@ -115,7 +116,7 @@ function matchesContent(row: JsonObject, content: Content): boolean {
   return content.kind === 'template' && namesTemplate(row, content.body.template);
 }
 
-/** WATI may compose letters, change line ends and trim. */
+/** WATI may compose characters, change line ends and trim. */
 const isSameText = (shown: unknown, sent: string): boolean =>
   shown === sent || (typeof shown === 'string' && folded(shown) === folded(sent));
 
@@ -124,16 +125,17 @@ const folded = (text: string): string => text.normalize('NFC').replace(/\r\n?/g,
 const isExact = (row: JsonObject, content: Content): boolean =>
   content.kind !== 'text' || row.text === content.body.text;
 
-/** Not through another company number, where the row names one. */
+/** False if the row names another company number. */
 const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
   channel === undefined || (asString(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
-/** A row with an id that is not ours is not our message, whatever its text. */
+/** False if the row has an id that is not ours, whatever its text. */
 const hasForeignId = (row: JsonObject): boolean => asString(row.localMessageId) !== undefined;
 
 /**
- * WATI names a template only in the sentence of a broadcast event. The quotes are compared as well, because one name can be
- * the beginning of another. Texts of the customer and other events that quote a name prove nothing.
+ * Whether the row reports a broadcast of this template. WATI names a template only in the sentence of a broadcast event. The
+ * quotes are compared as well, because one name can be the beginning of another. Texts of the customer and other events that
+ * quote a name prove nothing.
  */
 function namesTemplate(row: JsonObject, template: string): boolean {
   if (flagOf(row.owner) === false) return false;
@@ -148,7 +150,7 @@ function acceptedBy(row: JsonObject, evidence: Evidence) {
   return { outcome: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }
 
-/** A contact unknown to WATI has no history, which proves as little as a history without a match. */
+/** WATI answers "unknown contact" for a person without a history, which proves as little as a history without a match. */
 function emptyIfUnknown(error: unknown): History['rows'] {
   if (error instanceof Problem && error.slug === 'not-found') return [];
   throw error;

@@ -3,14 +3,14 @@ import type { MessageStore } from '../../store/message-store.ts';
 import type { Delivery } from '../types.ts';
 import { PeriodicTasks } from './periodic-tasks.ts';
 
-/** Periodic tasks that need no request: heartbeat, recovery of orphaned messages, resuming the queue, purging. */
+/** Periodic tasks: heartbeat, recovery of orphaned messages, resuming the queue, purging. */
 export interface Maintenance {
   /**
-   * Ends the attempts of dead processes and begins to resume what they left queued. After a second it continues in the
-   * background, so that the process can listen; rejects if it fails before that.
+   * Completes the attempts of dead processes and begins to resume what they left queued. After a second it continues in the
+   * background, so that the process can start to listen. Rejects if it fails within that second.
    */
   start(): Promise<void>;
-  /** Everything that dead processes left has been ended or read once; what may go out is being delivered. */
+  /** Everything that dead processes left was completed or read once; messages that may be sent are in delivery. */
   readonly hasRecovered: boolean;
   stop(): Promise<void>;
 }
@@ -19,18 +19,18 @@ interface MaintenanceServices {
   store: MessageStore;
   delivery: Delivery;
   leaseMs: number;
-  /** A task failed; it is tried again at its next interval. */
+  /** A task failed; it is repeated after its interval. */
   onFault: (task: string, error: unknown) => void;
 }
 
-/** Interval in which queued messages are looked for: one index read, and only while any are left. */
+/** Interval for queued messages. Each run costs one index read, and only if any are left. */
 const feedEveryMs = 250;
-/** The start waits for recovery at most this long. */
+/** The start waits at most this long for recovery. */
 const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
- * Pause between full batches, which leaves the store and the event loop to other work. A batch is that many rows in each of the
+ * Pause between full batches, so that the store and the event loop can do other work. A batch is this many rows in each of the
  * five statements of `purge`.
  */
 const purgePauseMs = 200;
@@ -39,7 +39,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
   const tasks = new PeriodicTasks(onFault);
   const stopping = new AbortController();
 
-  /** A busy day leaves more rows than one batch a minute removes. */
+  /** A busy day leaves more rows than one batch per minute deletes. */
   const purgeAll = async () => {
     while (!stopping.signal.aborted && (await store.purge(purgeBatch)) >= purgeBatch) {
       await sleep(purgePauseMs, stopping.signal);
@@ -53,7 +53,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
     hasRecovered = true;
   };
 
-  /** Rejects if recovery fails while the start waits for it; a later failure is retried at the next interval. */
+  /** Rejects if recovery fails while the start waits for it. A later failure is retried after the interval. */
   const recoverFirst = async () => {
     const waited = new AbortController();
     let isLate = false;

@@ -26,7 +26,7 @@ export class PeriodicTasks {
     this.#timers.push(timer.unref());
   }
 
-  /** `stop` waits for this as well. */
+  /** Also awaited by `stop`. */
   track(run: Promise<void>): void {
     this.#busy.add(run);
     const untrack = () => this.#busy.delete(run);

@@ -3,11 +3,11 @@ import type { Hold } from '../../holds/holds.ts';
 import type { MessageStore, OwnedQueue, QueueKey, StoredMessage } from '../../store/message-store.ts';
 import type { ActiveDeliveries } from '../active-deliveries.ts';
 
-/** Resumed messages in delivery at once: the rest of the queue stays in the store, however long it is. */
+/** The most resumed messages in delivery at once. The rest of the queue stays in the store, so memory does not grow with it. */
 const resumedMax = 200;
-/** Messages of one queue at a time, so that queues take turns. */
+/** Messages read from one queue at a time, so that queues take turns. */
 const pageMax = 50;
-/** Queues in one read of the store. */
+/** Queues per read of the store. */
 const queuesPage = 500;
 
 interface FeederServices {
@@ -30,11 +30,11 @@ interface FeederServices {
  * connection or credentials. Reads a page at a time, queue by queue, so that memory does not grow with what is queued.
  */
 export interface QueueFeeder {
-  /** Ends the attempts of dead processes, so that `feed` looks for what they left queued. */
+  /** Completes the attempts of dead processes, and marks that they may have left queued messages for `feed`. */
   recover(): Promise<void>;
-  /** A message stays queued: `feed` looks for it from now on. */
+  /** A message stays queued, so `feed` has something to look for. */
   markPending(): void;
-  /** Resumes what may go now, as far as there is capacity. Called periodically. */
+  /** Resumes messages that may be sent now, as far as there is capacity. Called periodically. */
   feed(): Promise<void>;
 }
 
@@ -48,12 +48,12 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     isPending = true;
   };
 
-  /** Returns how many it resumed. */
+  /** Returns how many messages it resumed. */
   const feedQueue = async (queue: OwnedQueue): Promise<number> => {
     const most = Math.min(pageMax, resumedMax - resumed);
     if (most <= 0) return 0;
     if (queue.ownership === 'orphaned') await store.adoptOrphans(queue, most);
-    // A delivery that is active during the query may have ended when the result arrives.
+    // A message that is in delivery now may be final by the time the query returns, so its id is excluded.
     const known = new Set(active.ids());
     const own = await store.listOwnQueued(queue, most, [...known]);
     const inactive = own.filter(({ id }) => !known.has(id) && !active.has(id));
@@ -69,7 +69,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
 
   const feed = async () => {
     if (!isPending || closing.aborted) return;
-    // Set again by any message that stays queued meanwhile.
+    // Set again while this runs if a message stays queued.
     isPending = false;
     try {
       const queues = await allQueues(store);

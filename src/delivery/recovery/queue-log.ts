@@ -2,7 +2,7 @@ import type { ReportHold } from '../../holds/held-queues.ts';
 import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 
-/** Log lines with counts for work without a waiting client: when it starts, is held or released, and ends. */
+/** Logs, with counts, when work without a waiting client starts, is held or released, and ends. */
 export interface QueueLog {
   started(broadcast: StoredBroadcast): void;
   broadcastsHeld: ReportHold;
@@ -14,7 +14,7 @@ type Write = (line: object, message: string) => void;
 type Log = { readonly info: Write; readonly warn: Write };
 type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'countOpenBroadcasts' | 'summarizeWork'>;
 
-/** Counts are read after the event, and omitted if the store cannot be read. */
+/** Counts are read after the event, and left out if the store cannot be read. */
 export function createQueueLog(log: Log, store: Store): QueueLog {
   const queuedOf = async (caller: string) => (await store.summarizeWork([caller]))[0]?.queued ?? 0;
   const tell =

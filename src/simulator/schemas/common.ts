@@ -1,6 +1,6 @@
 import { type TProperties, type TSchema, Type } from 'typebox';
 
-/** A fault in a request: `answered` ones WATI itself refuses with 400, the others only break what our client promised. */
+/** A fault in a request. WATI itself refuses those with `answered` with a 400; the others only break what our client promises. */
 export interface Finding {
   readonly text: string;
   readonly answered: boolean;
@@ -16,13 +16,13 @@ export interface Examined {
 export interface Rule {
   readonly params?: TSchema;
   readonly query: TSchema;
-  /** The JSON body; absent where there must be none. */
+  /** The JSON body; absent if there must be none. */
   readonly body?: TSchema;
-  /** Rules that a schema cannot express. Runs only on a request that passed the schemas. */
+  /** Rules that a schema cannot express. Run only for a request that passed the schemas. */
   readonly further?: (request: Examined) => readonly Finding[];
 }
 
-/** Names are matched without case at WATI; ours must be spelt as documented, and nothing else may come along. */
+/** WATI matches names without case. Our client must use the documented spelling, and send no other names. */
 export function exact<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false });
 }

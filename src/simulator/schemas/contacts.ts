@@ -24,7 +24,7 @@ export const getContactsRule: Rule = {
     ...paging,
     name: Type.Optional(Type.String({ minLength: 1 })),
     attribute: Type.Optional(Type.String()),
-    // Month first is allowed too, but ambiguous: the service sends ISO dates only.
+    // WATI also accepts month first, which is ambiguous: the service sends ISO dates only.
     createdDate: Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' })),
   }),
   further({ query }): readonly Finding[] {
@@ -51,7 +51,7 @@ export const updateContactAttributesRule: Rule = {
   further: ({ json }) => blankAttributes(UpdateAttributesBody.Check(json) ? json.customParams : []),
 };
 
-/** The filters, none where the text is absent or no such array. */
+/** The filters; empty if the text is absent or is no such array. */
 export function readAttributeFilters(text: string | undefined): readonly AttributeFilter[] {
   if (text === undefined) return [];
   try {

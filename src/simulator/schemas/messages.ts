@@ -76,7 +76,7 @@ export const sendInteractiveListMessageRule: Rule = {
     return [
       ...repeated(rows.map((row) => row.title)).map((title) => answered(`body has the row "${title}" twice`)),
       ...(rows.length > 10 ? [answered(`body has ${rows.length} rows over all sections, more than 10`)] : []),
-      // A title is needed once there is more than one section.
+      // Titles are required if there is more than one section.
       ...(json.sections.length > 1 && json.sections.some((section) => !section.title)
         ? [answered('body has several sections, one without a title')]
         : []),
@@ -84,7 +84,7 @@ export const sendInteractiveListMessageRule: Rule = {
   },
 };
 
-/** Replies carry the label only, so it must be unique in its message. */
+/** Replies contain only the label, so it must be unique in its message. */
 function labelFaults(body: Static<typeof Buttons>) {
   return repeated(body.buttons.map((button) => button.text)).map((label) =>
     answered(`body has the button "${label}" twice`),

@@ -17,7 +17,7 @@ export const getMessageByLocalIdRule: Rule = {
   params: exact({ channel: Phone, localMessageId: text(128) }),
   query: exact({}),
 };
-/** Without `email` the bot gets the chat: WATI allows it, and the service does it only on request. */
+/** Without `email` WATI assigns the chat to the bot; the service does that only on request. */
 export const assignOperatorRule: Rule = {
   query: exact({ whatsappNumber: Target, email: Type.Optional(Type.String({ pattern: '^[^\\s@]+@[^\\s@]+$' })) }),
 };

@@ -32,7 +32,7 @@ import {
   sendTemplateMessageV2Rule,
 } from './templates.ts';
 
-/** The simulator's own idea of every request, written from docs/reference/upstream.md and not from the client that it has to catch. */
+/** The simulator's own rules for every request, written from docs/reference/upstream.md and not from the client that it has to check. */
 export const rules: Readonly<Record<Operation, Rule>> = {
   getContacts: getContactsRule,
   getContactV3: getContactV3Rule,

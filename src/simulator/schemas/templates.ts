@@ -29,12 +29,12 @@ const BulkV2 = exact({
     maxItems: 10_000,
   }),
 });
-/** v2 says all that v1 says, and the id of ours in each receiver. */
+/** v2 has everything that v1 has, and our own id in each receiver. */
 export const BulkBody = Compile(BulkV2);
 
 export const getMessageTemplatesRule: Rule = { query: exact({ ...paging, channelPhoneNumber: Type.Optional(Phone) }) };
 
-/** v1 names the recipient in the query, or as `target` in the body, where it may be an id as well. */
+/** v1 names the recipient in the query, or as `target` in the body, where it may also be an id. */
 export const sendTemplateMessageV1Rule: Rule = {
   query: exact({ whatsappNumber: Type.Optional(Phone) }),
   body: Single,
@@ -74,7 +74,7 @@ function bulkFindings({ json }: { readonly json: unknown }): readonly Finding[] 
   return findings;
 }
 
-/** WATI answers these as a refusal in words, not as 400; a client of ours must not send them at all. */
+/** WATI refuses these in words and not with a 400. Our client must not send them at all. */
 function valueFindings(where: string, values: readonly Static<typeof NameValue>[]): readonly Finding[] {
   const bad = values.flatMap(({ name, value }) => {
     const fault = name.trim() === '' ? 'has a blank name' : faultOfValue(value);

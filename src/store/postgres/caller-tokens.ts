@@ -2,16 +2,16 @@ import type pg from 'pg';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 
-// $1 caller, $2 per second, $3 burst, $4 most, $5 owed. now() and not clock_timestamp(): both columns have to go by the same
-// moment. Who waited for the row sees a time before it, and gets a little less.
-/** Of those that a rested caller has, how many are spent; a clock that was set back must not spend more than all. */
+// $1 caller, $2 per second, $3 burst, $4 most, $5 owed. now() instead of clock_timestamp(), because both columns must use the
+// same moment. A statement that waited for the row sees a time before it, and gets a little less.
+/** How many tokens of the full burst are spent. A clock that was set back must not make it more than all. */
 const SPENT = `LEAST($3::float8, $5::float8 + GREATEST(0, extract(epoch FROM permits.spent_until - now())::float8 * $2::float8))`;
-/** The hair is what microseconds lose. */
+/** Adds a little, to compensate the rounding to microseconds. */
 const granted = (spent: string): string => `LEAST($4::float8, floor($3::float8 - ${spent} + 1e-3))`;
 const until = (spent: string): string => `now() + (${spent} + ${granted(spent)}) / $2::float8 * interval '1 second'`;
 const RESTED = 'LEAST($3::float8, $5::float8)';
 
-/** One row a caller, one statement: no two processes get the same permit. */
+/** One row per caller and one statement, so that two processes never get the same token. */
 const TAKE = `
   INSERT INTO caller_permits AS permits (caller, granted, spent_until)
   VALUES ($1, ${granted(RESTED)}, ${until(RESTED)})

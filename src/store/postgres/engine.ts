@@ -34,8 +34,8 @@ export const postgresDialect: Dialect = {
   recorderIsGone:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   shareLock: 'FOR SHARE',
-  // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
-  // also for a planner that has no statistics yet.
+  // PostgreSQL has no index hints. A range and an order on the last column fit only one index, which a planner without
+  // statistics then chooses as well.
   scan: (_index, equal, of = 'sends') => {
     const same = Object.entries(equal).map(([column, value]) => `${of}.${column} = ${value}`);
     const [column = '', value] = Object.entries(equal).at(-1) ?? [];
@@ -44,7 +44,7 @@ export const postgresDialect: Dialect = {
     const where = [...same.slice(0, -1), ends].join(' AND ');
     return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
-  // An array, because it takes any for short and looks its rows up; a join may read the whole table.
+  // An array, because the planner expects it to be short and looks its rows up; for a join it may read the whole table.
   newest: ({ of, where, order }, also, most) =>
     also === 'TRUE' && of === 'sends'
       ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
@@ -56,8 +56,8 @@ export const postgresDialect: Dialect = {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
   },
-  // One recover at a time: a row that another one adopts meanwhile would be judged by an older list of who lives. The
-  // DELETE waits for a heartbeat under way and then looks again.
+  // One recovery at a time: otherwise a row that another process adopts meanwhile would be judged by an older list of live
+  // owners. The DELETE waits for a heartbeat in progress and then checks again.
   fence: [`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK + 1})`, 'DELETE FROM send_owners WHERE lease_until <= now()'],
   counts: 'SELECT status, count(*) AS n FROM sends GROUP BY status',
   check: 'UPDATE send_store SET checks = checks + 1',
@@ -159,7 +159,7 @@ class PostgresEngine implements Engine {
 
   async close(): Promise<void> {
     if (this.#pool.ending) return;
-    // Leaving lets the others take over at once; without it they wait for the lease to end.
+    // Deletes the lease, so that others take over at once. Otherwise they wait for its expiry.
     await this.#lease.leave().catch(() => undefined);
     await endAll(this.#pools);
   }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type pg from 'pg';
 import { StoreError } from '../errors.ts';
 
-/** 1: compares contents by content_mac. Earlier versions registered none. */
+/** 1: compares contents by content_mac. Earlier versions registered no number. */
 const VERSION = 1;
 const OLDER =
   'EXISTS (SELECT 1 FROM send_owners AS other WHERE other.version < $3 AND other.lease_until > now()) AS older';
@@ -13,9 +13,10 @@ interface Entry {
 }
 
 /**
- * The life of this process as the others see it: a row of send_owners that it keeps renewing by the database's clock. Its
- * id is the epoch (docs/reference/delivery.md, "Leases, epochs and fencing"): once others took it out, a heartbeat gets a new one, and the rows of the old stay
- * lost. A lease that ran out without anybody noticing is renewed; nothing happened to its rows.
+ * The lease of this process: a row of send_owners that it renews by the database's clock. Its id is the epoch
+ * (docs/reference/delivery.md, "Leases, epochs and fencing"). If other processes have deleted the row, the next heartbeat
+ * inserts one with a new id, and the messages of the old id are lost to this process. A lease that expired and was not yet
+ * noticed by others is renewed; its rows are still its own.
  */
 export class Lease {
   readonly #pool: pg.Pool;
@@ -44,7 +45,7 @@ export class Lease {
     return this.#clock() < this.#until;
   }
 
-  /** Counted from before the query was sent, so that it ends before the database's does. */
+  /** Counted from before the query was sent, so that it ends before the database considers it expired. */
   async renew(): Promise<void> {
     const asked = this.#clock();
     const { rows } = await this.#pool.query<Entry>(

@@ -41,7 +41,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     sendsTable('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
     ...sendsIndexes,
     'CREATE INDEX sends_counted ON sends (status)',
-    // A row lives as long as its owner is believed to: who is not in here is dead. An id is never used again.
+    // A row exists for as long as its owner counts as alive; an owner without a row is dead. Ids are never reused.
     `CREATE TABLE send_owners (
        id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
        name TEXT NOT NULL,
@@ -50,12 +50,14 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE TABLE send_store (checks BIGINT NOT NULL)',
     'INSERT INTO send_store VALUES (0)',
   ],
-  // Ten writes a second that need not survive: UNLOGGED asks no fsync. The row is made by whoever misses it.
+  // Ten writes a second that need not survive a crash: UNLOGGED needs no fsync. The first process that misses the row inserts
+  // it.
   ['CREATE UNLOGGED TABLE send_slots (id INTEGER PRIMARY KEY CHECK (id = 1), next_at TIMESTAMPTZ NOT NULL)'],
   [
     ...broadcastTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
     ...recipientIndexes,
-    // Once per statement and in order: a group is one step for its tallies too, and no two statements wait for each other.
+    // Once per statement and in a fixed order, so that a batch updates its tallies at once and two statements never wait for
+    // each other.
     `CREATE FUNCTION tally_recipients() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
        INSERT INTO broadcast_tallies AS tallies (broadcast_id, status, n)
        SELECT broadcast_id, status, sum(moved) FROM (
@@ -71,7 +73,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        REFERENCING OLD TABLE AS left_rows NEW TABLE AS reached_rows
        FOR EACH STATEMENT EXECUTE FUNCTION tally_recipients()`,
   ],
-  // Neither need these: after a crash of the database every caller is rested.
+  // These need not survive either: after a crash of the database every caller has its full burst.
   [
     `CREATE UNLOGGED TABLE caller_permits (
        caller TEXT PRIMARY KEY,
@@ -85,17 +87,17 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
-  // One table of those that are in use in each: a lock that is held while another is waited for may meet a replica that has
-  // them the other way round.
+  // Each migration locks at most one table in use. Waiting for a second lock could deadlock with a replica that takes them in
+  // the other order.
   [
     secretsTable,
-    // Those that do not say which version they speak are older than it.
+    // Replicas that register no version are older than it.
     'ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0',
   ],
   [
     macColumns.sends,
-    // Words that are dropped stay in dead versions of their row until it is vacuumed: by default that is a fifth of the table
-    // later.
+    // Deleted texts stay in old versions of their rows until the table is vacuumed; by default autovacuum waits until a fifth
+    // of the table has changed.
     `ALTER TABLE sends SET (
        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
        toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
@@ -104,7 +106,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [macColumns.broadcasts, reasonsTable],
   [contentIndex],
   [
-    // Nobody settles between the count and the new trigger. Replicas of the version before go on reading by sends_rejected.
+    // The lock keeps completions out between the count and the new trigger. Replicas of the previous version continue to read
+    // sends_rejected.
     'LOCK TABLE sends IN SHARE ROW EXCLUSIVE MODE',
     countReasons,
     // Most statements are of single sends, which have neither tallies nor reasons.
@@ -135,13 +138,14 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   fileNameColumn,
   [
     ...channelColumns,
-    // A replica of the version before would send through another number: it is not let begin. To it the row is somebody else's.
+    // A replica of the previous version would send the message through another number, so this makes its claim fail as if
+    // another process owned the row.
     `CREATE FUNCTION leave_channel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
     `CREATE TRIGGER sends_channel BEFORE UPDATE ON sends FOR EACH ROW
        WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
        EXECUTE FUNCTION leave_channel()`,
   ],
-  // Again one of the tables that are in use in each.
+  // As above: one table in use per migration.
   [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
   [deliveryTallies],
   [proofColumn, ...keepProof],
@@ -185,7 +189,7 @@ async function applyNext(client: pg.Client): Promise<boolean> {
   const next = MIGRATIONS[version];
   if (next === undefined) {
     await client.query('COMMIT');
-    // Newer is fine: during a rollout the old replicas go on beside the new ones.
+    // A newer schema is fine: during a rollout the old replicas continue beside the new ones.
     return false;
   }
   await client.query(next.join(';'));

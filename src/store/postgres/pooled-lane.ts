@@ -4,9 +4,9 @@ import { StoreError } from '../errors.ts';
 import { bindings, type Lane, type Row, type Step } from '../sql/engine.ts';
 
 /**
- * Statements over the connections of one pool. Prepared ones are parsed once a connection, and their texts must be few: all of
- * them (`isPrepared`), or those that are planned once. A statement that fails closes its connection, so no other meets what is left
- * of it.
+ * Runs statements over the connections of one pool. Prepared statements (all of a lane that `isPrepared`, else those that are
+ * planned once) are parsed once per connection, so there must be few of them. A statement that fails closes its connection, so that
+ * no later one finds it in an undefined state.
  */
 export class PooledLane implements Lane {
   readonly #pool: pg.Pool;
@@ -39,7 +39,7 @@ export class PooledLane implements Lane {
     }
   }
 
-  /** A single statement is a transaction by itself, and saves two round trips. */
+  /** A single statement is a transaction by itself, which saves two round trips. */
   async #transaction(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
     let lost: Error | undefined;
     const onError = (error: Error): void => {
@@ -47,7 +47,7 @@ export class PooledLane implements Lane {
     };
     client.on('error', onError); // without a listener, a connection lost between two queries would end the process
     try {
-      // Without it the steps behind it would each be committed alone.
+      // Without it the following steps would be committed one by one.
       if (steps.length > 1) await client.query('BEGIN');
       return await this.#sendAll(client, steps);
     } catch (error) {
@@ -59,12 +59,15 @@ export class PooledLane implements Lane {
     }
   }
 
-  /** Sent without waiting for answers in between; after one that fails, the server refuses the others and rolls back at the COMMIT. */
+  /**
+   * Sends all steps without waiting for answers in between. After one fails, the server refuses the others and rolls back at
+   * the COMMIT.
+   */
   async #sendAll(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
     const queries = steps.map((step) => this.#query(step));
     const answers = queries.map(async (query) => (await client.query<Row>(query)).rows);
     const committed = steps.length > 1 ? client.query('COMMIT') : undefined;
-    // The first failure tells why.
+    // The first failure is the cause.
     const [rows] = await Promise.all([Promise.all(answers), committed]);
     return rows;
   }
@@ -83,15 +86,15 @@ export class PooledLane implements Lane {
 }
 
 /**
- * Classes of SQLSTATE that end a statement and no connection: faults of data, constraints, the transaction's state,
- * deadlocks, syntax, objects; and 57014, the statement_timeout. Not all that do, but a doubt too many only asks for one
- * look more.
+ * Classes of SQLSTATE after which the connection is still usable: errors of data, constraints, transaction state, deadlocks,
+ * syntax, objects; and 57014, the statement_timeout. The list is not complete; a missing class only causes an unnecessary check
+ * for a commit in doubt.
  */
 const refusals = /^(?:22|23|25(?!P0[34])|40|42|55|57014)/;
 
 /**
- * The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. pg gives
- * the severity in the language of the server (`lc_messages`): the code says it in all of them.
+ * Whether the server reports that it rolled back. After FATAL it closes the connection, which may have happened after the
+ * commit. pg returns the severity in the server's language (`lc_messages`), so the code is used.
  */
 function isRefusal(cause: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));

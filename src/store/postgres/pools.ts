@@ -1,9 +1,9 @@
 import pg from 'pg';
 
 const CONNECTIONS_MAX = 8;
-/** Lists have connections of their own and a short timeout, so that no claim waits for a list. */
+/** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const LISTS_MAX = 2;
-/** One to record webhooks and one to apply them. */
+/** Connections for webhooks: one to record them, one to apply them. */
 const WEBHOOKS_MAX = 2;
 
 export interface Pools {
@@ -12,13 +12,13 @@ export interface Pools {
   webhooks: pg.Pool;
 }
 
-/** How this database is reached. */
+/** How the database is reached. */
 export interface Server {
   url: string;
   tls: 'require' | 'off';
 }
 
-/** As `pg` takes it. What the address says of TLS itself, such as whose certificates are trusted, comes before `ssl`. */
+/** The TLS options of `pg`. Options in the address, such as the trusted certificates, take precedence over `ssl`. */
 export const reached = ({ url, tls }: Server) => ({
   connectionString: url,
   ssl: tls === 'require',
@@ -37,7 +37,8 @@ export function poolsOf(server: Server): Pools {
 export const endAll = ({ pool, lists, webhooks }: Pools) => Promise.all([pool.end(), lists.end(), webhooks.end()]);
 
 /**
- * How a list is planned, however the rows happen to lie: by the index that is in its order and has the fewest rows to look at. Else the newest rows of all callers are walked over for the few of one, or all of one are sorted.
+ * Planner settings for lists, independent of statistics: use the index that has the wanted order and the fewest rows to visit.
+ * Otherwise PostgreSQL may scan the newest rows of all callers for the few of one, or sort all rows of one.
  */
 export const listSettings = [
   ...['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
@@ -48,9 +49,9 @@ export const listSettings = [
   .join(' ');
 
 /**
- * How what concerns webhooks is planned: each of a few given rows is found by an index, and never by reading the table, which is
- * cheaper by the planner's count while a table is small. Planned once a connection: to plan these statements takes longer than
- * to run them.
+ * Planner settings for statements about webhooks: each of the few given rows is found by an index. Otherwise the planner reads
+ * the whole table while that is small. Planned once per connection, because planning these statements takes longer than running
+ * them.
  */
 export const webhookSettings = [
   ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),

@@ -2,12 +2,13 @@ import type pg from 'pg';
 import { StoreError } from '../errors.ts';
 import { RESERVED_AHEAD_MAX_MS } from '../sql/engine.ts';
 
-// clock_timestamp() and not now(): who waited for the lock on the row has to see the time after it.
+// clock_timestamp() instead of now(), because a statement that waited for the lock on the row has to see the time after the
+// wait.
 const NOW = 'clock_timestamp()';
 const ms = (value: string): string => `(${value} * interval '1 millisecond')`;
 const inMs = (value: string): string => `(extract(epoch FROM ${value}) * 1000)::float8`;
 
-/** `next_at` is when the slot after this one begins. One row, one statement: no two processes get the same. */
+/** `next_at` is when the slot after this one begins. One row and one statement, so that two processes never get the same slot. */
 const RESERVE = `
   INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
   ON CONFLICT (id) DO UPDATE

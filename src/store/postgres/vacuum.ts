@@ -2,8 +2,8 @@ import pg from 'pg';
 import { reached, type Server } from './pools.ts';
 
 /**
- * Deleted rows leave the table and its indexes at once, not when autovacuum comes. On a connection of its own, because it
- * takes as long as the table is large, and in no transaction.
+ * Removes deleted rows from the table and its indexes now, instead of waiting for autovacuum. On a connection of its own and
+ * outside a transaction, because it takes long for a large table.
  */
 export async function vacuum(server: Server): Promise<void> {
   const client = new pg.Client(reached(server));

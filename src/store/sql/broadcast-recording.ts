@@ -9,7 +9,7 @@ import { chargeStep, createQuotaStore, refundStep } from './quotas.ts';
 import { toSqlText } from './row-mapping.ts';
 
 type Discarding = Pick<BroadcastRecording, 'discardBroadcast' | 'findBroadcastByKey'> & {
-  /** Repeats the discards that failed: their rows may exist, or be committed later, and would keep their keys. */
+  /** Repeats discards that failed. Their rows may exist, or be committed later, and would keep their keys. */
   discardInDoubt(): Promise<void>;
 };
 

@@ -34,7 +34,7 @@ export function channelInRow(row: Row): { channel?: string } {
   return channel === undefined ? {} : { channel };
 }
 
-/** Expects rows of one broadcast more than a page has. */
+/** One page of broadcasts. `rows` are those of up to `limit` + 1 broadcasts; a further one means that there is another page. */
 export function pageOfBroadcasts(rows: readonly Row[], limit: number): { broadcasts: StoredBroadcast[]; end?: number } {
   const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
   const broadcasts = toBroadcasts(rows).slice(0, limit);
@@ -42,7 +42,7 @@ export function pageOfBroadcasts(rows: readonly Row[], limit: number): { broadca
   return last === undefined || sequences.length <= limit ? { broadcasts } : { broadcasts, end: last };
 }
 
-/** Each row holds a broadcast and one of its counters. */
+/** Each row contains a broadcast and one of its counters. */
 export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
   const broadcasts = new Map<string, StoredBroadcast>();
   for (const row of rows) {

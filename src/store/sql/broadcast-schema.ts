@@ -1,7 +1,8 @@
 /**
- * What broadcasts add to the tables of src/store/sql/schema.ts. A recipient is a row of `sends` that is `staged` until a process
- * claims it: not one of the public states, so that no operation finds it by mistake. Whether it is seen, and as what, hangs on
- * its broadcast: a release writes one row and not a million. `staged` reads as `queued`, of a cancelled one as `cancelled`.
+ * What broadcasts add to the tables of src/store/sql/schema.ts. A recipient is a row of `sends` with the status `staged` until
+ * a process claims it. `staged` is no public status, so operations on messages do not find it by mistake. Whether callers see
+ * it, and with which status, depends on its broadcast: publishing updates one row instead of a million. A staged recipient is
+ * shown as `queued`, and as `cancelled` once its broadcast is cancelled.
  */
 export const broadcastTables = (sequence: string): readonly string[] => [
   `CREATE TABLE broadcasts (
@@ -26,8 +27,8 @@ export const broadcastTables = (sequence: string): readonly string[] => [
   'CREATE INDEX broadcasts_caller ON broadcasts (caller, seq)',
   'CREATE INDEX broadcasts_open ON broadcasts (status, caller) WHERE ended_at IS NULL',
   'CREATE INDEX broadcasts_ended ON broadcasts (ended_at) WHERE ended_at IS NOT NULL',
-  // Counting a million rows for every look at a broadcast is too much: the tally is kept as rows move. It stays when they
-  // are deleted by age, and says how the broadcast went for as long as that is kept.
+  // Counting a million rows for each read of a broadcast takes too long, so the tally is updated as rows change. It stays when
+  // rows are deleted by age, for as long as the broadcast itself is kept.
   `CREATE TABLE broadcast_tallies (
      broadcast_id TEXT NOT NULL REFERENCES broadcasts (id) ON DELETE CASCADE,
      status TEXT NOT NULL,
@@ -36,7 +37,7 @@ export const broadcastTables = (sequence: string): readonly string[] => [
    )`,
 ];
 
-/** Recipients that nobody sees must not be in the way of a list; and each index that leaves them out makes recording them cheaper. */
+/** Indexes that leave staged recipients out: lists do not have to skip them, and recording them is cheaper. */
 export const recipientIndexes: readonly string[] = [
   "CREATE INDEX sends_staged ON sends (broadcast_id, seq) WHERE status = 'staged'",
   'DROP INDEX sends_caller',
@@ -50,14 +51,14 @@ export const recipientIndexes: readonly string[] = [
   'CREATE INDEX sends_twins ON sends (recipient, sent_at) WHERE sent_at IS NOT NULL',
 ];
 
-/** Ends without success: of one broadcast they are sought neither in all of a caller's nor in all that arrived. */
+/** Index of ends without success by broadcast, so that they are found without scanning all messages of a caller or all accepted ones. */
 export const FAILED = "status IN ('rejected', 'not_sent', 'unknown', 'cancelled')";
 export const failedIndex = `CREATE INDEX sends_failed ON sends (broadcast_id, status, seq)
   WHERE broadcast_id IS NOT NULL AND ${FAILED}`;
 
 /**
- * Why recipients were rejected, kept as they are and not counted for each look: of a million that could not be done in time.
- * Like the tallies, they stay when the recipients are deleted by age.
+ * Reasons of rejection, updated as they occur: counting those of a million recipients would take too long. Like the tallies,
+ * they stay when the recipients are deleted by age.
  */
 export const reasonsTable = `
   CREATE TABLE broadcast_reasons (
@@ -67,13 +68,13 @@ export const reasonsTable = `
      PRIMARY KEY (broadcast_id, reason)
    )`;
 
-/** Of the broadcasts that were there before it. */
+/** Fills the table for broadcasts that existed before it. */
 export const countReasons = `
   INSERT INTO broadcast_reasons (broadcast_id, reason, n)
      SELECT broadcast_id, COALESCE(failure_code, 'other'), COUNT(*) FROM sends
      WHERE status = 'rejected' AND broadcast_id IN (SELECT id FROM broadcasts)
      GROUP BY broadcast_id, COALESCE(failure_code, 'other')`;
 
-/** Counting the reasons of one broadcast read every rejected send of its caller. */
+/** Without it, counting the reasons of one broadcast reads every rejected message of its caller. */
 export const rejectedIndex =
   "CREATE INDEX sends_rejected ON sends (broadcast_id, failure_code) WHERE status = 'rejected'";

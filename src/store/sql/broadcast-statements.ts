@@ -61,7 +61,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
       ORDER BY given.place`),
     publish: statement(`${publish} RETURNING seq`),
     publishCharged: statement(`${publish} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
-    // No counter if the publication did not happen.
+    // Inserts no counter if the publication did not happen.
     insertCounter: statement(`
       INSERT INTO broadcast_tallies (broadcast_id, status, n)
       SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
@@ -133,7 +133,7 @@ export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocke
   };
 }
 
-/** `sweeps` run in this order, because each makes room for the next; `finish` is the last of them. */
+/** `sweeps` run in this order, because each prepares rows for the next; `finish` is the last of them. */
 export function broadcastSweepStatements(dialect: Dialect) {
   const { now, skipLocked, skipLockedBroadcasts, recorderIsGone } = dialect;
   const stagedOf = (status: string): string => `

@@ -6,15 +6,15 @@ import { keyFor } from './secret.ts';
 const HOUR_MS = 60 * 60_000;
 
 /**
- * Identifies a content without storing it. A plain digest could be guessed from a row, because few texts go to one number; an
- * HMAC cannot be without the key. `fingerprint` holds the plain digests of earlier versions.
+ * Identifies content without storing it. A plain digest could be guessed from a row, because few texts go to one number; an
+ * HMAC cannot be guessed without the key. `fingerprint` contains the plain digests of earlier versions.
  */
 export const macColumns = {
   sends: 'ALTER TABLE sends ADD COLUMN content_mac TEXT',
   broadcasts: 'ALTER TABLE broadcasts ADD COLUMN content_mac TEXT',
 };
 
-/** Rows whose fingerprints are to be erased. */
+/** Finds rows whose fingerprints are due to be erased. */
 export const contentIndex = `CREATE INDEX sends_known ON sends (ended_at)
   WHERE ended_at IS NOT NULL AND idem_key IS NULL AND (content_mac IS NOT NULL OR fingerprint IS NOT NULL)`;
 
@@ -29,13 +29,13 @@ export class ContentMacs {
     this.of = createHmacSha256(keyFor('content', engine.secret).export());
   }
 
-  /** As recorded. Replicas of an earlier version compare only plain digests. */
+  /** What is stored: an HMAC; beside replicas of an earlier version, which compare only plain digests, the digest too. */
   kept(fingerprint: string | undefined): KeptContent {
     if (fingerprint === undefined) return {};
     return { contentMac: this.of(fingerprint), ...(this.#engine.hasOlderReplicas() && { fingerprint }) };
   }
 
-  /** Undefined if the row keeps nothing to compare. */
+  /** Undefined if the row contains nothing to compare. */
   matches({ contentMac, fingerprint }: KeptContent, given: string): boolean | undefined {
     if (contentMac !== undefined) return contentMac === this.of(given);
     return fingerprint === undefined ? undefined : fingerprint === given;
@@ -43,8 +43,9 @@ export class ContentMacs {
 }
 
 /**
- * Not needed after an hour: reconciliation compares messages within a quarter of an hour, and its last scheduled lookup is an
- * hour after the end. Without it, `countLookalikes` counts the message as a lookalike.
+ * Erases fingerprints without a key an hour after the end, when they are not needed any more: reconciliation compares messages
+ * within a quarter of an hour, and its last scheduled lookup is an hour after the end. Without a fingerprint, `countLookalikes`
+ * counts the message as a lookalike.
  */
 export const forgetFingerprints = ({ now, skipLocked }: Dialect): Statement =>
   statement(`

@@ -1,8 +1,8 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 
-/** Text columns that say who it is; the latest that is known stays. */
+/** Text columns that identify the person. The latest known value is kept. */
 const NAMES = ['phone', 'bsuid', 'parent_bsuid', 'contact_id', 'username', 'name', 'wati_conversation_id'] as const;
-/** The latest stays. */
+/** Times. The latest is kept. */
 const TIMES = ['closed_at', 'last_foreign_out_at'] as const;
 
 const COLUMNS = `connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_in_source, ${TIMES.join(', ')},
@@ -42,7 +42,7 @@ export function conversationStatements({ now, skipLockedAny, inputRows }: Dialec
       FROM ${inputRows({ connection: 'TEXT', contact: 'TEXT', entry: 'BIGINT' })}
       WHERE conversations.connection_id = given.connection AND conversations.contact = given.contact
         AND conversations.provisional_entry = given.entry`),
-    // In the order of their keys, so that no two processes wait for each other's.
+    // In the order of their keys, so that two processes lock rows in the same order.
     tell: statement(`
       INSERT INTO conversations AS told (connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_in_source,
         ${TIMES.join(', ')}, provisional_out_at, provisional_entry, told_at)

@@ -12,7 +12,7 @@ type Operations = Pick<
   'noteConversations' | 'conversation' | 'countPersonTracking' | 'listPersonTracking' | 'erasePersonTracking'
 >;
 
-/** A number leads to a BSUID, that to a contact id, and that to rows that have nothing else. */
+/** The most lookups that find all rows of a person: a number leads to a BSUID, that to a contact id, and that to further rows. */
 const ROUNDS_MAX = 4;
 
 interface Database {
@@ -20,7 +20,7 @@ interface Database {
   sql: ConversationStatements;
 }
 
-/** Of the operations of src/store/tracking-store.ts those that concern people, in SQL that both databases speak. */
+/** Implements the operations on persons of src/store/tracking-store.ts, in SQL that both databases understand. */
 export function conversationOperations(engine: Engine, dialect: Dialect): Operations {
   const sql = conversationStatements(dialect);
   const database = { engine, sql };
@@ -98,7 +98,7 @@ function personOperations(
   };
 }
 
-/** All rows of one person, from whichever id is known. */
+/** All rows of a person, found by whichever id is known. */
 async function rowsOf({ engine, sql }: Database, ids: Ids, connection?: string): Promise<Row[]> {
   let rows: Row[] = [];
   let known: Ids[] = [ids];
@@ -122,10 +122,10 @@ const idValues = ({ phone, bsuid, contactId }: Ids) => ({
   contact_id: toSqlText(contactId),
 });
 
-/** What a person is filed under: the id that is known of most. */
+/** The id under which a person is stored: the first of these that is known. */
 const keyOf = ({ phone, bsuid, contactId }: ContactIdentity): string | undefined => phone ?? bsuid ?? contactId;
 
-/** Each row once in a statement. */
+/** Joins rows with the same key, because a statement may contain each row only once. */
 export function conversationSteps(sql: ConversationStatements, told: readonly ConversationFacts[]): Step[] {
   const rows = new Map<string, Record<string, Value>>();
   const withdrawn: Record<string, Value>[] = [];
@@ -163,13 +163,13 @@ const rowOf = (
   provisional_entry: facts.provisionalOut?.entry ?? null,
 });
 
-/** What goes with a time. */
+/** Columns that are written together with a time. */
 const WITH: Readonly<Record<string, string>> = {
   last_in_source: 'last_in_at',
   provisional_entry: 'provisional_out_at',
 };
 
-/** As the statement joins them. */
+/** Joins two notes, as the statement does. */
 function later(known: Record<string, Value> | undefined, told: Record<string, Value>): Record<string, Value> {
   if (known === undefined) return told;
   const isLater = (time: string) => Number(told[time] ?? 0) > Number(known[time] ?? 0);
@@ -196,7 +196,7 @@ function identityOf(row: Row): ContactIdentity {
 }
 
 function joined(connectionId: string, rows: readonly Row[]): Conversation {
-  // What was told last wins, name by name.
+  // The last value of each name counts.
   const told = rows.toSorted((a, b) => integer(a, 'told_at') - integer(b, 'told_at'));
   const last = (...columns: string[]) => {
     const times = rows.flatMap((row) =>

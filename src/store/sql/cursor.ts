@@ -4,15 +4,15 @@ import { keyFor } from './secret.ts';
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** Nonce, tag and sequence number. */
+/** Lengths of nonce, tag and sequence number. */
 const BYTES = NONCE_BYTES + TAG_BYTES + 8;
 
 /** A cursor is valid only for the list and caller that it was issued for. */
 export type ListName = readonly [list: 'sends' | 'broadcasts' | 'all sends' | 'all broadcasts', caller?: string];
 
 /**
- * Cursors hold the sequence number of a page's last row, encrypted and authenticated, because the number reveals how much all
- * callers send. Every process on the same store accepts them.
+ * A cursor contains the sequence number of a page's last row. It is encrypted and authenticated, because the number would
+ * reveal how much all callers send. Every process on the same store accepts it.
  */
 export class Cursors {
   readonly #key: KeyObject;

@@ -1,10 +1,10 @@
 import { StoreError } from '../errors.ts';
 
 const TRIES = 3;
-/** SQLSTATE: the database undid one of two transactions that waited for each other. */
+/** SQLSTATE of a deadlock: the database rolled back one of two transactions that waited for each other. */
 const DEADLOCK = '40P01';
 
-/** A transaction that was undone for another to go on is asked again. */
+/** Repeats a transaction that the database rolled back to end a deadlock. */
 export async function retryDeadlocks<T>(write: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

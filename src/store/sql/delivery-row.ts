@@ -17,7 +17,7 @@ const timeOf = <Name extends string>(row: Row, column: string, name: Name) => {
   return value === null || value === undefined ? {} : { [name]: Number(value) };
 };
 
-/** Of a row that has the columns of `DELIVERED`, or those without which there is no delivery; undefined: none is known. */
+/** Reads the columns of `DELIVERED`; undefined: they are absent, or nothing is known of the delivery. */
 export function toDelivery(row: Row): StoredDelivery | undefined {
   if (row.delivery_rank === null || row.delivery_rank === undefined) return undefined;
   const text = (column: string) => (row[column] === undefined ? undefined : optional(row, column));

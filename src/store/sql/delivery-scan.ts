@@ -16,7 +16,7 @@ const RANKS: Readonly<Record<Exclude<DeliveryFilter, 'none' | 'replied'>, Delive
   read: 4,
 };
 
-/** Asked of rows of `sends` that are found by something else. */
+/** The condition on rows of `sends` that another index finds. */
 export function deliveryIs(filter: DeliveryFilter): string {
   const known = (which: string) =>
     `EXISTS (SELECT 1 FROM deliveries WHERE deliveries.send_seq = sends.seq AND ${which})`;
@@ -26,7 +26,7 @@ export function deliveryIs(filter: DeliveryFilter): string {
   return known(filter === 'replied' ? 'deliveries.replied_at IS NOT NULL' : `deliveries.rank = ${RANKS[filter]}`);
 }
 
-/** Messages in this state, by an index of deliveries; undefined: there is none that leads to few of them. */
+/** Messages in this state by an index of deliveries; undefined: no index narrows them down. */
 export function messagesDelivered({ delivery, to, broadcastId }: MessageFilter): DeliveryScan | undefined {
   if (delivery === undefined || delivery === 'none' || to !== undefined) return undefined;
   const of: ScanTable = 'deliveries';

@@ -6,14 +6,14 @@ import { WAITING } from './tracking-schema.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, wherever it is used. */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is used. */
 export interface Statement {
   readonly named: string;
   /** With `$1`, for PostgreSQL. */
   readonly numbered: string;
   /** With `?1`, for SQLite. */
   readonly positional: string;
-  /** The parameters, the first one first. */
+  /** The parameters, in the order of their numbers. */
   readonly names: readonly string[];
   /** PostgreSQL plans it once a connection: each row is found by a unique index, whatever the values are. */
   readonly isPlannedOnce: boolean;
@@ -24,7 +24,7 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
-/** The tables that lists scan, by the column that holds the sequence number of the message. */
+/** The tables that lists scan, and the column that contains the sequence number of the message. */
 export const SEQ_OF = { sends: 'seq', deliveries: 'send_seq' } as const;
 export type ScanTable = keyof typeof SEQ_OF;
 
@@ -36,7 +36,7 @@ export interface IndexScan {
   order: string;
 }
 
-/** Where statements run. */
+/** Runs statements over connections of its own. */
 export interface Lane {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
@@ -45,14 +45,14 @@ export interface Lane {
 
 export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   /**
-   * For recording webhooks, one commit at a time, and applying them, one pass at a time: neither waits for sends, nor sends for them.
-   * Only for statements that find each row by an index.
+   * For recording webhooks, one commit at a time, and for applying them, one pass at a time. Sends do not wait for them, nor
+   * they for sends. Only for statements that find each row by an index.
    */
   readonly webhooks: Lane;
-  /** Like `read`, for slow queries: it fails before anything else has to wait for it. */
+  /** Like `read`, for slow queries: it fails before it delays other work. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
-  /** Removes old versions of rows, which may hold erased texts, where the database does not do so by itself. */
+  /** Removes old versions of rows, which may contain erased texts, if the database does not do so by itself. */
   checkpoint?(): void;
   /** Removes deleted rows from the files, as far as possible; `exclusive`: nothing else uses the store. Throws StoreError. */
   scrub(exclusive: boolean): Promise<void>;
@@ -61,7 +61,7 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   /** Whether replicas of an earlier version run, which compare contents by plain digests; as of the last heartbeat. */
   hasOlderReplicas(): boolean;
   holdsLease(): boolean;
-  /** The id of the owner that this process writes as. */
+  /** The id of the owner that this process writes in its rows. */
   epoch(): number;
   close(): Promise<void>;
 }
@@ -69,29 +69,29 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
 /** No longer than the longest pause after a 429, so that a clock that is set back cannot stop all calls for longer. */
 export const RESERVED_AHEAD_MAX_MS = 60_000;
 
-/** SQL that the two databases do not share. Every engine binds `:me`, the owner that it writes as. */
+/** SQL in which the two databases differ. Every engine binds `:me`, the owner that it writes. */
 export interface Dialect {
   /** The clock by which records age, in ms: the database's or a monotonic one, never this machine's wall clock. */
   readonly now: string;
-  /** Condition on a row of `sends`. */
+  /** Condition: the owner of a row of `sends` is dead. */
   readonly ownerIsDead: string;
   /** A query for the ids of dead owners among those that have such rows. */
   readonly deadOwners: (of: keyof typeof OWNED) => string;
   /** Condition: the lease of `:me` is valid. */
   readonly leaseIsValid: string;
-  /** Ends a SELECT of `sends`, so that no two processes select the same row. */
+  /** Ends a SELECT of `sends`, so that two processes never select the same row. */
   readonly skipLocked: string;
-  /** The same for a choice from one table, whichever it is. */
+  /** The same for a SELECT from any one table. */
   readonly skipLockedAny: string;
-  /** Ends a choice of rows of `sends` in an order, in which they are locked until the transaction ends. */
+  /** Ends an ordered SELECT of `sends`. The rows are locked in that order until the transaction ends. */
   readonly lockMessages: string;
-  /** As `skipLocked`, for rows of `broadcasts`. */
+  /** Like `skipLocked`, for rows of `broadcasts`. */
   readonly skipLockedBroadcasts: string;
   /** Condition on a row of `broadcasts`: the owner's lease has expired, whether or not recovery has noticed. */
   readonly recorderIsGone: string;
-  /** Ends a SELECT of a broadcast that must not change until the statement is done. */
+  /** Ends a SELECT of a broadcast that must not change until the statement has ended. */
   readonly shareLock: string;
-  /** Rows  with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
   /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
   newest(scan: IndexScan, also: string, most: number): string;
@@ -105,7 +105,7 @@ export interface Dialect {
   readonly check: string;
 }
 
-/** Rows that cannot outlive their owner or are adopted from it, in the words of the partial indexes. */
+/** Rows that end with their owner, or are adopted from it, as the conditions of the partial indexes. */
 export const OWNED = {
   sending: { table: 'sends', which: "status = 'sending'" },
   streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
@@ -122,7 +122,7 @@ export function statement(named: string): Statement {
 
 export const plannedOnce = (named: string): Statement => ({ ...statement(named), isPlannedOnce: true });
 
-/** The values in this order; the engine's own take precedence. A missing one is a programming error, not a NULL. */
+/** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
     const value = own[name] ?? step.values[name];

@@ -3,7 +3,7 @@ import type { Engine, Lane } from './engine.ts';
 
 type Watch = NonNullable<StoreOptions['onQuery']>;
 
-/** Reports how long each use of the database takes, without delaying it. */
+/** Reports the duration of each use of the database, without delaying it. */
 export function instrument(engine: Engine, watch: Watch): Engine {
   const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
     const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);

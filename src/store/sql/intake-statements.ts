@@ -1,9 +1,9 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { WAITING } from './tracking-schema.ts';
 
-/** Nobody needs to know more exactly how much waits, and to count a million takes long. */
+/** Counts no further than this, because counting a million takes long and the exact number is not needed. */
 const COUNTED_MAX = 10_000;
-/** What was set aside waits so long for a version that understands it. */
+/** Retention of entries that were set aside, so that a later version may understand them. */
 const FAILED_KEPT_MS = 7 * 24 * 60 * 60_000;
 
 export interface IntakeStatements {
@@ -25,11 +25,11 @@ export interface IntakeStatements {
 export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: Dialect): IntakeStatements {
   const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
   const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
-  // In every row that has a body.
+  // Searches the bodies for the person; applied rows have none.
   const ofPerson = `state <> 'done' AND EXISTS
     (SELECT 1 FROM ${inputRows({ pattern: 'TEXT' })} WHERE intake.body LIKE given.pattern ESCAPE '!')`;
   return {
-    // In the order of the keys, so that no two processes wait for each other's.
+    // In the order of the keys, so that two processes lock rows in the same order.
     record: statement(`
       INSERT INTO intake (key, connection_id, received_at, recorded_at, next_at, owner, state, body)
       SELECT given.key, given.connection, given.received, ${now}, ${now}, :me, 'new', given.body
@@ -40,11 +40,11 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
       SELECT seq, key, connection_id, received_at, body, tries, ${now} - recorded_at AS age FROM intake
       WHERE ${WAITING} AND owner = :me AND next_at <= ${now} ORDER BY next_at, seq LIMIT :limit`),
     hasLost: statement(`SELECT 1 AS one FROM intake WHERE ${lost} LIMIT 1`),
-    // In the order of the index, owner by owner: to sort them would be to read all.
+    // In the order of the index, owner by owner: any other order would have to read all rows.
     adopt: statement(`
       WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM intake WHERE ${lost} LIMIT :limit ${skipLockedAny})
       UPDATE intake SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
-    // COALESCE: a planner that takes few for waiting would walk over all that do, and not go by the numbers.
+    // COALESCE keeps the planner on the index of numbers: it may expect few waiting rows, and would scan all of them.
     postpone: statement(`
       UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
       FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })}
@@ -58,7 +58,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
         (SELECT COUNT(*) FROM (SELECT 1 FROM intake WHERE ${WAITING} AND next_at <= ${now} LIMIT ${COUNTED_MAX}) AS counted) AS waiting,
         (SELECT ${now} - MIN(next_at) FROM intake WHERE ${WAITING} AND next_at <= ${now}) AS oldest,
         (SELECT COUNT(*) FROM intake WHERE state = 'failed') AS failed`),
-    // Its failed ones stay longer, and stand at the beginning of this index until then.
+    // Failed entries are kept longer, and stand at the beginning of this index until then.
     expire: statement(`
       WITH old AS MATERIALIZED
         (SELECT seq AS old_seq FROM intake
@@ -68,7 +68,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
       DELETE FROM intake WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
     countPerson: statement(`SELECT COUNT(*) AS n FROM intake WHERE ${ofPerson}`),
     listPerson: statement(`SELECT connection_id, received_at, body FROM intake WHERE ${ofPerson} ORDER BY seq`),
-    // Its key stays, so that no repeat brings it back.
+    // The key is kept, so that a repeat is not recorded again.
     erasePerson: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${ofPerson} RETURNING seq`),
   };
 }

@@ -5,15 +5,15 @@ import { type IntakeStatements, intakeStatements } from './intake-statements.ts'
 import { NaturalBatch } from './natural-batch.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** Of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const ROWS_AT_ONCE = 256;
-/** Between two commits: each is an fsync, which the sends beside it wait for, and in SQLite the event loop as well. */
+/** Pause between two commits: each is an fsync that delays sends, and in SQLite blocks the event loop as well. */
 const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
-/** Those of dead owners are looked for no more often. */
+/** Entries of dead owners are looked for at most this often. */
 const LOST_EVERY_MS = 1_000;
 
-/** The operations of src/store/intake-store.ts, in SQL that both databases speak. */
+/** Implements src/store/intake-store.ts, in SQL that both databases understand. */
 export function createIntakeStore(
   engine: Engine,
   dialect: Dialect,
@@ -22,7 +22,10 @@ export function createIntakeStore(
   const sql = intakeStatements(dialect);
   let lookedAt = Number.NEGATIVE_INFINITY;
 
-  /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */
+  /**
+   * Inserts rows; returns the keys that are new. Calls that share the commit share the set: the first one to find its key in it
+   * removes it and counts its row as received, all others count a duplicate.
+   */
   const inserted = async (rows: readonly IntakeRow[]): Promise<Set<string>> => {
     const given = JSON.stringify(rows.map(rowValues));
     const [keys = []] = await engine.webhooks.write([{ statement: sql.record, values: { rows: given } }]);

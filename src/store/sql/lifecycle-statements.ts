@@ -5,7 +5,7 @@ import { wasCharged } from './quotas.ts';
 
 const MINUTE_MS = 60_000;
 
-/** The message may be resent. Checked by the insert itself, because a late answer may change it after it was read. */
+/** Whether the message may be resent. The insert itself checks it, because a late answer may change the message after it was read. */
 export const RESENDABLE = "status IN ('unknown', 'not_sent')";
 
 /** Parameters of `complete`, and columns of the input rows of `completeAll`. */
@@ -24,7 +24,7 @@ const COMPLETION = {
   wall: 'BIGINT',
 } as const;
 
-/** Of an attempt that is to be repeated. */
+/** Values that leave the columns as they are: the attempt will be repeated. */
 const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
   code: 'failure_code',
   detail: 'failure_detail',
@@ -38,7 +38,8 @@ const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
 /** SET and WHERE of each transition, shared by the statements for one row and for many. */
 function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
   return {
-    // Fencing: one statement checks the state, the owner (whose id is the epoch) and the lease.
+    // Fencing: one statement checks the state, the owner (whose id is the epoch) and the lease. Two replicas can never both
+    // claim a message.
     claim: {
       set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
@@ -47,16 +48,16 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
     },
 
     requeue: {
-      // A recipient of a broadcast becomes claimable by every process again.
+      // A recipient of a broadcast can then be claimed by every process again.
       set: `${endUnlessProved(
         { ...AS_IT_IS, status: "CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END" },
         now,
       )}, updated_at = :wall`,
-      // Only this attempt: when the requeue is retried after a lost acknowledgement, the next attempt may be in flight.
+      // Only this attempt: when the requeue is repeated after a lost acknowledgement, the next attempt may be in flight.
       where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
     },
 
-    // Any process may cancel, but never a message that is `sending`. Every other outcome is the owner's: a process that
+    // Any process may cancel, but never a message that is `sending`. Only its owner may complete it otherwise: a process that
     // lost its row must not complete what its successor is sending. A late answer replaces `unknown`.
     complete: {
       set: (given: (name: keyof typeof COMPLETION) => string) => `${endUnlessProved(

@@ -3,7 +3,7 @@ import { type ListQuery, scanOf, VISITED_MAX, valuesOf, visibleMessages } from '
 import { integer } from './row-mapping.ts';
 
 /**
- * Clocks step back and differ between replicas, so the first row by time is not always the first by sequence. This many rows
+ * Clocks are set back and differ between replicas, so the first row by time is not always the first by sequence. This many rows
  * at each end of the time range are compared.
  */
 const EDGE_SENDS = 1_000;
@@ -28,7 +28,7 @@ export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
   const broadcast = '(SELECT seq FROM broadcasts WHERE id = :broadcastId AND caller = :caller';
   const columns = [
     ...floors,
-    // Recipients have the creation time of their broadcast: all of them match, or none.
+    // Recipients have the creation time of their broadcast, so all of them match, or none.
     ...(broadcastId === undefined
       ? []
       : [`${broadcast} ${since === undefined ? '' : 'AND created_at >= :since'}) AS its`]),
@@ -53,7 +53,7 @@ export function boundsOf([row = {}]: readonly Row[], { filter }: ListQuery): Bou
   return scannedTo > from ? { from: scannedTo, scannedTo } : { from };
 }
 
-/** The first and the last rows of a time range, by an index in its order. */
+/** The first and the last rows of a time range, by an index in that order. */
 const edges = (choice: string, order: string, limit: number): string => {
   const end = (direction: 'ASC' | 'DESC') => `SELECT * FROM (
     ${choice} ORDER BY ${order} ${direction}, seq ${direction} LIMIT ${limit}) AS ends_${direction.toLowerCase()}`;
@@ -67,7 +67,7 @@ const firstOf = (condition: string): string => `
   SELECT (SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition} ORDER BY broadcast_id, seq LIMIT 1) AS seq
   FROM ${broadcastsOfTime} AS opened`;
 
-/** The first message that a caller recorded since a time, single or as a recipient. */
+/** The first message of a caller since a time, single or a recipient. */
 const firstSince = `(SELECT MIN(seq) FROM (
   SELECT seq FROM ${sendsOfTime} AS singles
   UNION ALL ${firstOf("broadcast_id IS NOT NULL AND status <> 'staged'")}

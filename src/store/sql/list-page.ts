@@ -17,7 +17,7 @@ export interface FoundMessages {
   scannedTo?: number;
 }
 
-/** The newest matching messages of one caller, one more than a page has. */
+/** Reads the newest matching messages of one caller, one more than a page contains. */
 export async function readMessages(
   { engine, dialect }: { engine: Pick<Engine, 'list'>; dialect: Dialect },
   { caller, filter }: { caller: string; filter: MessageFilter },
@@ -33,9 +33,9 @@ export async function readMessages(
   return { rows, ...(scannedTo !== undefined && { scannedTo }) };
 }
 
-/** One page of what was found of one or several callers; `end` is where the next page starts, if there is one. */
+/** Merges what was found for several callers into one page; `end` is where the next page starts, if there is one. */
 export function pageOf(found: readonly FoundMessages[], limit: number): { messages: StoredMessage[]; end?: number } {
-  // Behind the shortest scan the merged order is unknown.
+  // Beyond the end of the shortest scan the merged order is unknown.
   const scannedTo = Math.max(0, ...found.map((each) => each.scannedTo ?? 0));
   const rows = found
     .flatMap((each) => each.rows)

@@ -6,7 +6,7 @@ import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { wallTime } from './row-mapping.ts';
 import { DELIVERED } from './tracking-columns.ts';
 
-/** A query for messages of one caller, by sequence number: older than `before`, and not older than `from`. */
+/** A query for messages of one caller by sequence number: older than `before`, and not older than `from`. */
 export interface ListQuery {
   caller: string;
   filter: MessageFilter;
@@ -15,12 +15,12 @@ export interface ListQuery {
   from?: number;
 }
 
-/** Rows of an index visited for one page; the next page goes on from there. */
+/** Rows of an index that are visited for one page; the next page continues there. */
 export const VISITED_MAX = 5_000;
 
 /** Rows of `sends` in the order of one index, which starts with `equal`; `also` is checked on each row. */
 export interface ScanPart {
-  /** Whose index it is; `sends` if absent. */
+  /** The table of the index; `sends` if absent. */
   of?: ScanTable;
   index: string;
   equal: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ export function scanOf(dialect: Dialect, { of, index, equal, within }: ScanPart)
  * read one index in order; none visits recipients of broadcasts that are not published.
  */
 export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
-  // Of what waits nothing is known.
+  // Nothing is known of the delivery of staged recipients.
   const seen = ask.filter.delivery === undefined ? broadcastStatesFor(ask.filter.status) : undefined;
   const toOne = seen === undefined ? [] : stagedTo(ask.filter, seen);
   const indexed = [...visibleMessages(ask.filter), ...toOne].map((part) =>
@@ -84,7 +84,7 @@ const ASKED = {
 const NOT_WAITING = "status <> 'staged'";
 const IN_BROADCAST = 'broadcast_id IS NOT NULL';
 
-/** Everything but staged recipients. */
+/** All messages but staged recipients. */
 export function visibleMessages(filter: MessageFilter): ScanPart[] {
   const { delivery, status, since, broadcastId } = filter;
   const delivered = messagesDelivered(filter);
@@ -122,7 +122,7 @@ function recordedMessages({ to, status, broadcastId, since }: MessageFilter): Sc
       { index: 'sends_claimed', equal, within: [IN_BROADCAST, NOT_WAITING], also },
     ];
   }
-  // Few messages of a caller are in progress; of every other status it may have a hundred thousand, in other broadcasts.
+  // Few messages of a caller are in progress. With any other status it may have a hundred thousand, in other broadcasts.
   const isUnderWay = status === 'queued' || status === 'sending';
   if (broadcastId !== undefined && !isUnderWay) {
     const equal = { broadcast_id: ':broadcastId', status: ':status' };
@@ -138,7 +138,7 @@ const TO_ONE = {
   within: ['recipient IS NOT NULL'],
 } as const;
 
-/** Staged recipients of visible broadcasts, by the number that they go to. */
+/** Staged recipients of visible broadcasts, by phone number. */
 function stagedTo({ to, broadcastId, since }: MessageFilter, seen: string): ScanPart[] {
   if (to === undefined) return [];
   const also = ["status || '' = 'staged'", broadcastIsIn(seen)];
@@ -157,7 +157,7 @@ function stagedRecipients(dialect: Dialect, { broadcastId, since }: MessageFilte
       AND broadcasts.status IN (${seen}) ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
-/** The broadcast statuses in which a staged recipient appears with this status. */
+/** The broadcast statuses in which a staged recipient is shown with this status. */
 function broadcastStatesFor(status: MessageStatus | undefined): string | undefined {
   if (status === undefined) return "'running', 'paused', 'cancelled'";
   if (status === 'queued') return "'running', 'paused'";

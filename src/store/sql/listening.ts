@@ -3,7 +3,7 @@ import type { Dialect, Engine } from './engine.ts';
 import { pollStatements } from './poll-statements.ts';
 import { integer, required } from './row-mapping.ts';
 
-/** Of src/store/intake-store.ts what concerns the listener itself. */
+/** Implements the operations on the listener of src/store/intake-store.ts. */
 export function listeningOperations(
   engine: Engine,
   dialect: Dialect,

@@ -21,13 +21,13 @@ export function readStatements(dialect: Dialect) {
     findByKey: statement(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
       WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
-    // Why a message may not be resent: an earlier resend of it, or its own status.
+    // Finds why a message may not be resent: an earlier resend, or the message itself with its status.
     findResend: statement(`
       SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
       UNION ALL SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND id = :resendOf AND NOT ${RESENDABLE}
       ORDER BY seq DESC LIMIT 1`),
-    // A message of unknown content counts, because it may have been the same. Two subqueries, because one with OR would not
-    // use the index on recipient and sent_at.
+    // A message of unknown content counts, because it may have been the same. Two subqueries, because a single one with OR
+    // would not use the index on recipient and sent_at.
     countLookalikes: statement(`
       SELECT
         (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until

@@ -15,7 +15,7 @@ import { createQueueStore } from './queues.ts';
 import { type Charge, chargeStep, createQuotaStore, refundDeletedStep, refundStep } from './quotas.ts';
 import { completionValues, insertValues, isoTime, required, toSqlJson, toSqlText } from './row-mapping.ts';
 
-/** In SQL that both databases speak; what they do not share is in their Dialect. */
+/** Implements MessageStore in SQL that both databases understand. What they do not share is in their Dialect. */
 export function createMessageStore(
   engine: Engine,
   dialect: Dialect,
@@ -84,9 +84,8 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   }
 
   /**
-   * A failed insert that may be committed must not be found and sent by a later recovery, so it is resolved here or by
-   * `resolveInDoubt`. If another process has adopted the message already, it counts as inserted. If the store fails again, the
-   * original error is thrown, which says that the outcome is open.
+   * Inserts, unless it conflicts. A failed insert may be committed, and no recovery may then send it: it is resolved here, or by
+   * `resolveInDoubt`. If another process has adopted it, it counts as inserted. If this fails too, the original error is thrown.
    */
   async #insert(message: NewMessage): Promise<StoredMessage | undefined> {
     const { quota, channelNamed, fingerprint, ...rest } = message;
@@ -224,7 +223,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return (await this.#write(statement, values)).length > 0;
   }
 
-  /** The ids whose rows have changed, and now have a status that fits what was asked. */
+  /** The ids whose rows have changed and now have a status that matches the request. */
   async #changeAll(
     statement: Statement,
     rows: readonly Readonly<Record<string, Value>>[],
@@ -247,5 +246,5 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
 
 const attemptValues = ({ id, attempt }: AttemptRef): Record<string, Value> => ({ id, attempt });
 
-/** For calls with one message, the most frequent ones, which use the statement without JSON. */
+/** For calls with a single message, the most frequent ones, which use the statement without JSON. */
 const setOf = (id: string, changed: boolean): ReadonlySet<string> => new Set(changed ? [id] : []);

@@ -1,7 +1,7 @@
 /**
- * Joins what is asked while a write is under way, or in the rest after it, into the next one: what comes alone is written at
- * once, and the more comes the larger are the batches. The first of a turn waits for the end of the turn. Each is told how its
- * batch ended.
+ * Joins writes that are requested during another write, or in the pause after it, into the next one, so that batches grow with
+ * the load. A single write starts at once. The first write of a turn waits for the end of the turn. Each request gets the
+ * result of its batch.
  */
 export class NaturalBatch<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<Answer>;
@@ -34,13 +34,13 @@ export class NaturalBatch<Item, Answer> {
       const batch = this.#waiting.splice(0, this.#fitting());
       const written = this.#write(batch.flatMap(({ items }) => items));
       for (const { resolve } of batch) resolve(written);
-      await written.catch(() => undefined); // each of the batch is told
+      await written.catch(() => undefined); // each request of the batch gets the error
       await this.#rest();
     }
     this.#isWriting = false;
   }
 
-  /** One at least, however large it is. */
+  /** At least one item, however large it is. */
   #fitting(): number {
     let items = 0;
     const beyond = this.#waiting.findIndex((each) => {

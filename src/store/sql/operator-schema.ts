@@ -1,9 +1,9 @@
 /**
- * What operators have stopped, and the indexes of their lists. Rows and no JSON, so that SQL alone can stop and release when
- * nothing else works.
+ * What operators have stopped, and the indexes of their lists. Rows instead of JSON, so that plain SQL can stop and release
+ * sending when nothing else works.
  */
 export const operatorTables: readonly string[] = [
-  // The one row that says who said so, and why.
+  // A single row: which operator stopped sending, and why.
   `CREATE TABLE sending_stop (
      id INTEGER PRIMARY KEY CHECK (id = 1),
      reason TEXT NOT NULL,

@@ -7,7 +7,7 @@ const NOT_ACCEPTED = "sends.status <> 'accepted' AND sends.status <> 'staged'";
 
 export interface OperatorStatements {
   readonly findStop: Statement;
-  /** Of stopping, in this order, in one transaction. */
+  /** Steps of a stop, in this order, in one transaction. */
   readonly upsertStop: Statement;
   readonly deleteStopped: Statement;
   readonly insertStopped: Statement;
@@ -21,7 +21,7 @@ export interface OperatorStatements {
   readonly cancelBroadcasts: Statement;
 }
 
-/** The distinct callers of the rows that match a condition, by one index lookup each. */
+/** The distinct callers of the rows that match a condition, with one index lookup each. */
 const distinctCallers = (name: string, table: string, condition: string): string => `
   ${name} (caller) AS (
     SELECT MIN(caller) FROM ${table} WHERE caller > '' AND ${condition}
@@ -30,13 +30,13 @@ const distinctCallers = (name: string, table: string, condition: string): string
     FROM ${name} WHERE ${name}.caller IS NOT NULL
   )`;
 
-/** Ordered like the index, or PostgreSQL would collect all rows before it took the first. */
+/** Ordered like the index, or PostgreSQL would collect all rows before it takes the first. */
 const counted = (status: string): string => `
   (SELECT COUNT(*) FROM (SELECT 1 FROM sends
      WHERE sends.caller = given.caller AND sends.status = '${status}' AND ${NOT_ACCEPTED}
      ORDER BY sends.seq LIMIT :most) AS some_${status})`;
 
-/** A range instead of an equality, with which PostgreSQL may scan all rows from the newest on until one matches. */
+/** A range instead of an equality, for which PostgreSQL might scan all rows from the newest until one matches. */
 const newestOf = (table: string): string => `${table}.caller >= given.caller AND ${table}.caller <= given.caller`;
 
 export function operatorStatements(dialect: Dialect): OperatorStatements {
@@ -45,7 +45,7 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
     findStop: statement(`
       SELECT reason, changed_by, changed_at, scope, name
       FROM sending_stop LEFT JOIN sending_stopped ON TRUE`),
-    // First, so that two concurrent stops wait for each other.
+    // First, so that two concurrent stops are serialized.
     upsertStop: statement(`
       INSERT INTO sending_stop (id, reason, changed_by, changed_at) VALUES (1, :reason, :changedBy, :wall)
       ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, changed_by = excluded.changed_by,

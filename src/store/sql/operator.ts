@@ -8,7 +8,7 @@ import { type FoundMessages, pageOf, readMessages } from './list-page.ts';
 import { listBroadcastsStep, type OperatorStatements, operatorStatements } from './operator-statements.ts';
 import { integer, isoTime, optional, required, toSqlText } from './row-mapping.ts';
 
-/** Counting a million rows takes long, and nobody needs the exact number. */
+/** Counts no further than this, because counting a million rows takes long and the exact number is not needed. */
 const COUNTED_MAX = 1_000;
 const CANCELLED = 'an operator cancelled it';
 
@@ -74,7 +74,7 @@ function sendingStops(engine: Engine, sql: OperatorStatements, now: () => number
 function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements): OperatorLists {
   const cursors = new Cursors(engine.secret);
 
-  /** The callers whose messages may match: of a broadcast, only its own. */
+  /** The callers whose messages may match: for a broadcast, only its own. */
   const relevant = async (callers: readonly string[], broadcastId: string | undefined): Promise<readonly string[]> => {
     if (broadcastId === undefined) return callers;
     const [row] = await engine.read({ statement: sql.findCaller, values: { id: broadcastId } });
@@ -121,7 +121,7 @@ const stopRows = ({ all, callers, connections }: Stopped) => [
   ...connections.map((name) => ({ scope: 'connection', name })),
 ];
 
-/** Each row holds the stop, and one thing that is stopped, or none. */
+/** Each row contains the stop, and one thing that is stopped, or none. */
 function toStop(rows: readonly Row[]): SendingStop | undefined {
   const [word] = rows;
   if (word === undefined) return undefined;

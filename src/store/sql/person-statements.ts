@@ -18,7 +18,7 @@ export function personStatements({ now, skipLocked }: Dialect): PersonStatements
       SELECT state, COUNT(*) AS n FROM (SELECT ${state} AS state FROM sends WHERE ${OF_PERSON}) AS states
       GROUP BY state ORDER BY state`),
 
-    // Not recipients of a broadcast that is recording: it counts them when it is published.
+    // Without recipients of a broadcast that is recording, because it counts them when it is published.
     cancel: statement(`
       WITH waiting AS MATERIALIZED
         (SELECT seq AS waiting_seq FROM sends WHERE ${OF_PERSON} AND (sends.status = 'queued'

@@ -1,8 +1,8 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 
-/** How long whoever was handed a poll has for it. */
+/** How long a process may take for a poll before it is returned to another one. */
 const POLL_LEASE_MS = 5 * 60_000;
-/** What is looked at of what ended lately. */
+/** The most recently ended messages that are looked at. */
 const VISITED_MAX = 5_000;
 const OPEN_MAX = 100;
 const CONNECTIONS_MAX = 100;
@@ -94,7 +94,7 @@ function schedule({ now, skipLockedAny, inputRows }: Dialect) {
     erase: statement(`
       DELETE FROM tracking WHERE recipient IN (SELECT given.recipient FROM ${inputRows({ recipient: 'TEXT' })})
       RETURNING recipient`),
-    // Nobody polled for a day: what they would look for is over.
+    // Polls that were due a day ago: their messages are too old by now.
     expirePolls: statement(`
       WITH old AS MATERIALIZED
         (SELECT connection_id, recipient FROM tracking WHERE next_at < ${now} - ${DAY_MS}
@@ -120,7 +120,7 @@ function costs({ inputRows }: Dialect) {
     counted: statement(
       `SELECT connection_id, n FROM upstream_calls WHERE month = :month ORDER BY n DESC, connection_id LIMIT ${CONNECTIONS_MAX}`,
     ),
-    // Nobody asks for a month that is over; a year of them is kept for who looks at the table.
+    // Calls of past months are not used; a year of them is kept for operators who look at the table.
     expireCalls: statement('DELETE FROM upstream_calls WHERE month < :month - 100 RETURNING month'),
   };
 }
@@ -137,7 +137,7 @@ function watching({ now, inputRows }: Dialect) {
       FROM ${given} WHERE TRUE ORDER BY given.connection
       ON CONFLICT (connection_id) DO UPDATE SET listened_at = excluded.listened_at,
         listened_wall = excluded.listened_wall, event_at = COALESCE(excluded.event_at, watch.event_at)`),
-    // Its token was taken out long ago.
+    // The token of the connection was removed long ago.
     expireWatch: statement(
       `DELETE FROM intake_watch WHERE listened_at < ${now} - ${30 * DAY_MS} RETURNING connection_id`,
     ),

@@ -3,7 +3,7 @@ import type { Dialect, Engine } from './engine.ts';
 import { type PollStatements, pollStatements } from './poll-statements.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** The operations of src/store/poll-store.ts, in SQL that both databases speak. */
+/** Implements src/store/poll-store.ts, in SQL that both databases understand. */
 export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): PollStore {
   const sql = pollStatements(dialect);
   return { ...candidates(engine, sql), ...scheduling(engine, sql), ...counting(engine, sql, now) };
@@ -45,7 +45,7 @@ function candidates(
 function scheduling(engine: Engine, sql: PollStatements): Pick<PollStore, 'schedulePolls' | 'duePolls' | 'pollDone'> {
   return {
     async schedulePolls(polls) {
-      // Each row once in a statement; the last word counts.
+      // A statement may contain each row only once; the last entry counts.
       const rows = new Map(
         polls.map(({ connectionId, recipient, inMs }) => [
           JSON.stringify([connectionId, recipient]),
@@ -58,7 +58,7 @@ function scheduling(engine: Engine, sql: PollStatements): Pick<PollStore, 'sched
 
     async duePolls(except, limit) {
       const values = { rows: JSON.stringify(except.map((connection) => ({ connection }))) };
-      // Mostly nothing is due, and a read finds that out at less cost than a write.
+      // Reads first, because usually nothing is due, and a read costs less than a write.
       if ((await engine.read({ statement: sql.hasDue, values })).length === 0) return [];
       const [due = []] = await engine.write([{ statement: sql.due, values: { ...values, limit } }]);
       return due.map((row) => ({

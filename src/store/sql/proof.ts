@@ -1,6 +1,6 @@
 const IS_PROVED = "sends.status = 'sending' AND sends.proof_json IS NOT NULL";
 
-/** What is written of an attempt that ends: what is told, unless it was proved meanwhile that the message was sent. */
+/** Values for the columns that the end of an attempt writes, as SQL. */
 export interface AttemptEnd {
   status: string;
   code: string;
@@ -12,7 +12,10 @@ export interface AttemptEnd {
   lostCall: string;
 }
 
-/** `except`: holds where what is told agrees with a proof. */
+/**
+ * SQL that writes the end of an attempt: the given values, or `accepted` if a webhook has proved meanwhile that the message was
+ * sent. `except`: condition under which the given values are written all the same, because they agree with the proof.
+ */
 export function endUnlessProved(told: AttemptEnd, now: string, except = 'FALSE'): string {
   const unless = (column: string, proved: string, otherwise: string): string =>
     `${column} = CASE WHEN ${IS_PROVED} AND NOT (${except}) THEN ${proved} ELSE ${otherwise} END`;

@@ -7,8 +7,8 @@ const MINUTE_MS = 60_000;
 const QUEUE = 'caller, connection_id, owner';
 
 /**
- * The first row after a place in the order of these columns. One subquery per column, because SQLite uses only the first
- * column of a row comparison and would scan everything that is queued of a caller.
+ * SQL for the first row after a position in the order of these columns. One subquery per column, because SQLite uses only the
+ * first column of a row comparison and would scan everything that a caller has queued.
  */
 export function firstAfter(rows: string, columns: readonly string[], place: (column: string) => string): string {
   const steps = columns.map((column, at) => {
@@ -23,7 +23,7 @@ export function firstAfter(rows: string, columns: readonly string[], place: (col
 const queueAfter = (place: (column: string) => string): string =>
   firstAfter("sends AS later WHERE later.status = 'queued'", ['caller', 'connection_id', 'owner'], place);
 
-/** Finds the first row of each queue by one index lookup per queue, however much is queued in it. */
+/** Finds the first row of each queue with one index lookup per queue, however many messages are queued in it. */
 const queues = (first: string, ownerIsDead: string): string => `
   WITH RECURSIVE firsts (first_seq) AS (
     SELECT (${first})
@@ -41,7 +41,7 @@ export function queueStatements(dialect: Dialect) {
       queues(`SELECT seq FROM sends WHERE status = 'queued' ORDER BY ${QUEUE}, seq LIMIT 1`, ownerIsDead),
     ),
     listQueuesAfter: statement(queues(`SELECT ${queueAfter((column) => `:${column}`)}`, ownerIsDead)),
-    // The dead owner is named, so that the index leads to its oldest rows, past those of all other owners.
+    // Names the dead owner, so that the index leads to its oldest rows without visiting those of other owners.
     adoptOrphans: statement(`
       WITH orphans AS MATERIALIZED
         (SELECT seq AS orphan FROM sends

@@ -14,7 +14,7 @@ export function createQueueStore(
 ): QueueStore {
   const sql = { ...queueStatements(dialect), ...recoveryStatements(dialect) };
 
-  /** Runs the statements after the dialect's fence, so that each recovery and adoption waits for the one before. */
+  /** Runs the statements after the dialect's fence, so that concurrent recoveries and adoptions are serialized. */
   const writeFenced = async (steps: readonly Step[]): Promise<Row[][]> => {
     const fence = sql.fence.map((statement: Statement) => ({ statement, values: {} }));
     return (await engine.write([...fence, ...steps])).slice(fence.length);

@@ -18,7 +18,7 @@ const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 const unlimited = Number.MAX_SAFE_INTEGER;
 
-/** Clocks of replicas differ a little: a replica that is behind continues with the later window. */
+/** The clocks of replicas differ a little, so a replica that is behind continues with the later window. */
 const window = (name: 'hour' | 'day') =>
   `CASE WHEN quota.${name} = excluded.${name} + 1 THEN quota.${name} ELSE excluded.${name} END`;
 const counted = (name: 'hour' | 'day') =>
@@ -36,7 +36,7 @@ const sql = {
     WHERE ${counted('hour')} + excluded.in_hour <= CAST(:perHour AS BIGINT)
       AND ${counted('day')} + excluded.in_day <= CAST(:perDay AS BIGINT)
     RETURNING in_hour`),
-  // Undoes a charge without a record: the key was used, a tombstone has its id, or the broadcast is not recording any more.
+  // Undoes a charge without a record: the key was used, a tombstone has the id, or the broadcast is not recording any more.
   refundSend: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
@@ -45,7 +45,7 @@ const sql = {
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
       AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status = 'running')`),
-  // An invalid stream is usually deleted in the hour in which it was inserted.
+  // The record of an invalid stream is usually deleted in the hour in which it was inserted.
   refundForgotten: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - 1, in_day = in_day - 1
     WHERE in_hour > 0 AND EXISTS (SELECT 1 FROM sends
@@ -104,7 +104,7 @@ export function createQuotaStore(engine: Engine, now: () => number = () => Date.
 function leftOf(row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: number): QuotaLeft {
   const hour = leftIn(row, 'hour', { limit: perHour ?? unlimited, lengthMs: HOUR_MS, wall });
   const day = leftIn(row, 'day', { limit: perDay ?? unlimited, lengthMs: DAY_MS, wall });
-  // If the day has no more left than the hour, the next hour does not help.
+  // If the day has no more messages left than the hour, the next hour does not help.
   return day.left <= hour.left ? day : hour;
 }
 

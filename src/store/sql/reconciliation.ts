@@ -5,10 +5,10 @@ import { COLUMNS } from './message-columns.ts';
 import { bySequence, integer, isoTime, toMessage, toSqlText } from './row-mapping.ts';
 
 const MINUTE_MS = 60_000;
-/** From the end of a message to its first lookup, with a margin for the recipients of one call, 1 ms each. */
+/** Time from the end of a message to its first lookup, with a margin for the recipients of one call, 1 ms each. */
 const SOON_MS = MINUTE_MS + 2_000;
 const AGAIN_MS = MINUTE_MS / 2;
-/** From the end of a message on. */
+/** Lookups end this long after the end of a message. */
 const PATIENCE_MS = 120 * MINUTE_MS;
 const CALLS_MAX = 100;
 const RECIPIENTS_MAX = 20_000;
@@ -16,9 +16,9 @@ const RECIPIENTS_MAX = 20_000;
 const ASKED_AT_ONCE = 500;
 
 interface DueLookups {
-  /** Has a row if a message is due. */
+  /** Returns a row if a message is due. */
   readonly hasDue: Statement;
-  /** Hands out the due ones, up to `limit`. */
+  /** Returns up to `limit` messages that are due, and schedules their next lookup. */
   readonly takeDue: Statement;
 }
 
@@ -57,7 +57,7 @@ export function createReconcileStore(engine: Engine, dialect: Dialect): Reconcil
 
     async requestReconciliation(broadcastId) {
       const [left] = await engine.read({ statement: sql.left, values: { id: broadcastId } });
-      // A round in progress stays the same; what is left of it becomes due now.
+      // A round in progress continues; what is left of it becomes due now.
       if (left !== undefined && integer(left, 'n') === 0) await write(sql.ask, { id: broadcastId });
       const [clock] = await engine.read({ statement: sql.clock, values: { id: broadcastId } });
       if (!clock) return;
@@ -92,7 +92,7 @@ const toLostCall = (row: Row): LookupProgress['lostCalls'][number] => ({
 
 export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
   const these = `id IN (SELECT given.id FROM ${inputRows({ id: 'TEXT' })}) AND status = 'unknown'`;
-  // 1, 5, 15 and 60 minutes after the end. The statement that hands out a lookup schedules the next one.
+  // 1, 5, 15 and 60 minutes after the end. The statement that returns a due lookup schedules the next one.
   const look = (which: string): DueLookups => ({
     hasDue: statement(`
       SELECT 1 AS one FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which} LIMIT 1`),
@@ -106,7 +106,7 @@ export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
   });
   const isOld = `(looked_at IS NULL OR looked_at <
     (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
-  // Repeats the condition of the index, or SQLite would not use it.
+  // Repeats the condition of the partial index, or SQLite would not use it.
   const unknownOf = `broadcast_id = :id AND status = 'unknown' AND broadcast_id IS NOT NULL AND ${FAILED}`;
   return {
     lookFirst: look('next_look_at IS NOT NULL AND look_place = 0'),

@@ -27,7 +27,7 @@ export function retentionStatements(dialect: Dialect) {
          ORDER BY ended_at LIMIT :limit ${skipLockedBroadcasts})
       UPDATE broadcasts SET idem_route = NULL, idem_key = NULL, content_mac = NULL, fingerprint = NULL
       WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
-    // A recipient may outlive its broadcast: an unknown one that was found to be accepted starts its retention anew.
+    // A recipient may outlive its broadcast: if it was unknown and is found to be accepted, its retention starts anew.
     deleteExpiredBroadcasts: statement(`
       WITH old AS MATERIALIZED
         (SELECT seq AS old_seq FROM broadcasts

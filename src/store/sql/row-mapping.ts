@@ -40,7 +40,7 @@ export function isKind(value: unknown): value is MessageKind {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }
 
-/** PostgreSQL's text accepts neither NUL nor a lone surrogate; a detail from upstream with one must not prevent a completion. */
+/** PostgreSQL's text accepts neither NUL nor a lone surrogate. A detail from upstream that contains one must not make a completion fail. */
 export function toSqlText(value: string | undefined): string | null {
   if (value === undefined) return null;
   return value.isWellFormed() && !value.includes('\0') ? value : value.toWellFormed().replaceAll('\0', '\uFFFD');

@@ -1,6 +1,7 @@
 /**
- * The tables that both databases have alike. JSON is stored as text: it is not queried, and PostgreSQL's jsonb refuses `\u0000`.
- * `created_at`, `updated_at` and `sent_at` are wall clock, for people; `ended_at` and `next_look_at` go by Dialect.now.
+ * The tables that are the same in both databases. JSON is stored as text: it is not queried, and PostgreSQL's jsonb refuses
+ * `\u0000`. `created_at`, `updated_at` and `sent_at` are wall clock, for people to read; `ended_at` and `next_look_at` are in
+ * the ageing clock, Dialect.now.
  */
 export const sendsTable = (sequence: string): string => `
 CREATE TABLE sends (
@@ -34,8 +35,8 @@ CREATE TABLE sends (
 )`;
 
 /**
- * Queued messages are found by caller, connection and owner, `sending` ones by owner, so that a queue of a million costs no more
- * than one of ten. A queue may be held for days, and nothing scans it meanwhile.
+ * Queued messages are found by caller, connection and owner, `sending` ones by owner, so that a queue of a million costs no
+ * more than one of ten. A queue may be held for days without ever being scanned.
  */
 export const queueSchema: readonly string[] = [
   "CREATE INDEX sends_queued ON sends (caller, connection_id, owner, seq) WHERE status = 'queued'",
@@ -46,37 +47,34 @@ export const queueSchema: readonly string[] = [
   'ALTER TABLE broadcasts ADD COLUMN pause_reason TEXT',
   `CREATE INDEX broadcasts_lane ON broadcasts (caller, connection_id, seq)
      WHERE status = 'running' AND ended_at IS NULL`,
-  // What was found once and must not change unnoticed, such as which connection is the only one.
+  // Values that were found once and must not change unnoticed, such as which connection is the only active one.
   'CREATE TABLE pins (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
 ];
 
-/** What a customer sees a file called. */
+/** The file name that a customer sees. */
 export const fileNameColumn: readonly string[] = ['ALTER TABLE sends ADD COLUMN file_name TEXT'];
 
-/** What was recorded since a time, without looking at all that is older; recipients carry the time of their broadcast. */
+/** Index of messages by time, so that `since` does not visit older ones. Recipients have the time of their broadcast. */
 export const timeIndexes: readonly string[] = [
   'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',
   'CREATE INDEX broadcasts_created ON broadcasts (caller, created_at, seq)',
 ];
 
-/**
- * Unknown sends that shared a lost call. One of them (`look_place` 0) is looked for before all others, so it is found by an
- * index of its own.
- */
+/** Unknown messages that shared a lost call. One of them (`look_place` 0) is looked up before all others, so it has an index of its own. */
 export const lookSchema: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN lost_call TEXT',
   'ALTER TABLE sends ADD COLUMN look_place INTEGER NOT NULL DEFAULT 0',
   'ALTER TABLE sends ADD COLUMN looked_at BIGINT',
   'ALTER TABLE broadcasts ADD COLUMN looks_asked_at BIGINT',
-  // What was looked for before that was written down.
+  // Rows that were looked up before this column existed.
   "UPDATE sends SET looked_at = ended_at WHERE status = 'unknown' AND looks > 0",
   'CREATE INDEX sends_look_first ON sends (next_look_at) WHERE next_look_at IS NOT NULL AND look_place = 0',
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
 
 /**
- * `channel` is what a send goes through. `channel_attempt` is absent where any process may begin it; else it is the number of
- * the last attempt that was begun in the knowledge of the channel, 0 before the first.
+ * `channel` is the company number of a message. `channel_attempt` is NULL if any process may claim the message; otherwise it is
+ * the number of the last attempt that was claimed by a version that knows channels, 0 before the first.
  */
 export const channelColumns: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN channel TEXT',
@@ -91,7 +89,8 @@ export const sendsIndexes: readonly string[] = [
   'CREATE INDEX sends_caller ON sends (caller, seq)',
   'CREATE INDEX sends_recipient ON sends (caller, recipient, seq) WHERE recipient IS NOT NULL',
   'CREATE INDEX sends_broadcast ON sends (broadcast_id, seq) WHERE broadcast_id IS NOT NULL',
-  // Nearly every send is accepted: an index of those finds nothing faster, and would be written on every settle.
+  // Nearly every message is accepted, so an index of accepted ones finds nothing faster, and would be written on every
+  // completion.
   "CREATE INDEX sends_status ON sends (caller, status, seq) WHERE status <> 'accepted'",
   "CREATE INDEX sends_open ON sends (status, seq) WHERE status IN ('queued', 'sending')",
   'CREATE INDEX sends_look ON sends (next_look_at) WHERE next_look_at IS NOT NULL',

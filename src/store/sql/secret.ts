@@ -2,12 +2,12 @@ import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:cry
 import { StoreError } from '../errors.ts';
 import { statement } from './engine.ts';
 
-/** A random key made once per store; its processes derive their keys from it. */
+/** A random key that is made once per store. All processes derive their keys from it. */
 export const secretsTable = 'CREATE TABLE store_secrets (name TEXT PRIMARY KEY, secret TEXT NOT NULL)';
 
 const BYTES = 32;
 
-/** Processes that start at once on an empty store all get the secret of the first. */
+/** Processes that start at the same time on an empty store all get the secret of the first. */
 export const keepSecret = statement(`
   INSERT INTO store_secrets (name, secret) VALUES ('store', :secret)
   ON CONFLICT (name) DO UPDATE SET secret = store_secrets.secret RETURNING secret`);

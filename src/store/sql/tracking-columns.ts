@@ -1,4 +1,4 @@
-/** Beside the columns of `sends`, whose names some of them have. */
+/** The columns of `deliveries`, renamed, because some have the names of columns of `sends`. */
 export const DELIVERED = [
   ...['rank', 'sent_at', 'failed_at', 'delivered_at', 'read_at', 'replied_at'],
   ...['failure_code', 'failure_detail', 'wati_id', 'source', 'updated_at'],
@@ -6,5 +6,5 @@ export const DELIVERED = [
   .map((column) => `deliveries.${column} AS delivery_${column}`)
   .join(', ');
 
-/** Behind `FROM sends`. */
+/** The join that follows `FROM sends`. */
 export const WITH_DELIVERY = 'LEFT JOIN deliveries ON deliveries.send_seq = sends.seq';

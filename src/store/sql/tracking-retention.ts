@@ -8,7 +8,7 @@ import { dayOf, monthOf } from './polls.ts';
 /** WATI stops repeating a webhook after a day. */
 const DEDUPE_MS = 3 * 24 * 60 * 60_000;
 
-/** What is kept beside the messages: what is known of deliveries goes with those. */
+/** Deletes old rows of webhooks, conversations and polls. What is known of a delivery is deleted with its message. */
 export function expireTrackingSteps(
   dialect: Dialect,
   { intakeDedupeMs: dedupeMs = DEDUPE_MS, recordRetentionMs }: StoreOptions,

@@ -36,7 +36,7 @@ export function toTrackedSend(row: Row): TrackedSend {
   };
 }
 
-/** A recipient that waits to be claimed again is queued, as its caller sees it. */
+/** A recipient of a broadcast that waits to be claimed again is `queued` to its caller. */
 export function statusOf(row: Row): MessageStatus {
   const status = row.status === 'staged' ? 'queued' : row.status;
   if (!isStatus(status)) throw new StoreError(`the store holds a send that is ${row.status}`);

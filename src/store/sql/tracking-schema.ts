@@ -5,7 +5,10 @@
 
 export const WAITING = "state IN ('new', 'waiting')";
 
-/** Webhooks of WATI, each in here before it is acknowledged. A body goes when it is applied, the key stays to know it again. */
+/**
+ * Webhooks of WATI, each recorded before it is acknowledged. The body is deleted once it is applied; the key stays, to
+ * recognize repeats.
+ */
 export const intakeTables = (sequence: string): readonly string[] => [
   `CREATE TABLE intake (
      seq ${sequence},
@@ -24,7 +27,10 @@ export const intakeTables = (sequence: string): readonly string[] => [
   'CREATE INDEX intake_recorded ON intake (recorded_at)',
 ];
 
-/** People, and whom to ask WATI about. Two rows may be of one person whose number came later: they are joined when they are read. */
+/**
+ * Persons, by each id that WATI may use. Two rows may be the same person whose number became known later; they are joined when
+ * they are read.
+ */
 export const conversationTables: readonly string[] = [
   `CREATE TABLE conversations (
      connection_id TEXT NOT NULL,
@@ -68,8 +74,8 @@ export const conversationTables: readonly string[] = [
 ];
 
 /**
- * Reads of a day, by connection: `day` is 20261130 for 30 November 2026. Of the clocks of the watch, `listened_wall` is wall clock, the
- * others are the ageing clock.
+ * Reads per day, by connection: `day` is 20261130 for 30 November 2026. `listened_wall` of `intake_watch` is wall clock, its
+ * other times are the ageing clock.
  */
 export const watchTables: readonly string[] = [
   `CREATE TABLE poll_calls (
@@ -78,7 +84,7 @@ export const watchTables: readonly string[] = [
      n BIGINT NOT NULL,
      PRIMARY KEY (connection_id, day)
    )`,
-  // Since when, and when last, webhooks of a connection were listened for, and when the last one came.
+  // When webhooks of a connection were first and last listened for, and when the last one came.
   `CREATE TABLE intake_watch (
      connection_id TEXT NOT NULL PRIMARY KEY,
      since BIGINT NOT NULL,
@@ -89,8 +95,8 @@ export const watchTables: readonly string[] = [
 ];
 
 /**
- * One row a message of which anything is known; it goes with the message. `caller` and `broadcast_id` are those of the message, for
- * the lists that ask for a state.
+ * One row per message of which anything is known; deleted with the message. `caller` and `broadcast_id` are copies from the
+ * message, for lists by state.
  */
 export const deliveriesTables = (sequence: 'INTEGER' | 'BIGINT'): readonly string[] => [
   `CREATE TABLE deliveries (
@@ -115,7 +121,7 @@ export const deliveriesTables = (sequence: 'INTEGER' | 'BIGINT'): readonly strin
   'CREATE INDEX deliveries_wati ON deliveries (wati_id) WHERE wati_id IS NOT NULL',
 ];
 
-/** How many recipients stand in each state, kept as they move, as `broadcast_tallies` is. */
+/** The number of recipients in each state, updated as they change, like `broadcast_tallies`. */
 export const deliveryTallies = `CREATE TABLE delivery_tallies (
    broadcast_id TEXT NOT NULL REFERENCES broadcasts (id) ON DELETE CASCADE,
    status TEXT NOT NULL,
@@ -126,7 +132,7 @@ export const deliveryTallies = `CREATE TABLE delivery_tallies (
 const status = (row: string): string =>
   `CASE ${row}.rank WHEN 1 THEN 'sent' WHEN 2 THEN 'failed' WHEN 3 THEN 'delivered' WHEN 4 THEN 'read' END`;
 
-/** A row begins at rank 0, so that only updates count. */
+/** A row is inserted at rank 0, so that only updates are counted. */
 export const sqliteTallyTriggers: readonly string[] = [
   `CREATE TRIGGER deliveries_moved AFTER UPDATE OF rank ON deliveries
    WHEN new.broadcast_id IS NOT NULL AND old.rank <> new.rank BEGIN
@@ -141,7 +147,7 @@ export const sqliteTallyTriggers: readonly string[] = [
    END`,
 ];
 
-/** Once per statement and in order, so that no two statements wait for each other. */
+/** Once per statement and in a fixed order, so that two statements never wait for each other. */
 export const postgresTallyTriggers: readonly string[] = [
   `CREATE FUNCTION tally_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
      IF NOT EXISTS (SELECT 1 FROM reached_rows WHERE broadcast_id IS NOT NULL) THEN RETURN NULL; END IF;
@@ -168,13 +174,13 @@ export const postgresTallyTriggers: readonly string[] = [
 /** The outcome of a message that was proved to be sent before its attempt had ended. */
 export const proofColumn = 'ALTER TABLE sends ADD COLUMN proof_json TEXT';
 
-/** By which webhooks name messages. An own id that is the message's id is found by that. */
+/** Indexes of the ids by which webhooks name messages. An own id equals the message's id and needs none. */
 export const namedIndexes: readonly string[] = [
   'CREATE INDEX sends_whatsapp_id ON sends (whatsapp_message_id) WHERE whatsapp_message_id IS NOT NULL',
   'CREATE INDEX sends_local_id ON sends (local_message_id) WHERE local_message_id <> id',
 ];
 
-/** A replica of the version before knows of no proof: what it ends otherwise is accepted all the same. */
+/** Replicas of the previous version do not know proofs: this trigger turns other ends that they write into `accepted`. */
 export const keepProof: readonly string[] = [
   `CREATE FUNCTION keep_proof() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
      NEW.status := 'accepted';
@@ -194,7 +200,7 @@ export const keepProof: readonly string[] = [
      EXECUTE FUNCTION keep_proof()`,
 ];
 
-/** Words of customers stay in dead versions of their row until it is vacuumed. */
+/** Deleted texts of customers stay in old versions of their rows until the table is vacuumed. */
 export const vacuumIntakeEarly = `ALTER TABLE intake SET (
    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
    toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200

@@ -3,7 +3,7 @@ import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 const CANDIDATES_MAX = 10;
 
-/** What a webhook is compared with. Nothing that never was sent: no recipient that waits, and no cancelled message. */
+/** Messages that an event may be about. Without those that were never sent: staged recipients, and cancelled messages. */
 const TRACKED = `sends.seq, sends.id, sends.caller, sends.status, sends.kind, sends.recipient, sends.template, sends.broadcast_id,
   sends.whatsapp_message_id, sends.sent_at, ${DELIVERED}`;
 const WAS_BEGUN = 'sends.sent_at IS NOT NULL';
@@ -25,10 +25,10 @@ const FACTS = {
   source: 'TEXT',
 } as const;
 
-/** Rows that a proof turns into `accepted`; queued and cancelled ones only if an attempt had begun. */
+/** Rows that a proof turns into `accepted`. Queued and cancelled ones only if an attempt had begun. */
 const RESOLVES = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
   OR (sends.status IN ('queued', 'staged', 'cancelled') AND ${WAS_BEGUN}))))`;
-/** Its attempt goes on, and its end will see the proof. */
+/** The attempt is in progress; its end takes the proof into account. */
 const IS_BEING_PROVED = "(sends.status = 'sending' AND given.by_id = 1)";
 const KEEPS = `(${IS_BEING_PROVED} AND sends.proof_json IS NULL)`;
 const TRACKABLE = `(sends.status = 'accepted' OR ${IS_BEING_PROVED})`;
@@ -36,7 +36,7 @@ const TRACKABLE = `(sends.status = 'accepted' OR ${IS_BEING_PROVED})`;
 const if_ = (condition: string, then: string, otherwise: string): string =>
   `CASE WHEN ${condition} THEN ${then} ELSE ${otherwise} END`;
 
-/** The earlier of what is kept and what is given, where there is any. */
+/** The earlier of the stored and the given time, if there is any. */
 const isEarlier = (kept: string, given: string): string =>
   `(given.${given} IS NOT NULL AND (deliveries.${kept} IS NULL OR given.${given} < deliveries.${kept}))`;
 const earliest = (kept: string, given: string): string =>
@@ -51,7 +51,10 @@ const TIMES = [
 ] as const;
 
 const IS_HIGHER = 'given.rank > deliveries.rank';
-/** A failure is told while nothing better is known; of several the earliest, and of those of one moment the lesser code. */
+/**
+ * A failure is reported while nothing better is known. Of several the earliest counts, and of two at the same moment the one
+ * with the lesser code.
+ */
 const FAILS = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
   OR given.failed < deliveries.failed_at
   OR (given.failed = deliveries.failed_at AND given.code < deliveries.failure_code)))`;
@@ -60,7 +63,7 @@ const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
 const failure = (kept: string, given: string): string =>
   `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
 
-/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Where nothing is new, nothing is written. */
+/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is new. */
 const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
   ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
   ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
@@ -90,7 +93,7 @@ export function trackingStatements(dialect: Dialect): TrackingStatements {
 
 function lookups({ inputRows, lateralJoin }: Dialect) {
   const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
-  // For each given row by itself, or a planner that takes a column for empty walks over a whole index.
+  // A subquery per given row: if the planner expects a column to be empty, it would otherwise scan the whole index.
   const found = (foundBy: string, condition: string): string => `
     SELECT given.place, '${foundBy}' AS found_by, ${TRACKED}
     FROM ${ids} ${lateralJoin(`${condition} LIMIT ${CANDIDATES_MAX}`)} ${WITH_DELIVERY}

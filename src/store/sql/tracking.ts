@@ -20,7 +20,7 @@ import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mappi
 import { statusOf, toTrackedSend } from './tracking-row.ts';
 import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
 
-/** The operations of src/store/tracking-store.ts, in SQL that both databases speak. */
+/** Implements src/store/tracking-store.ts, in SQL that both databases understand. */
 export function createTrackingStore(
   engine: Engine,
   dialect: Dialect,
@@ -139,7 +139,7 @@ const isCounted = (status: string, counts: DeliveryCounts): status is keyof Deli
 
 const SUREST: readonly FoundBy[] = ['local-id', 'whatsapp-id', 'wati-id'];
 
-/** By the id that says most; of several messages with one id the first. */
+/** Looks by our id first, then by the others; if several messages have the same id, the first one counts. */
 function surest(rows: readonly Row[]): TrackedSend | undefined {
   for (const foundBy of SUREST) {
     const [first] = rows.filter((row) => row.found_by === foundBy).toSorted(bySequence);
@@ -167,7 +167,7 @@ function factsValues({ seq, facts, proof, outcome }: TrackedFacts): Record<strin
   };
 }
 
-/** What stood before the batch, what it proved, and what stands since, where something of it changed. */
+/** The message before the batch, what the batch proved, and the message after it, if anything changed. */
 interface Written {
   before: readonly Row[];
   proved: readonly Row[];

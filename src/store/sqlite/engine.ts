@@ -22,7 +22,7 @@ import { PersistedClock } from './persisted-clock.ts';
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
-  // The owner counts the openings of the file: all earlier ones are dead.
+  // The owner counts how often the file was opened. All earlier owners are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
     const { table, which } = OWNED[of];
@@ -57,10 +57,10 @@ export const sqliteDialect: Dialect = {
   check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
 };
 
-/** The most that a crash takes from the persisted clock. */
+/** How much of the persisted clock a crash may lose. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
 
-/** Rewritten within a fifth of a second (11 ms a megabyte). */
+/** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
 const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
@@ -109,7 +109,7 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** Like any read: the statement bounds how many rows it visits. */
+  /** The same as other reads: the statement bounds how many rows it visits. */
   list(step: Step): Promise<Row[]> {
     return this.read(step);
   }
@@ -127,8 +127,8 @@ export class SqliteEngine implements Engine {
   }
 
   /**
-   * Deleted rows are overwritten at once, but pages that were split or joined may keep copies of rows in their gaps; a rewritten
-   * file has none. Rewriting blocks the process, so a large file is rewritten only if nothing else uses it.
+   * Deleted rows are overwritten at once, but pages that were split or joined may contain copies of rows in their gaps; a
+   * rewritten file has none. Rewriting blocks the process, so a large file is rewritten only if nothing else uses it.
    */
   async scrub(isAlone: boolean): Promise<void> {
     this.#mustBeOpen();
@@ -147,7 +147,7 @@ export class SqliteEngine implements Engine {
     this.#mustBeOpen();
   }
 
-  /** In memory: there is one process, and the permits of an earlier one are used up. */
+  /** In memory: there is one process, and the slots of an earlier one are used up. */
   async reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
     this.#mustBeOpen();
     const nowMs = this.#steady();

@@ -39,10 +39,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     sendsTable('INTEGER PRIMARY KEY AUTOINCREMENT'),
     ...sendsIndexes,
-    // The one row: `owner` counts the openings of the file, `clock` is the ageing clock, `checks` is what check() writes.
+    // A single row: `owner` counts how often the file was opened, `clock` is the ageing clock, `checks` is what check() writes.
     'CREATE TABLE send_store (owner INTEGER NOT NULL, clock INTEGER NOT NULL, checks INTEGER NOT NULL)',
     'INSERT INTO send_store VALUES (0, 0, 0)',
-    // Counting a million rows would hold up the event loop: the tally is kept as rows change.
+    // Counting a million rows would block the event loop, so the tally is updated as rows change.
     'CREATE TABLE send_tallies (status TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID',
     `CREATE TRIGGER sends_inserted AFTER INSERT ON sends BEGIN
        INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
@@ -110,10 +110,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
 ];
 
-/** How long a start waits for a predecessor that is just closing the file. */
+/** How long a start waits for a predecessor that is about to close the file. */
 const BUSY_TIMEOUT_MS = 1_000;
 
-/** SQLite's name for it. */
+/** SQLite's name for a store in memory. */
 const inMemory = ':memory:';
 
 export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {
@@ -121,8 +121,8 @@ export function openDatabase(path: string, migrations: readonly (readonly string
   try {
     if (path !== inMemory) makeFile(path);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
-    // What is deleted is overwritten: message texts are not to be found in free pages.
-    // EXCLUSIVE before WAL: no other process gets in, and the kernel lets go of the lock when this one is killed.
+    // secure_delete overwrites deleted content, so that message texts do not stay in free pages. EXCLUSIVE comes before WAL: no
+    // other process can open the file, and the kernel releases the lock when this process is killed.
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
@@ -131,7 +131,7 @@ export function openDatabase(path: string, migrations: readonly (readonly string
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
-    // Foreign migrations are those of an older version, under test.
+    // Tests pass the migrations of an older version.
     if (path === inMemory && migrations === MIGRATIONS) db.deserialize(emptyStore());
     else migrate(db, migrations);
     return db;
@@ -145,8 +145,9 @@ export function openDatabase(path: string, migrations: readonly (readonly string
 }
 
 /**
- * The records name people: for the owner's eyes alone. `wx` never opens a file that exists, because closing any descriptor
- * of it would drop the locks that this process holds on it (fcntl). SQLite gives the log the mode of the file.
+ * The records contain personal data, so only the owner of the file may read it. `wx` never opens a file that exists, because
+ * closing any descriptor of it would release the locks that this process holds on it (fcntl). SQLite gives the log the mode of
+ * the file.
  */
 function makeFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -157,7 +158,7 @@ function makeFile(path: string): void {
   }
 }
 
-/** The bytes of an empty store. Migrated once for a process, because tests and the sandbox open many stores in memory. */
+/** The bytes of an empty store, migrated once per process, because tests and the sandbox open many stores in memory. */
 const emptyStore = (() => {
   let bytes: Uint8Array | undefined;
   return () => {

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StoreError } from '../errors.ts';
 
-/** A write that waits for its commit. `attempt` does the work and returns what to call once it is durable. */
+/** A write that waits for its commit. `attempt` does the work and returns a callback for when it is durable. */
 interface PendingWrite {
   attempt(): () => void;
   /** SQLite rolls back a failed single statement by itself. */
@@ -79,7 +79,7 @@ export class GroupCommit {
       }
       this.#end.run();
     } catch (cause) {
-      // Rolled back here, and overwritten in the log (#overwriteFailedFrame), so nothing can read it later.
+      // Rolled back here, and overwritten in the log (#overwriteFailedFrame), so it can never be read later.
       const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause, notCommitted: true });
       this.#rollBack();
       for (const { waiting } of done) waiting.reject(error);
@@ -90,7 +90,7 @@ export class GroupCommit {
     for (const { acknowledge } of done) acknowledge();
   }
 
-  /** A failed write rejects alone, unless it ended the whole transaction, as a full disk may. */
+  /** A failed write rejects only its own promise, unless it ended the whole transaction, as a full disk may. */
   #attempt(waiting: PendingWrite): (() => void) | undefined {
     const { skipSavepoint } = waiting;
     if (!skipSavepoint) this.#db.exec('SAVEPOINT verb');
@@ -110,7 +110,7 @@ export class GroupCommit {
     try {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
     } catch {
-      // The disk may fail here too. SQLite drops the transaction all the same; if not, the next BEGIN fails.
+      // This may fail too. SQLite ends the transaction all the same; if not, the next BEGIN fails.
     }
   }
 

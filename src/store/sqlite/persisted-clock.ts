@@ -1,6 +1,6 @@
 /**
- * A monotonic clock that continues from the value saved by the previous process. Records age by it, so that a step of the wall
- * clock cannot expire anything. It stands still while the service is down.
+ * A monotonic clock that continues from the value saved by the previous process. Records age by it, so that a change of the
+ * wall clock cannot expire anything. It stands still while the service is not running.
  */
 export class PersistedClock {
   readonly #steady: () => number;

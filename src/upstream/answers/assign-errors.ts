@@ -1,7 +1,10 @@
 import { canonicalNumber, type Receiver } from './receivers.ts';
 import type { ReportedError } from './reported-errors.ts';
 
-/** The errors of each receiver. An error that names none of several is assigned to nobody, and then nobody counts as accepted. */
+/**
+ * The errors of each receiver. If an error names none of several receivers, it may concern any of them, so no receiver counts
+ * as accepted.
+ */
 export function assignErrors(faults: readonly ReportedError[], receivers: readonly Receiver[]) {
   const alone = receivers.length === 1;
   const shares = new Map<Receiver, ReportedError[]>();

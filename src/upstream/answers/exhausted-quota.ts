@@ -3,13 +3,13 @@ import { type Refusal, refusalIn } from './known-refusals.ts';
 import { reasonOf } from './reason.ts';
 import { parseAnswer } from './response-body.ts';
 
-/** A 429 that is not about the rate: retrying after seconds does not help. */
+/** A 429 for an exhausted quota. Unlike for a rate limit, a retry after some seconds does not help. */
 export interface ExhaustedQuota {
   readonly refusal: Extract<Refusal, 'quota' | 'account'>;
   readonly words: string;
 }
 
-/** A quota or a plan that is spent, in the words of a 429; `undefined`: it says nothing of the kind. */
+/** Finds the exhausted quota or plan that a 429 reports; `undefined`: the 429 is about the rate. */
 export function exhaustedQuotaOf(answer: {
   status?: number;
   text?: string;

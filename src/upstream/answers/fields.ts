@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
-/** WATI and what stands in front of it differ in the case of names, and in `_`: all values of a name, however it is written. */
+/** All values of a name. Upper and lower case and `_` make no difference, because WATI and the servers in front of it differ in them. */
 export function valuesOf(object: JsonObject, name: string): unknown[] {
   const found: unknown[] = [];
   for (const key in object) {
@@ -11,14 +11,14 @@ export function valuesOf(object: JsonObject, name: string): unknown[] {
 }
 
 const separated = /[_-]/;
-/** A name without what the two APIs write differently: `valid_whatsapp_number` is `validWhatsAppNumber`. */
+/** Normalizes a name: `valid_whatsapp_number` and `validWhatsAppNumber` are the same. */
 export const fold = (name: string): string => name.toLowerCase().replace(/[_-]/g, '');
 
-/** The first value of a name that is there at all. */
+/** The first value that is present. */
 export const firstOf = (object: JsonObject, ...names: readonly string[]): unknown =>
   names.flatMap((name) => valuesOf(object, name)).find((value) => value !== undefined && value !== null);
 
-/** A flag, as a boolean or spelt out; `undefined` for anything else. */
+/** A flag, as a boolean or a word; `undefined` for anything else. */
 export function flagOf(value: unknown): boolean | undefined {
   if (typeof value === 'boolean') return value;
   if (typeof value !== 'string') return undefined;
@@ -29,13 +29,13 @@ export function flagOf(value: unknown): boolean | undefined {
 
 const negatives = new Set(['false', 'fail', 'failed', 'failure', 'error']);
 
-/** A string with something in it, or a number as one. */
+/** A string that is not empty, or a number as a string. */
 export function asText(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 }
 
-/** An object, or none where something else stands. */
+/** The value if it is an object, else an empty object. */
 export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {});
 
 const ids = [
@@ -44,5 +44,5 @@ const ids = [
   /^wamid\.\S{4,200}$/,
 ];
 
-/** 24 hexadecimal digits, a UUID or WhatsApp's own form: what a message or contact is called, never an excuse. */
+/** An id of a message or contact: 24 hexadecimal digits, a UUID or WhatsApp's own form. It is never part of a reason. */
 export const isId = (words: string): boolean => words.length <= 256 && ids.some((id) => id.test(words));

@@ -1,4 +1,4 @@
-/** Why WATI, the gateway or the edge in front of them refused. */
+/** Why WATI, the gateway or the edge in front of them refused a request. */
 export type Refusal =
   | 'window-closed'
   | 'recipient'
@@ -14,20 +14,20 @@ export type Refusal =
   | 'redirect'
   | 'other';
 
-/** The same sentence means different things for a text and for a template. */
+/** Kind of send. The same sentence means different things for a text and for a template. */
 export type SendFamily = 'session' | 'template';
 
 interface KnownSentence {
   readonly says: RegExp;
   readonly refusal: Refusal;
-  /** Absent: both. */
+  /** The kind of send that the sentence applies to; absent: both. */
   readonly family?: SendFamily;
 }
 
-/** Longer words are cut before they are looked at: what is known stands at their beginning. */
+/** Longer texts are cut before they are matched: the known sentences stand at the beginning. */
 const lengthMax = 500;
 
-/** So many a second is a pace, which heals in seconds, and no quota. */
+/** A limit per second or minute is a rate limit, not a quota: it ends soon. */
 const isPace = /\b(?:per|a|each) (?:sec(?:ond)?|min(?:ute)?)\b|\/ ?s(?:ec)?\b/i;
 
 const quotaWords: readonly RegExp[] = [
@@ -38,8 +38,8 @@ const quotaWords: readonly RegExp[] = [
 ];
 
 /**
- * The sentences and codes that were met. One loose word such as "expired" decides nothing: trials, tokens and connections
- * expire as well, and callers act on the type of a refusal. The first that fits counts.
+ * Sentences and codes that were seen in answers. A single word such as "expired" decides nothing, because trials, tokens and
+ * connections expire as well, and callers act on the type of a refusal. The first match counts.
  */
 const sentences: readonly KnownSentence[] = [
   // An exhausted plan or balance is not about the recipient, template or window.
@@ -119,7 +119,7 @@ const sentences: readonly KnownSentence[] = [
   { says: /\bno http resource was found\b/i, refusal: 'route' },
 ];
 
-/** What these words refuse of a send of this family; `undefined`: they are not known. */
+/** The refusal that these words mean for a send of this kind; `undefined`: the words are not known. */
 export function refusalIn(words: string, family: SendFamily): Refusal | undefined {
   const cut = words.slice(0, lengthMax);
   const isQuota = !isPace.test(cut);
@@ -129,14 +129,14 @@ export function refusalIn(words: string, family: SendFamily): Refusal | undefine
   )?.refusal;
 }
 
-/** Whether these words refuse anything, of whatever family. */
+/** Whether these words mean a refusal for any kind of send. */
 export const isKnownRefusal = (words: string): boolean =>
   refusalIn(words, 'session') !== undefined || refusalIn(words, 'template') !== undefined;
 
-/** At the beginning alone: further on it may be a word of a caller that is quoted. */
+/** Matched only at the beginning: later it may be a word of the caller's that the answer quotes. */
 export const saysConnectionExpired = (words: string): boolean =>
   /^(?:the |your )?connection (?:has |is |was )?(?:been )?expired\b/i.test(words);
 
-/** Words that say no more than the status beside them. */
+/** Words that add nothing to the status beside them. */
 export const isBareDenial = (words: string): boolean =>
   /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(words);

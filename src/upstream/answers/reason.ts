@@ -3,12 +3,12 @@ import { asArray, isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf, flagOf, isId, objectOf, valuesOf } from './fields.ts';
 import { errorsIn, noReason, textOfErrors } from './reported-errors.ts';
 
-/** Characters of a text that is no JSON that can be a reason. */
+/** The most characters of a text that is not JSON which are shown as a reason. */
 const readMax = 1_000;
 
 /**
- * Why the upstream refused, in its own words, made fit to be shown: the sentence that it says, and what it lists below it. A
- * title alone ("One or more validation errors occurred.") is shown where there is nothing else.
+ * Why the upstream refused, in its own words, scrubbed: its sentence, and the details that it lists. A mere title ("One or more
+ * validation errors occurred.") is used only if there is nothing else.
  */
 export function reasonOf(body: unknown, text: string): string {
   const reason = isObject(body) ? reasonIn(body) : undefined;
@@ -35,7 +35,7 @@ function reasonIn(body: JsonObject): string | undefined {
   return details === undefined || words.includes(details) ? words : `${words}: ${details}`;
 }
 
-/** The listed details: ASP.NET's `items`, the errors of fields, numbers, parameters and receivers. */
+/** The listed details: ASP.NET's `items`, and the errors of fields, numbers, parameters and receivers. */
 function detailsIn(body: JsonObject): string | undefined {
   const receivers = asArray(firstOf(body, 'receivers')).filter(isObject);
   const faults = [...errorsIn({ errors: firstOf(body, 'items') }), ...errorsIn(body), ...receivers.flatMap(errorsIn)];
@@ -43,7 +43,7 @@ function detailsIn(body: JsonObject): string | undefined {
   return words === '' || words === noReason ? undefined : words;
 }
 
-/** `result` itself may hold the text of an error. */
+/** `result` may contain the text of an error. */
 function textInResult(body: JsonObject): string | undefined {
   const words = asText(firstOf(body, 'result'));
   return words === undefined || flagOf(words) !== undefined || isId(words) ? undefined : words;

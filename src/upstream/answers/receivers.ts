@@ -3,8 +3,8 @@ import { asText, firstOf } from './fields.ts';
 import { namesSomebody } from './reported-errors.ts';
 
 /**
- * WhatsApp writes numbers of some countries in another form than the one that was dialled: Brazil without the ninth digit of
- * a mobile, Mexico with a 1 behind 52, Argentina without the 9 behind 54. Both forms of one number have one canonical form.
+ * WhatsApp writes numbers of some countries in another form than the dialled one: Brazil without the ninth digit of a mobile,
+ * Mexico with a 1 after 52, Argentina without the 9 after 54. Both forms of a number have the same canonical form.
  */
 export function canonicalNumber(number: string): string {
   const digits = number.replace(/^\+/, '');
@@ -17,8 +17,8 @@ export function canonicalNumber(number: string): string {
 }
 
 /**
- * Which entry of an answer is about which receiver: by our own id, then by the number as it is, then by its other form, and
- * where one asked for and one answered are left, by elimination.
+ * Assigns each entry of a response to a receiver: by our own id, then by the number as it is, then by its other form. A single
+ * receiver and a single entry that are left belong together.
  */
 export function matchReceivers(
   entries: readonly JsonObject[],
@@ -57,7 +57,7 @@ export function matchReceivers(
   return matched;
 }
 
-/** The entries of an answer's receivers: a list, one alone, or a map by number. */
+/** The entries for receivers in a response: a list, a single one, or a map by number. */
 export function entriesOf(receivers: unknown): JsonObject[] | undefined {
   if (Array.isArray(receivers)) return receivers.filter(isObject);
   if (!isObject(receivers)) return undefined;

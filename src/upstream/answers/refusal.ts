@@ -13,8 +13,8 @@ interface Refused {
 }
 
 /**
- * Sorts a refusal by what its words say, then by its status. A status alone does not tell whose fault it is: an edge answers
- * 403 in HTML to one value in a text, and WATI to a plan that lacks a feature.
+ * Classifies a refusal by its words, then by its status. The status alone does not tell the cause: an edge answers 403 in HTML
+ * to a certain value in a text, and WATI answers 403 for a plan that lacks a feature.
  */
 export function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
   if (status >= 300 && status < 400) return 'redirect';
@@ -31,7 +31,7 @@ export function refusalOf({ status, body, text, detail, family }: Refused): Refu
     if (saysNotOnWhatsApp(body)) return 'recipient';
     if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
   }
-  // Without words of its own, a 403 is about who asks.
+  // A 403 without words is about the credentials.
   if (status === 403) return isBare(body, text, detail) ? 'credentials' : 'other';
   if (status === 404) return isPage ? 'route' : 'recipient';
   return status === 400 ? 'bad-request' : 'other';
@@ -40,7 +40,7 @@ export function refusalOf({ status, body, text, detail, family }: Refused): Refu
 const isBare = (body: unknown, text: string, detail: string): boolean =>
   (body === undefined && text.trim() === '') || isBareDenial(detail);
 
-/** What a 401 or 403 of a read or a change is about: who asks, or a plan, a role or something in the request. */
+/** What a 401 or 403 to a read or a change is about: the credentials; or a plan, a role or something in the request. */
 export const denialIn = (status: number, body: unknown, text: string): Refusal =>
   refusalOf({ status, body, text, detail: reasonOf(body, text), family: 'session' });
 

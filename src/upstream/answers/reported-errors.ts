@@ -2,32 +2,32 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf, flagOf, fold, isId, objectOf, valuesOf } from './fields.ts';
 import type { Refusal } from './known-refusals.ts';
 
-/** An error of a response, about the numbers or ids in `about`, or about the whole call if that is empty. */
+/** An error in a response. `about` lists the numbers or ids that it concerns; if it is empty, the error concerns the whole call. */
 export interface ReportedError {
-  /** `undefined`: it says that there is something, and not what. */
+  /** `undefined`: the response reports an error without words. */
   readonly words?: string;
-  /** Numbers and ids that it names. */
+  /** Numbers and ids that the error names. */
   readonly about: readonly string[];
-  /** Told by the list in which it stands. */
+  /** The refusal that follows from the name of the list that contains the error. */
   readonly refusal?: Refusal;
 }
 
-/** Stands for words where there are none. */
+/** Used as the text of an error without words. */
 export const noReason = 'no reason was given';
 
-/** Entries and depth that are looked at: an answer without end must not be a loop without end. */
+/** The most entries and the greatest depth that are read, because a response may be of any size. */
 const faultsMax = 2_000;
 const depthMax = 6;
 
-/** Lists that were met under `errors` and beside it, and what they refuse. */
+/** Names of lists that were seen under `errors` or beside it, and the refusal that each means. */
 const known: ReadonlyMap<string, { refusal: Refusal; words: string }> = new Map([
   ['invalidwhatsappnumbers', { refusal: 'recipient', words: 'not a WhatsApp number' }],
   ['invalidcustomparameters', { refusal: 'template-parameters', words: 'invalid parameters' }],
 ]);
 
 /**
- * All faults of an answer or of one of its receivers: `errors` as a list, as a map by number, by field or by kind, as one
- * value, nested in each other, and the lists that name numbers or parameters. Empty members mean nothing.
+ * All errors of a response or of one of its receivers: `errors` as a list, as a map by number, field or kind, as a single
+ * value, or nested in each other, and the lists that name numbers or parameters. Empty members are no errors.
  */
 export function errorsIn(body: JsonObject): ReportedError[] {
   const faults: ReportedError[] = [];
@@ -60,7 +60,7 @@ function collect(value: unknown, place: Place): void {
   }
 }
 
-/** In a list every object is an error, an empty one too, unless it is a map of lists. */
+/** In a list every object is an error, even an empty one, unless it is a map of lists. */
 function collectEntry(entry: unknown, place: Place): void {
   const isMap = isObject(entry) && !isEntry(entry) && hasLists(entry);
   if (isObject(entry) && !isMap) place.faults.push(errorOf(entry, place.about));
@@ -75,7 +75,7 @@ function collectMap(map: JsonObject, place: Place): void {
   }
 }
 
-/** A list whose members are numbers, or names of parameters. */
+/** A list of numbers, or of names of parameters. */
 function collectNamed(value: unknown, meant: { refusal: Refusal; words: string }, faults: ReportedError[]): void {
   for (const entry of [value].flat(depthMax).slice(0, faultsMax)) {
     if (isNothing(entry)) continue;
@@ -92,7 +92,7 @@ function collectNamed(value: unknown, meant: { refusal: Refusal; words: string }
 const names = ['waId', 'whatsappNumber', 'phone', 'phoneNumber', 'phone_number', 'to', 'localMessageId'] as const;
 const said = ['description', 'message', 'detail', 'errorMessage', 'title', 'reason', 'error'] as const;
 
-/** An error in the form of an object, and not a map of errors. */
+/** An object that describes one error, in contrast to a map of errors. */
 const isEntry = (value: JsonObject): boolean =>
   !Object.keys(value).some((key) => known.has(fold(key))) &&
   [...said, 'code', 'errorCode', ...names].some((name) => valuesOf(value, name).some((inner) => asText(inner)));
@@ -131,7 +131,7 @@ export function textOfErrors(faults: readonly ReportedError[]): string {
   return faults.length > 0 ? noReason : '';
 }
 
-/** The state of the message that an answer shows: WATI may take a send, and say in its own record that it failed. */
+/** The state of the message in a response. WATI may answer "success" with a record of the message that says it failed. */
 export function failureOfMessage(body: JsonObject): string | undefined {
   const message = objectOf(firstOf(body, 'message'));
   const failed = [...valuesOf(message, 'statusString'), ...valuesOf(message, 'status')].some(

@@ -3,7 +3,7 @@ import { asText } from './fields.ts';
 import { reasonOf } from './reason.ts';
 import { noReason } from './reported-errors.ts';
 
-/** The error message of a response that proves nothing. */
+/** The error message in a response that proves nothing about the message. */
 export function messageOf(text: string): string | undefined {
   const body = parseAnswer(text);
   if (!isObject(body)) return undefined;
@@ -11,10 +11,10 @@ export function messageOf(text: string): string | undefined {
   return reason === noReason ? undefined : reason;
 }
 
-/** Some servers put a byte order mark before their JSON. */
+/** Some servers write a byte order mark before their JSON. */
 export const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
 
-/** Accepts only what can be an id. */
+/** The value if it can be an id. */
 export const idIn = (value: unknown): string | undefined => {
   const id = asText(value);
   return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;

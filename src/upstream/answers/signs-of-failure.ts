@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, fold } from './fields.ts';
 import { isKnownRefusal } from './known-refusals.ts';
 
-/** What an answer repeats of the request, of the contact or of another message says nothing of this send. */
+/** Fields that repeat the request, the contact or another message. They are not about this send. */
 const echoes = /^(?:contacts?|parameter\w*|customparams|template\w*|model|reply\w*|quoted\w*|context|text|finaltext)$/;
 const failures =
   /error|exception|fault|fail(?:ed|ure)|^fail$|invalid|unsent|notsent|undeliver|reject|refus|denied|unsuccess/;
@@ -16,12 +16,13 @@ const nothing = /^(?:none|null|undefined|nil|n\/a|false|0|ok|success|\[\s*\]|\{\
 const depthMax = 6;
 const nodesMax = 2_000;
 
-/** What is read for each receiver, and has said what it has to say. */
+/** Fields that are evaluated per receiver, so they are not scanned again. */
 export const listedErrors = ['errors', 'receivers', 'invalidwhatsappnumbers', 'invalidcustomparameters'];
 
 /**
- * Whether anything in an answer that says yes looks like a refusal, in whatever container: names such as `errorMessage`, `failed`
- * or `isSuccess`, states, codes. It proves nothing, but the yes cannot be believed. `passed` are names that were read already.
+ * Whether a response that reports success also contains any sign of a refusal, at whatever depth: names such as `errorMessage`,
+ * `failed` or `isSuccess`, states, codes. A sign does not prove a failure, but the success cannot be trusted. `passed` are
+ * names that were evaluated already.
  */
 export function looksFailed(body: JsonObject, passed: readonly string[] = []): boolean {
   const open: { value: unknown; key: string; depth: number; isBad: boolean }[] = [];
@@ -57,5 +58,5 @@ function deniesIn(key: string, value: unknown): boolean {
 
 const isFailed = (value: unknown): boolean => typeof value === 'string' && failed.test(value.trim());
 
-/** Of HTTP, or of Meta: six digits that begin with 13. */
+/** An HTTP status, or an error code of Meta's: six digits that begin with 13. */
 const isErrorCode = (value: unknown): boolean => /^(?:[45]\d\d|13\d{4})$/.test(asText(value) ?? '');

@@ -1,4 +1,7 @@
-/** Statuses that are a refusal in so many words: the endpoint did not process the request. 307, 308 and 300 say "not here": nothing was processed. */
+/**
+ * Statuses that mean a definite refusal: the endpoint did not process the request. 300, 307 and 308 point to another address,
+ * so nothing was processed either.
+ */
 export const rejectingStatuses = new Set([
   300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
 ]);

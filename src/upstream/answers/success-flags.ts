@@ -3,8 +3,8 @@ import { asText, flagOf, isId, objectOf, valuesOf } from './fields.ts';
 import { isKnownRefusal } from './known-refusals.ts';
 
 /**
- * What the flags of an answer say of the whole call. `result`, `ok` and `success` stand for each other; `result` may hold an
- * id, which is a success, or the text of an error. `unclear`: they contradict each other, or none of it is known.
+ * Evaluates the flags of a response for the whole call. `result`, `ok` and `success` mean the same; `result` may also contain
+ * an id (success) or the text of an error. `unclear`: the flags contradict each other, or none is known.
  */
 export type Success = 'yes' | 'no' | 'unclear';
 
@@ -19,7 +19,7 @@ export function successOf(body: JsonObject): Success {
 function flagIn(value: unknown): Success | 'nothing' {
   const flag = flagOf(value);
   if (flag !== undefined) return flag ? 'yes' : 'no';
-  // An object is what was made, and says nothing of how it went.
+  // An object in `result` is the created resource and does not show success or failure.
   if (value === null || value === undefined || typeof value === 'object') return 'nothing';
   const words = asText(value);
   if (words === undefined || typeof value === 'number') return 'unclear';
@@ -27,7 +27,7 @@ function flagIn(value: unknown): Success | 'nothing' {
   return isKnownRefusal(words) ? 'no' : 'unclear';
 }
 
-/** `error` is a text or an object with one; empty, it says that there is none. */
+/** `error` is a text or an object with one; empty, it means no error. */
 function hasError(body: JsonObject): boolean {
   return valuesOf(body, 'error').some((error) => {
     if (error === true) return true;
@@ -36,7 +36,7 @@ function hasError(body: JsonObject): boolean {
   });
 }
 
-/** Words that refuse stand beside a yes, or the conversation is said to be closed: neither can be believed. */
+/** Words of a refusal beside a success flag, or a closed conversation: neither the flag nor the words can be trusted. */
 function holdsRefusal(body: JsonObject): boolean {
   const words = ['message', 'info', 'detail', 'title'].flatMap((name) => valuesOf(body, name));
   const closed = valuesOf(body, 'ticketStatus').some((value) => /^(closed|expired|block(ed)?)$/i.test(String(value)));

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findHeldBack } from '../../src/delivery/dispatch/shared-failure.ts';
+import { findHeldBack } from '../../src/delivery/dispatch/retry-policy.ts';
 import type { AttemptResult } from '../../src/upstream/classify-response.ts';
 
 const taken: AttemptResult = { outcome: 'accepted' };

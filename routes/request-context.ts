@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { hasScope, mayUse } from '../src/callers.ts';
+import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { ConnectionPin } from '../src/connections/connection-pin.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -14,10 +14,15 @@ import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
+/*
+ * What a request says about the work that is done for it: its caller and idempotency key, the connection and company number,
+ * its urgency, and how long its client waits.
+ */
+
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
 export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
 
-/** How long the list of connections is trusted when it decides which one is the only active one. */
+/** How long the list of connections is trusted to decide which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
 interface ContextServices {
@@ -46,10 +51,7 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
   };
 }
 
-/**
- * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
- * the schemas.
- */
+/** The company's number that a request names, in its body or its query, else the configured one. The schemas have checked its form. */
 export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
@@ -74,7 +76,7 @@ export const contextOn = (
   onAttempt: recordCalls(request),
 });
 
-/** The deadline of a request, set by the first of these calls: all that the request waits for shares it. */
+/** The deadline of a request. It is set by the first call and shared by everything that the request waits for. */
 export function deadlineOf(request: FastifyRequest, config: Waits): RequestDeadline {
   request.deadline ??= newDeadline(request, config);
   return request.deadline;
@@ -88,6 +90,34 @@ function newDeadline(request: FastifyRequest, { SEND_WAIT_MS, UPSTREAM_TIMEOUT_M
   return { deadline: performance.now() + waitMs, ...(waitMs < maxWaitMs && { isExclusive: true }) };
 }
 
+/** How long the response still waits for the outcome of its send, ms. `Prefer: respond-async` does not wait: 0. */
+export function sendWaitMs(request: FastifyRequest, { deadline }: RequestDeadline): number {
+  return isAsync(request) ? 0 : Math.max(1, deadline - performance.now());
+}
+
+const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
+  prefer !== undefined && preferences(String(prefer)).has('respond-async');
+
+/** The response does not wait for the outcome: by preference, or for a broadcast. */
+export const isUnattended = (request: FastifyRequest): boolean =>
+  request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
+
+/** The `RequestScope` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
+export function requestScopeOf(request: FastifyRequest) {
+  const key = request.headers['idempotency-key'];
+  return {
+    caller: callerOf(request).id,
+    route: `${request.method} ${request.routeOptions.url}`,
+    ...(typeof key === 'string' && { key }),
+    ...quotaOf(callerOf(request)),
+  };
+}
+
+function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
+  if (perHour === undefined && perDay === undefined) return {};
+  return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
+}
+
 /** Aborts when the client disconnects before the response is complete. */
 export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
@@ -99,7 +129,7 @@ export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-/** The caller's choice, else the configured one. */
+/** The connection that the caller chose, else the configured one. */
 function chosenFor(request: FastifyRequest, configured: string | undefined): string | undefined {
   const caller = callerOf(request);
   const named = request.headers['maton-connection'];
@@ -115,7 +145,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
 }
 
-/** Where nothing is chosen or configured. */
+/** The only active connection, if none is chosen or configured. */
 async function onlyActiveFor(
   request: FastifyRequest,
   connections: Connections,
@@ -134,7 +164,7 @@ async function onlyActiveFor(
   return only.id;
 }
 
-/** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it. */
+/** `Prefer: wait=N` (RFC 7240, s) shortens the time a client waits, and never extends it. */
 function preferredWaitMs(request: FastifyRequest, maxWaitMs: number): number {
   const { prefer } = request.headers;
   if (prefer === undefined) return maxWaitMs;
@@ -143,8 +173,8 @@ function preferredWaitMs(request: FastifyRequest, maxWaitMs: number): number {
 }
 
 /**
- * All callers share one queue, fairly by weight; a send with `Priority: u=0` (RFC 9218) goes before
- * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
+ * The caller's place in the rate limiter. All callers share one queue, fairly by weight; a send with `Priority: u=0` (RFC 9218)
+ * goes before them if its caller may use that. The schema of the sending routes has checked the header; other routes ignore it.
  */
 export function priorityOf(request: FastifyRequest): CallerPriority {
   const caller = callerOf(request);
@@ -162,8 +192,8 @@ export function priorityOf(request: FastifyRequest): CallerPriority {
 }
 
 /**
- * Records upstream calls in the request's log line and span. A read or change that takes several calls costs its
- * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
+ * Records upstream calls in the request's log line and span. A read or change that takes several calls is charged as many of
+ * its caller's `ratePerSecond`. Failed calls that were repeated are not charged, nor are those of a send.
  */
 export function recordCalls(request: FastifyRequest): (report: CallReport) => void {
   let answered = 0;
