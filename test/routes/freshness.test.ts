@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { goodRequest, operationsOf, record } from '../support/operations.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -7,7 +8,7 @@ import { seededConnection } from './outcomes.ts';
 /** Reads everything, and has events recorded. */
 const key = 'a key of thirty-two characters..';
 const hosts = {
-  EVENTS_SIGNING_KEY: Buffer.alloc(32, 7).toString('base64'),
+  EVENTS_SIGNING_KEY: randomBytes(32).toString('base64'),
   WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:9',
 };
 
