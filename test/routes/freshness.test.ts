@@ -6,7 +6,7 @@ import { standingClock } from '../support/standing-clock.ts';
 import { seededConnection } from './outcomes.ts';
 
 /** Reads everything, and has events recorded. */
-const key = 'a key of thirty-two characters..';
+const key = 'a-key-of-thirty-two-characters-00';
 const hosts = {
   EVENTS_SIGNING_KEY: randomBytes(32).toString('base64'),
   WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:9',
