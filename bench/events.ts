@@ -34,7 +34,7 @@ try {
 
 /** One customer after another writes, and each is waited for at every place where it is told of. */
 async function idle(upstream: Peer, { name, store }: { name: string; store: string }): Promise<void> {
-  const rounds = quick ? 60 : 400;
+  const rounds = quick ? 150 : 400;
   const heard = new Map<string, () => void>();
   const told = (where: string) => (event: { n: number }) => heard.get(`${where} ${event.n}`)?.();
   const receiver = await openReceiver(0, told('posted'));
