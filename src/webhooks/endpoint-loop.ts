@@ -5,6 +5,7 @@ import { Attempts } from './attempts.ts';
 import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
+import { Pulse } from './pulse.ts';
 
 /** Requests whose result is not recorded: so many may come twice when this process dies. */
 export const SLOTS_MAX = 8;
@@ -31,13 +32,13 @@ export class EndpointLoop {
   #savedPosition: number;
   #savedAt: number;
   #lookAt = Number.NEGATIVE_INFINITY;
-  #isAwake = false;
-  #resting = new AbortController();
+  readonly #pulse: Pulse;
   /** Resolves when nothing is in flight, and what can be recorded is. */
   readonly ended: Promise<void>;
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
     this.#services = services;
+    this.#pulse = new Pulse(services.clock);
     this.#endpoint = endpoint;
     this.#savedPosition = endpoint.position;
     this.#savedAt = services.clock.monotonic();
@@ -78,13 +79,13 @@ export class EndpointLoop {
   update(endpoint: StoredEndpoint, slots: number): void {
     this.#slots = slots;
     this.#endpoint = endpoint;
-    if (this.#queue.update(endpoint)) this.#rouse();
+    if (this.#queue.update(endpoint)) this.#pulse.rouse();
   }
 
   /** Events were recorded. */
   wake(): void {
     this.#queue.expectMore();
-    this.#rouse();
+    this.#pulse.rouse();
   }
 
   /** Events may have been parked as due. */
@@ -96,7 +97,7 @@ export class EndpointLoop {
   /** No event goes out any more; `ended` tells when it is over. */
   end(): void {
     this.#isEnding = true;
-    this.#rouse();
+    this.#pulse.rouse();
   }
 
   /** Gives up requests in flight: whoever serves it next makes them again. */
@@ -111,17 +112,12 @@ export class EndpointLoop {
     this.end();
   }
 
-  #rouse(): void {
-    this.#isAwake = true;
-    this.#resting.abort();
-  }
-
   async #run(): Promise<void> {
     await setImmediate();
     while (!this.#isEnding) {
       try {
         await this.#pass();
-        if (!this.#isEnding && !this.#isAwake) await this.#rest();
+        if (!this.#isEnding) await this.#pulse.rest(this.#untilNextPass);
       } catch (error) {
         this.#services.onFault(error);
         // Not ended by results: failing passes would follow each other without a pause.
@@ -134,7 +130,7 @@ export class EndpointLoop {
   }
 
   async #pass(): Promise<void> {
-    this.#isAwake = false;
+    this.#pulse.begin();
     const told = this.#outcomes.failingFact();
     if (told) this.#writer.add(told);
     if (!this.#hasCaller) return;
@@ -146,7 +142,7 @@ export class EndpointLoop {
     // Pages without an event for it: others have to get on meanwhile.
     if (this.#queue.readInMs !== 0) return;
     await setImmediate();
-    this.#isAwake = true;
+    this.#pulse.rouse();
   }
 
   /** Events of other processes, should nobody tell of them. */
@@ -160,11 +156,6 @@ export class EndpointLoop {
   /** While all fail, one that was parked is tried only where there is no other. */
   get #mayTryParked(): boolean {
     return !this.#outcomes.breaker.isOpen || this.#queue.oldestLive === undefined;
-  }
-
-  async #rest(): Promise<void> {
-    this.#resting = new AbortController();
-    await this.#services.clock.wait(this.#untilNextPass, this.#resting.signal);
   }
 
   /** How long nothing can be done unless something happens, ms. */
@@ -201,6 +192,16 @@ export class EndpointLoop {
     }
   }
 
+  /** The oldest event may be one that is never taken, while others are. */
+  #tryAnother(): void {
+    const { otherToTry } = this.#outcomes.breaker;
+    if (otherToTry === undefined || this.#busy >= this.#slots) return;
+    const delivery = this.#queue.another(otherToTry);
+    if (delivery === undefined) return;
+    this.#busy += 1;
+    this.#begin(delivery, false);
+  }
+
   /** A parked event of a type or a connection that the endpoint is not told of any more. */
   #passOver(delivery: Delivery): void {
     this.#queue.contacts.end(delivery.event);
@@ -217,7 +218,7 @@ export class EndpointLoop {
       .finally(() => {
         this.#inFlight.delete(over);
         if (isProbe) this.#isProbing = false;
-        this.#rouse();
+        this.#pulse.rouse();
       });
     this.#inFlight.add(over);
   }
@@ -232,6 +233,7 @@ export class EndpointLoop {
     if (outcome.change.park === undefined) this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
     if (outcome.change.disable) this.end();
+    else if (isProbe) this.#tryAnother();
   }
 
   #record(delivery: Delivery, change: ProgressChange): void {
@@ -241,7 +243,7 @@ export class EndpointLoop {
         this.#busy -= 1;
         if (change.park) this.#queue.contacts.end(delivery.event);
         this.#queue.recorded(delivery, change);
-        this.#rouse();
+        this.#pulse.rouse();
       },
     });
   }
