@@ -29,7 +29,7 @@ interface EventServices {
   callers: Callers;
   feed: EventFeed;
   text: EventText;
-  /** Of a stream. */
+  /** An event as a stream writes it. */
   frame: (event: StoredEvent) => string;
   eventReaders: SharedPool;
   eventWaits: SharedPool;
@@ -210,7 +210,7 @@ function readerOf(request: FastifyRequest): KeyHolder {
   throw new Problem('events-not-recorded', detail);
 }
 
-/** What a stream or a wait may read as things stand now. */
+/** Which connections a stream or a wait may read of now. */
 function rightsOf(request: FastifyRequest, callers: Callers): () => Pick<EventFilter, 'mayUse'> | undefined {
   const standing = standingRights(request, callers);
   return () => {

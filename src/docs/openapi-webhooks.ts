@@ -31,7 +31,7 @@ const answers = {
   default: { description: 'You do not have it, and it comes again later.' },
 };
 
-/** What is posted to the endpoints of callers (OpenAPI 3.1), with an example of each type of event. */
+/** The requests that endpoints of callers receive (OpenAPI 3.1), with an example of each type of event. */
 export const webhooks: Json = {
   event: {
     post: {

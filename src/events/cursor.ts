@@ -12,7 +12,7 @@ const MARK = Buffer.from('event cursor');
 /** A multiple of three, so that each text decodes to bytes in one way. */
 const BYTES = DATABASE_BYTES + NONCE_BYTES + TAG_BYTES + SEQ_BYTES + CHECK_BYTES;
 
-/** What a text turns out to be: a place in the events of this caller, a cursor of another database, or none of either. */
+/** A place in the events of this caller, a cursor of another database, or text that is no cursor of this caller. */
 export type CursorReading = { seq: number } | 'foreign-database' | 'malformed';
 
 /**
@@ -62,7 +62,7 @@ export class EventCursors {
     try {
       decipher.final();
     } catch {
-      // Of another caller, or not made here.
+      // Issued to another caller, or not issued at all.
       return 'malformed';
     }
     return { seq: Number(plain.readBigUInt64BE()) };

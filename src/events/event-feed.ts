@@ -1,10 +1,11 @@
 import { Problem } from '../problem.ts';
-import type { EventPositions, EventStore, StoredEvent } from '../store/event-store.ts';
+import type { EventPage, EventPositions, EventStore, StoredEvent } from '../store/event-store.ts';
+import { throwStoreUnreadable } from '../store/store-problems.ts';
 import type { EventCursors } from './cursor.ts';
 import type { EventHub } from './event-hub.ts';
 import type { EventReader } from './event-reader.ts';
 
-/** What of a caller's events is asked for, and what it may read. */
+/** Which of a caller's events are asked for, and which it may read. */
 export interface EventFilter {
   /** Whole names; all of them by default. */
   types?: readonly string[];
@@ -27,7 +28,10 @@ export interface StartingPlace {
 
 /** Events of a stream that are read at once; they are in memory together. */
 const streamedMax = 25;
-/** One page looks no further than this for events of connections that its reader may use. */
+/** Events of a page that are read from the store at once, and how long it may become; longer ones are read by the next page. */
+const readMax = 200;
+const pageLengthMax = 4 * 1024 * 1024;
+/** One page looks no further than this for events that its reader may use. */
 const looksMax = 5;
 
 /** A caller's events in the order in which they were recorded. */
@@ -48,14 +52,14 @@ export class EventFeed {
    */
   async startAt(caller: string, cursor: string): Promise<StartingPlace | undefined> {
     if (cursor === 'earliest' || cursor === 'latest') {
-      const { purged, last } = await this.#store.eventPositions(caller);
+      const { purged, last } = await this.#positions(caller);
       return { seq: cursor === 'earliest' ? purged : last, isGiven: false };
     }
     const reading = this.#cursors.read(caller, cursor);
     if (reading === 'malformed') return undefined;
     if (reading !== 'foreign-database') return { seq: reading.seq, isGiven: true };
     const detail = 'this cursor is of another database; nothing is known of what you have read';
-    throw this.#expired(caller, detail, await this.#store.eventPositions(caller));
+    throw this.#expired(caller, detail, await this.#positions(caller));
   }
 
   /**
@@ -71,7 +75,7 @@ export class EventFeed {
 
   /** Throws `cursor-expired`. */
   async assertNothingMissed(caller: string, seq: number): Promise<void> {
-    const positions = await this.#store.eventPositions(caller);
+    const positions = await this.#positions(caller);
     if (seq < positions.purged) {
       const detail = 'events behind this cursor were deleted by age, so that you have missed some';
       throw this.#expired(caller, detail, positions);
@@ -83,7 +87,7 @@ export class EventFeed {
   }
 
   async find(caller: string, id: string): Promise<StoredEvent | undefined> {
-    return this.#store.findEvent(caller, id);
+    return this.#store.findEvent(caller, id).catch(throwStoreUnreadable);
   }
 
   /** The events behind a position: what the reader was handed, or one page where it is behind. */
@@ -132,17 +136,32 @@ export class EventFeed {
   }
 
   async #pageBehind(caller: string, from: number, ask: EventFilter & { limit: number }): Promise<FeedPage> {
-    const { limit, types, connectionId, mayUse } = ask;
-    const wanted = { ...(types && { types }), ...(connectionId !== undefined && { connectionId }) };
     const events: StoredEvent[] = [];
     let position = from;
-    for (let looks = 1; ; looks++) {
-      const page = await this.#store.readEvents(caller, { after: position, limit: limit - events.length, ...wanted });
-      events.push(...page.events.filter((event) => isOf(event, mayUse)));
+    let length = 0;
+    for (let emptyLooks = 0; ; ) {
+      const page = await this.#look(caller, position, { ...ask, limit: Math.min(readMax, ask.limit - events.length) });
+      const own = page.events.filter((event) => isOf(event, ask.mayUse));
+      events.push(...own);
+      for (const { data } of own) length += data.length;
+      if (own.length === 0) emptyLooks += 1;
       position = Math.max(position, page.scannedTo);
-      if (!page.hasMore || events.length >= limit || looks === looksMax)
-        return { events, position, hasMore: page.hasMore };
+      const isEnough = events.length >= ask.limit || length > pageLengthMax || emptyLooks >= looksMax;
+      if (isEnough || !page.hasMore) return { events, position, hasMore: page.hasMore };
     }
+  }
+
+  #look(
+    caller: string,
+    after: number,
+    { limit, types, connectionId }: EventFilter & { limit: number },
+  ): Promise<EventPage> {
+    const wanted = { ...(types && { types }), ...(connectionId !== undefined && { connectionId }) };
+    return this.#store.readEvents(caller, { after, limit, ...wanted }).catch(throwStoreUnreadable);
+  }
+
+  #positions(caller: string): Promise<EventPositions> {
+    return this.#store.eventPositions(caller).catch(throwStoreUnreadable);
   }
 
   #expired(caller: string, detail: string, { purged, last }: EventPositions): Problem {
@@ -151,7 +170,7 @@ export class EventFeed {
   }
 }
 
-/** What is about an endpoint of the caller is of no connection, and its own. */
+/** Events about an endpoint of the caller name no connection; the caller may always read them. */
 export const isOf = ({ connectionId }: StoredEvent, mayUse: EventFilter['mayUse']): boolean =>
   connectionId === '' || mayUse(connectionId);
 

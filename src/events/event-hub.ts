@@ -2,24 +2,25 @@ import type { EventStore } from '../store/event-store.ts';
 import { EventReader } from './event-reader.ts';
 import type { EventSignal } from './types.ts';
 
-/** Where signals get lost, and for what no signal tells: rights that were taken away. */
+/** Finds events whose signal was lost, and readers that have lost their rights. */
 const lookEveryMs = 1_000;
-/** Events of one query. */
+/** Events read by one query. */
 const groupMax = 500;
 
 interface HubServices {
   store: Pick<EventStore, 'eventPositions' | 'readNewEvents' | 'onForeignEvents'>;
-  /** Of this process. */
+  /** Signals the events that this process records. */
   recorder: EventSignal;
   onFault: (error: unknown) => void;
 }
 
 /**
- * Hands new events to the streams and long polls of this process: one look at the database for all of them, when this process has
- * recorded some, when the database says that another one has, and once a second.
+ * Hands new events to the streams and long polls of this process. It looks into the database once for all of them: when this
+ * process has recorded events, when the database says that another process has, and once a second.
  *
- * A reader joins behind (src/events/event-reader.ts), reads up to the end, and is handed all that is recorded from then on. A look
- * that was under way when it joined does not know of it, so it falls behind again at the end of that look and reads once more.
+ * A reader is behind when it joins (src/events/event-reader.ts). It reads from the database up to the last event, and is handed all
+ * events that are recorded from then on. A look that was under way when it joined does not include it, so at the end of that look
+ * the reader falls behind again and reads once more.
  */
 export class EventHub implements EventSignal {
   readonly #store: HubServices['store'];
@@ -51,7 +52,7 @@ export class EventHub implements EventSignal {
     this.#look ??= this.#lookWhileAsked();
   }
 
-  /** The service goes down: whoever waits for events is to be answered now. */
+  /** The service shuts down: streams end and long polls are answered now. */
   get isReleased(): boolean {
     return this.#isReleased;
   }
@@ -126,7 +127,7 @@ export class EventHub implements EventSignal {
   async #lookOnce(): Promise<void> {
     const known = new Set(this.#readers);
     try {
-      // Of no caller: the last number is that of all of them. What is recorded behind it is found now or by the next look.
+      // The last number is that of all callers, so no caller is named. Events recorded after it are found now or by the next look.
       const { last } = await this.#store.eventPositions('');
       const after = this.#seenTo;
       if (after !== undefined && last <= after) return;
@@ -138,7 +139,7 @@ export class EventHub implements EventSignal {
     }
   }
 
-  /** What was recorded before the first look is not handed out: readers read it. */
+  /** Events from before the first look are not handed out: readers read them from the database. */
   #beginAt(last: number, readers: Iterable<EventReader>): void {
     if (this.#isIdle) return;
     this.#seenTo = last;

@@ -1,11 +1,11 @@
 import type { StoredEvent } from '../store/event-store.ts';
 
-/** Of events that wait to be written out. Beyond it they are read again when they can be written. */
+/** The most that one reader keeps in memory. Beyond it, events are read from the database once they can be written out. */
 const bytesMax = 128 * 1024;
 
 /**
- * What one stream or long poll has been handed and has not taken yet. One that is behind has to read from the database; what is
- * handed over meanwhile is not kept, so that a slow reader costs no more than a fast one.
+ * The events that one stream or long poll was handed and has not taken yet. A reader that is behind has to read from the database;
+ * events handed to it meanwhile are not kept, so a slow reader costs no more memory than a fast one.
  */
 export class EventReader {
   readonly caller: string;
@@ -23,7 +23,7 @@ export class EventReader {
     return this.#isBehind;
   }
 
-  /** From now on what is handed over is kept. What was recorded before is to be read after this call. */
+  /** Keeps all events handed over from now on. The caller of this reads the earlier ones from the database after this call. */
   catchUp(): void {
     this.#waiting = [];
     this.#bytes = 0;
@@ -38,7 +38,7 @@ export class EventReader {
     this.#wake?.();
   }
 
-  /** Of its caller, in their order: all that there are up to a number. */
+  /** Takes all events of its caller up to a number, in their order. */
   hand(events: readonly StoredEvent[], seenTo: number): void {
     if (this.#isBehind) return;
     for (const event of events) this.#bytes += event.data.length;
@@ -51,7 +51,7 @@ export class EventReader {
     if (events.length > 0) this.#wake?.();
   }
 
-  /** What waits, and up to which number there is nothing else. */
+  /** The events that wait, and the number up to which there are no others. */
   take(): { events: readonly StoredEvent[]; seenTo: number } {
     const taken = { events: this.#waiting, seenTo: this.#seenTo };
     this.#waiting = [];

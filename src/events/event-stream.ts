@@ -23,7 +23,7 @@ interface StreamAsk {
   /** All up to here was read. */
   position: number;
   types?: readonly string[];
-  /** What the reader may read as things stand now; undefined: nothing any more. */
+  /** Which connections the reader may read of now; undefined: its rights were taken away. */
   rights: () => Pick<EventFilter, 'mayUse'> | undefined;
   isOver: () => boolean;
 }
@@ -48,7 +48,7 @@ export async function* eventStream(services: StreamServices, ask: StreamAsk): As
     if (!mine) return;
     const page = await feed.next(reader, position, { ...mine, ...(types && { types }) }).catch((error: unknown) => {
       // A client whose cursor has expired is told so when it comes back.
-      if (!(error instanceof Problem)) onFault(error);
+      if (!(error instanceof Problem) || error.slug !== 'cursor-expired') onFault(error);
     });
     if (!page || isOver()) return;
     position = page.position;

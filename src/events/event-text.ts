@@ -2,7 +2,7 @@ import type { StoredEvent } from '../store/event-store.ts';
 import type { EventCursors } from './cursor.ts';
 import type { EventText } from './types.ts';
 
-/** The members stand in this order, and `data` as it is kept: the bytes are the same whoever writes them, and whenever. */
+/** The members have a fixed order, and `data` is written as it is stored: the bytes are the same in each process, at any time. */
 export const eventText =
   (cursors: EventCursors): EventText =>
   (event) =>
@@ -10,7 +10,7 @@ export const eventText =
 
 function textWith({ id, type, at, connectionId, data }: StoredEvent, cursor: string): string {
   const timestamp = new Date(at).toISOString();
-  // What is about an endpoint of the caller is of no connection.
+  // Events about an endpoint of the caller name no connection.
   const head = { id, type, timestamp, cursor, ...(connectionId !== '' && { connectionId }) };
   return `${JSON.stringify(head).slice(0, -1)},"data":${data}}`;
 }

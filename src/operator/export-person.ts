@@ -11,7 +11,7 @@ type Exported = Pick<OperatorStore, 'listCallers'> &
 
 /**
  * What is stored about one person across all callers, as the text of one JSON object, read a page at a time: messages with
- * their delivery, conversations, webhooks that are not applied yet, and the events of callers. Broadcasts that are still being recorded are left out.
+ * their delivery, conversations, webhooks that are not applied yet, and events for callers. Broadcasts that are still being recorded are left out.
  */
 export async function* exportPerson(store: Exported, to: string): AsyncGenerator<string> {
   yield '{\n"messages": [';
@@ -39,16 +39,15 @@ async function* messagesTo(store: Exported, to: string) {
   }
 }
 
-async function* eventsAbout(store: Pick<Exported, 'listPersonEvents'>, to: string) {
-  let page: StoredEvent[];
-  let after = 0;
-  do {
-    page = await store.listPersonEvents(to, { after, limit: pageSize });
-    for (const { id, caller, connectionId, type, at, data } of page) {
-      yield { id, caller, connectionId, type, at: isoTime(at), data: JSON.parse(data) };
+async function* eventsAbout(store: Exported, to: string) {
+  let after: number | undefined = 0;
+  while (after !== undefined) {
+    const events: StoredEvent[] = await store.listPersonEvents(to, { after, limit: pageSize });
+    for (const { id, caller, type, connectionId, at, data } of events) {
+      yield { id, caller, type, connectionId, timestamp: isoTime(at), data: JSON.parse(data) };
     }
-    after = page.at(-1)?.seq ?? after;
-  } while (page.length === pageSize);
+    after = events.at(-1)?.seq;
+  }
 }
 
 async function* listed(each: AsyncIterable<object> | Iterable<object>): AsyncGenerator<string> {

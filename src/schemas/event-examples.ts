@@ -61,7 +61,7 @@ const endpoint = {
   reason: 'answered 500',
 };
 
-/** What each type tells. */
+/** `data` of an example of each type. */
 const data: Record<EventType, Static<typeof EventData>> = {
   'message.sent': moved(sent),
   'message.delivered': moved(delivered, 'sent'),
@@ -116,7 +116,7 @@ const data: Record<EventType, Static<typeof EventData>> = {
   'webhook_endpoint.disabled': { endpoint: { ...endpoint, reason: 'nothing but failures for 72 hours' } },
 };
 
-/** Of no database that there is. */
+/** Made with the epoch `example`, which no database has. */
 const cursor = 'WXNCim9dj7Mxu8y0zzoUOM3hL9y8Ebu-CGPkn-u-xl3zbtL9v6B_ZB7eWw7casPp';
 
 const exampleOf = (type: EventType): Event => ({

@@ -1,4 +1,4 @@
-import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import type { ParkedEvent, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import { Breaker } from './breaker.ts';
 import { type Delivery, type DeliveryQueue, isBackground } from './delivery-queue.ts';
 import type { AttemptResult, EndpointServices } from './dispatcher-services.ts';
@@ -29,7 +29,11 @@ export class AttemptOutcomes {
   readonly #services: EndpointServices;
   /** Events that failed since the last success, in their order. They are parked, unless it turns out that all fail. */
   #streak: (Delivery & { walk: unknown })[] = [];
+  /** Events that failed since the last success, and those that failed before it: the latter fail by themselves. */
+  readonly #failedLately = new Set<number>();
+  readonly #failedAlone = new Set<number>();
   #restUntil = Number.NEGATIVE_INFINITY;
+  #lastFailure: { status?: number; error: string } | undefined;
 
   constructor(endpoint: StoredEndpoint, queue: DeliveryQueue, services: EndpointServices) {
     this.#endpoint = endpoint;
@@ -55,8 +59,8 @@ export class AttemptOutcomes {
     if ((status === 429 || status === 503) && retryAfterMs !== undefined) {
       return { result: 'rested', change: this.#rested(delivery, retryAfterMs) };
     }
-    const now = this.#services.clock.now();
-    const isOver = this.health.failed(now);
+    this.#lastFailure = { error, ...(status !== undefined && { status }) };
+    const isOver = this.health.failed(this.#services.clock.now());
     const change = this.#failed(delivery, { ...sent, error }, isProbe);
     return { result: 'failed', change: isOver ? { ...change, ...this.#disabled('failing') } : change };
   }
@@ -65,7 +69,12 @@ export class AttemptOutcomes {
     const { event } = delivery;
     this.health.succeeded(this.#services.clock.now());
     if (this.breaker.succeeded()) this.#log('info', {}, 'a webhook endpoint is back');
+    // Those of the streak are parked already.
+    for (const { event: each } of this.#streak) this.#failedLately.delete(each.seq);
     this.#streak = [];
+    for (const seq of this.#failedLately) this.#failedAlone.add(seq);
+    this.#failedLately.clear();
+    this.#failedAlone.delete(event.seq);
     this.#queue.release();
     if ('walk' in delivery) delivery.walk.settle(event.seq);
     return isBackground(delivery) ? { unpark: [event.seq] } : {};
@@ -81,20 +90,27 @@ export class AttemptOutcomes {
   #failed(delivery: Delivery, sent: SendResult & { error: string }, isProbe: boolean): ProgressChange {
     const { seq } = delivery.event;
     const wasOpen = this.breaker.isOpen;
+    if (!wasOpen && 'walk' in delivery && this.#failedAlone.delete(seq)) {
+      delivery.walk.settle(seq);
+      return { park: this.#parked(delivery, sent) };
+    }
+    if ('walk' in delivery) this.#failedLately.add(seq);
     if (this.breaker.failed(seq, isProbe)) return this.#heldBack(delivery);
     if (wasOpen) {
       this.#queue.putBack(delivery);
       return {};
     }
-    const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
-    const { status, error } = sent;
-    const failure = { eventSeq: seq, tries, error, ...(status !== undefined && { status }) };
-    const park = parked(failure, this.#services.clock.random);
     if ('walk' in delivery) {
       this.#queue.hold(delivery, delivery.walk);
       this.#streak.push(delivery);
     }
-    return { park };
+    return { park: this.#parked(delivery, sent) };
+  }
+
+  #parked(delivery: Delivery, { status, error }: { status?: number; error: string }): ParkedEvent {
+    const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
+    const failure = { eventSeq: delivery.event.seq, tries, error, ...(status !== undefined && { status }) };
+    return parked(failure, this.#services.clock.random);
   }
 
   /** The failures that open the breaker are not parked: their events wait in their order, from the first one on. */
@@ -116,7 +132,7 @@ export class AttemptOutcomes {
   #disabled(reason: 'gone' | 'failing'): ProgressChange {
     const now = this.#services.clock.now();
     const since = this.health.state.failingSince ?? now;
-    this.#log('error', { reason }, 'a webhook endpoint is disabled');
+    this.#log('error', { reason, last: this.#lastFailure?.error }, 'a webhook endpoint is disabled');
     return { disable: { reason }, fact: endpointFact(this.#endpoint, 'disabled', { since, at: now, reason }) };
   }
 
@@ -125,8 +141,10 @@ export class AttemptOutcomes {
     const now = this.#services.clock.now();
     const since = this.health.toTell(now);
     if (since === undefined) return undefined;
-    this.#log('warn', { since: new Date(since).toISOString() }, 'nothing can be delivered to a webhook endpoint');
-    return { fact: endpointFact(this.#endpoint, 'failing', { since, at: now, reason: 'failing' }) };
+    const { status, error: reason = 'failing' } = this.#lastFailure ?? {};
+    const facts = { since: new Date(since).toISOString(), status, last: reason };
+    this.#log('warn', facts, 'nothing can be delivered to a webhook endpoint');
+    return { fact: endpointFact(this.#endpoint, 'failing', { since, at: now, reason }) };
   }
 
   #log(level: 'info' | 'warn' | 'error', facts: object, message: string): void {

@@ -17,6 +17,8 @@ const PAGE = 100;
 const LOW_WATER = 50;
 /** Between two reads that may find nothing: events of other callers wake up all endpoints. */
 const READ_EVERY_MS = 20;
+/** What was read longer ago is read again: events may have been deleted meanwhile, also because a person is to be forgotten. */
+const FRESH_MS = 5_000;
 /** Slots that parked and replayed events leave to live ones. */
 const LIVE_SLOTS = 2;
 /** As long as the first try of a parked event is away. */
@@ -36,6 +38,8 @@ export class DeliveryQueue {
   #wasBackground = false;
   #wasParked = false;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** When the oldest of the events that wait was read. */
+  readonly #oldestReadAt = new WeakMap<EventWalk, number>();
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
     this.#services = services;
@@ -103,8 +107,9 @@ export class DeliveryQueue {
     return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
   }
 
-  /** Reads one page of each walk that runs short of events. */
+  /** Reads one page of each walk that runs short of events, or of which the events are old. */
   async read(): Promise<void> {
+    for (const walk of [this.#live, this.#replay?.walk]) if (walk && this.#isStale(walk)) walk.rewind();
     if (this.readInMs !== 0) return;
     const [live, replay] = [this.#live, this.#replay?.walk];
     const now = this.#services.clock.monotonic();
@@ -117,8 +122,14 @@ export class DeliveryQueue {
     await this.#readFor(replay, ({ seq }) => live.isSettled(seq));
   }
 
+  #isStale(walk: EventWalk): boolean {
+    const readAt = this.#oldestReadAt.get(walk) ?? Number.POSITIVE_INFINITY;
+    return walk.waitingCount > 0 && this.#services.clock.monotonic() - readAt >= FRESH_MS;
+  }
+
   async #readFor(walk: EventWalk, isOfIt: (event: StoredEvent) => boolean = () => true): Promise<void> {
     const { rewinds } = walk;
+    if (walk.waitingCount === 0) this.#oldestReadAt.set(walk, this.#services.clock.monotonic());
     const ask = { after: walk.readTo, limit: PAGE, types: this.#types };
     const page = await this.#services.store.readEvents(this.#endpoint.caller, ask);
     walk.add({ ...page, events: page.events.filter(isOfIt) }, rewinds);
@@ -140,6 +151,12 @@ export class DeliveryQueue {
     const isReplayOlder = replay !== undefined && (live === undefined || replay.seq < live.seq);
     const first = isReplayOlder ? (this.#takeReplay() ?? this.#takeLive()) : (this.#takeLive() ?? this.#takeReplay());
     return first ?? this.#takeParked();
+  }
+
+  /** A live event some places behind the oldest. */
+  another(place: number): Delivery | undefined {
+    const event = this.#live.takeBehind(place, (each) => !this.contacts.isHeld(each) && this.isWanted(each));
+    return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
   #takeLive(): Delivery | undefined {

@@ -7,6 +7,8 @@ export type DueEvent = ParkedEvent & { event: StoredEvent };
 const READ_AT_ONCE = 16;
 /** Another process may have parked events for a replay. */
 const LOOK_EVERY_MS = 5_000;
+/** What was read longer ago may be deleted. */
+const FRESH_MS = 5_000;
 /** While all that is due is under way. */
 const BUSY_LOOK_EVERY_MS = 100;
 
@@ -18,6 +20,7 @@ export class ParkedQueue {
   /** In flight, or what became of them is not recorded. */
   readonly #inUse = new Set<number>();
   #due: DueEvent[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
   #lookAt = Number.NEGATIVE_INFINITY;
 
   constructor(endpointId: string, services: EndpointServices) {
@@ -37,10 +40,12 @@ export class ParkedQueue {
 
   async refill(): Promise<void> {
     const { store, clock } = this.#services;
+    if (this.#due.length > 0 && clock.monotonic() - this.#readAt >= FRESH_MS) this.forget();
     if (this.#due.length > 0 || this.restMs > 0) return;
     // Before the queries: what is parked meanwhile is looked for once more.
     this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
     const found = await store.dueParked(this.#endpointId, READ_AT_ONCE + this.#inUse.size);
+    this.#readAt = clock.monotonic();
     this.#due = found.filter(({ eventSeq }) => !this.#inUse.has(eventSeq));
     if (this.#due.length > 0) return this.expect(0);
     const inMs = await store.nextParkedDueInMs(this.#endpointId);

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { eventOf, newFact } from '../store/event-samples.ts';
 import { insertFinished, insertSending, newMessage, OPTIONS } from '../store/samples.ts';
+import { NO_BATCH } from '../store/tracking-samples.ts';
 
 const person = '4915112345678';
 const wroteAt = '2026-11-30T10:00:00.000Z';
@@ -48,17 +50,31 @@ const fill = (store: Store) =>
     ]),
   ]);
 
+/** One that a caller has been told of, and a fact that waits. */
+async function fillEvents(store: Store): Promise<void> {
+  await store.setSubscriptions([{ caller: 'crm', types: ['message.received'] }]);
+  const about = (fact: string) => newFact(fact, { at: 0, contact: 'US.1', detail: { text: 'a waiting fact' } });
+  await store.applyTracking({ ...NO_BATCH, facts: [about('in:1')] });
+  const events = (await store.pendingFacts(9)).map((fact) => eventOf(fact, { data: '{"text":"a told word"}' }));
+  await store.recordEvents(events, []);
+  await store.applyTracking({ ...NO_BATCH, facts: [about('in:2')] });
+}
+
 const files = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
 
 describe('wati-bff erase', () => {
   it('counts on a dry run, prints on an export, and then leaves neither number nor words in any file', async () => {
-    await withStore(fill);
+    await withStore(async (store) => {
+      await fill(store);
+      await fillEvents(store);
+    });
     const dry = await run([person, '--dry-run']);
     expect([dry.code, dry.err]).toEqual([0, '']);
-    for (const line of ['crm  queued  1', 'crm  unknown  1', 'shop  accepted  1']) expect(dry.out).toContain(line);
+    for (const line of ['crm  queued  1', 'crm  unknown  1', 'shop  accepted  1', 'events  2'])
+      expect(dry.out).toContain(line);
     const { code, out } = await run([`+${person}`, '--export']);
     expect(code).toBe(0);
-    const { messages, conversations, webhooks } = JSON.parse(out);
+    const { messages, conversations, webhooks, events } = JSON.parse(out);
     expect(messages.map(({ id, caller, to }: Record<string, string>) => [id, caller, to])).toEqual([
       ['c', 'crm', person],
       ['a', 'crm', person],
@@ -72,16 +88,22 @@ describe('wati-bff erase', () => {
     expect(webhooks).toEqual([
       { connectionId: 'c1', receivedAt: new Date(0).toISOString(), body: expect.stringContaining('a waiting word') },
     ]);
+    expect(events).toEqual([
+      {
+        ...{ id: expect.stringMatching(/^evt_/), caller: 'crm', type: 'message.received', connectionId: 'c1' },
+        ...{ timestamp: new Date(0).toISOString(), data: { text: 'a told word' } },
+      },
+    ]);
     expect(files().some((bytes) => bytes.includes(person))).toBe(true);
     const erased = await run([person]);
     expect([erased.code, erased.err]).toEqual([0, '']);
     expect(erased.out).toContain('Cancelled 1, erased 3. Nothing is left.');
     expect(erased.out).not.toContain(person);
-    for (const word of [person, 'your secret', '@asha', 'a waiting word'])
+    for (const word of [person, 'your secret', '@asha', 'a waiting word', 'a waiting fact', 'a told word'])
       expect(files().filter((bytes) => bytes.includes(word))).toEqual([]);
     await withStore(async (store) => expect(await store.find('crm', 'd')).toMatchObject({ status: 'accepted' }));
     expect((await run([person])).out).toBe('Nothing is kept of this person.\n');
-    const nothing = { messages: [], conversations: [], webhooks: [] };
+    const nothing = { messages: [], conversations: [], webhooks: [], events: [] };
     expect(JSON.parse((await run([person, '--export'])).out)).toEqual(nothing);
   });
 

@@ -151,3 +151,38 @@ it('200 streams are open in a process, and five of one caller', () => {
   expect(taken.at(0)?.at(5)).toBe('share-spent');
   expect(eventReaders.take('another')).toBe('pool-full');
 });
+
+it('whoever subscribes is told of new events of each process, with or without a signal, until it has had enough', async () => {
+  const memory = new MemoryEvents();
+  const store = memory.open();
+  const { hub } = await openEvents(store, noRecorder, () => {});
+  let told = 0;
+  const stop = hub.subscribe(() => {
+    told += 1;
+  });
+  await vi.advanceTimersByTimeAsync(1_500);
+  // That there may be some from before; with nothing new there is nothing to tell.
+  expect(told).toBe(1);
+  memory.record({ caller: 'a' });
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told).toBe(2);
+  memory.fact({ caller: 'a', connectionId: 'c1', type: 'message.sent', fact: 'f', at: 1 });
+  const [fact] = await store.pendingFacts(1);
+  await store.recordEvents([{ ...sampleOf(), factSeq: fact?.seq ?? 0 }], []);
+  await vi.advanceTimersByTimeAsync(1_100);
+  expect(told).toBe(3);
+  stop();
+  memory.record({ caller: 'a' });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(told).toBe(3);
+});
+
+const sampleOf = () => ({
+  id: 'evt_1',
+  caller: 'a',
+  connectionId: 'c1',
+  type: 'message.sent',
+  fact: 'f',
+  at: 1,
+  data: '{}',
+});

@@ -191,7 +191,7 @@ describe('the recorder', () => {
 
   it('logs a fact of which no event can be made, without a word of it, and goes on', async () => {
     const { memory, recorder, recorded, logged } = await scene();
-    memory.fact({ ...fact({ fact: 'm:1:gone' }), message: undefined } as NewFact);
+    memory.fact({ caller: 'billing', connectionId, type: 'message.sent', fact: 'm:1:gone', at: now });
     memory.fact(fact({ fact: 'm:1:odd', outcome: { status: 'odd' } }));
     memory.fact(fact({ fact: 'm:1:list', detail: ['secret'] }));
     memory.fact(fact({ fact: 'm:1:good' }));
@@ -224,12 +224,17 @@ describe('the recorder', () => {
     });
     const old = now - 3_600_000;
     for (const caller of ['elsewhere', 'gone', 'few']) memory.fact(fact({ caller, at: old }));
+    // It concerns no connection.
+    const endpoint = { id: 'e-1', host: 'hooks.example.com' };
+    const failing = { type: 'webhook_endpoint.failing', fact: 'e:1', at: now, detail: { endpoint } };
+    memory.fact({ caller: 'elsewhere', connectionId: '', ...failing });
     // Another process may have read a newer file: what is new is left to it for a while.
     memory.fact(fact({ caller: 'new', at: now - 1_000 }));
     memory.fact(fact());
     recorder.wake();
     await expect.poll(() => recorded()).toHaveLength(1);
-    for (const caller of ['elsewhere', 'gone', 'few', 'new']) expect(await recorded(caller)).toEqual([]);
+    for (const caller of ['gone', 'few', 'new']) expect(await recorded(caller)).toEqual([]);
+    expect((await recorded('elsewhere')).map(({ data }) => JSON.parse(data))).toEqual([{ endpoint }]);
     expect(await memory.open().pendingFacts(10)).toMatchObject([{ caller: 'new' }]);
   });
 

@@ -169,6 +169,16 @@ describe('an answer of a customer', () => {
     await becomes(four, { desk: ['unrouted'], crm: ['unrouted'] });
   });
 
+  it.each([
+    ['5511987654321', '551187654321'],
+    ['525512345678', '5215512345678'],
+    ['5491123456789', '541123456789'],
+  ])('finds a message to %s though WhatsApp calls the number %s', async (dialled, written) => {
+    await send('billing', dialled);
+    await post(message(written));
+    await becomes(written, { billing: ['last-sender'], crm: ['all'] });
+  });
+
   it('is not for a message that went out after it', async () => {
     const who = somebody();
     const early = message(who);
@@ -305,7 +315,7 @@ describe('an answer that a history tells', () => {
         store,
         logger: { debug: () => {}, info: () => {}, error: () => {} },
         metrics: { ...metrics, received: () => {} },
-        telling: {
+        factOptions: {
           audience: createEventAudience(
             fixedCallers(names.map((name) => callerEntry(name, keyOf(name), { scopes: ['*'], ...callers[name] }))),
           ),

@@ -42,7 +42,7 @@ export async function startWithEvents(
 ): Promise<{ service: Service; memory: MemoryEvents }> {
   const { processOf, copyOf, ...rest } = options;
   const memory = processOf ?? copyOf?.copy() ?? new MemoryEvents();
-  const store = fakeStore(await openStore('memory:', retention), memory.open());
+  const store = rest.store ?? fakeStore(await openStore('memory:', retention), memory.open());
   const service = await startService({ callers: eventCallers, ...rest, store });
   return { service, memory };
 }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
-import type { MemoryEvents } from '../support/memory-event-store.ts';
+import { openStore } from '../../src/store/open.ts';
+import { failingStore, fakeStore } from '../support/fake-store.ts';
+import { MemoryEvents } from '../support/memory-event-store.ts';
 import { problem } from '../support/problem-type.ts';
 import type { Service } from '../support/service.ts';
-import { idsOf, keys, pageOf, startWithEvents } from './events-helper.ts';
+import { idsOf, keys, pageOf, retention, startWithEvents } from './events-helper.ts';
 
 const key = keys.billing;
 const aProblem = (slug: ProblemSlug) => ({ type: problem(slug) });
@@ -144,6 +146,24 @@ describe('the feed of events', () => {
     for (const limit of ['0', '1001', '-1', 'x', '1.5']) expect((await ask(`?limit=${limit}`)).status, limit).toBe(400);
     for (const limit of ['1', '1000']) expect((await ask(`?limit=${limit}`)).status, limit).toBe(200);
   });
+});
+
+it('says that the store cannot be read, and cuts a page of very long events', async () => {
+  const memory = new MemoryEvents();
+  const { store, failing } = failingStore(fakeStore(await openStore('memory:', retention), memory.open()));
+  const { service } = await startWithEvents({ store });
+  const ask = (path: string) => service.ask('GET', `/v1/events${path}`, { key });
+  const data = JSON.stringify({ text: 'x'.repeat(19_000) });
+  const ids = Array.from({ length: 700 }, () => memory.record({ caller: 'billing', data }).id);
+  const first = pageOf(await ask('?limit=1000'));
+  expect([first.data.length, first.hasMore]).toEqual([400, true]);
+  const second = pageOf(await ask(`?limit=1000&cursor=${first.nextCursor}`));
+  expect([...idsOf(first), ...idsOf(second)]).toEqual(ids);
+  for (const operation of ['readEvents', 'eventPositions', 'findEvent'] as const) failing.add(operation);
+  for (const path of ['', `?cursor=${first.nextCursor}`, `/${ids[0]}`, '/stream', '?cursor=latest'])
+    expect((await ask(path)).json, path).toMatchObject({ ...aProblem('store-unavailable'), retryable: true });
+  failing.clear();
+  await service.close();
 });
 
 describe('a cursor that cannot be gone on from', () => {

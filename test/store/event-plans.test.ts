@@ -38,11 +38,8 @@ describe('SQLite: the plan for events', () => {
         'events USING COVERING INDEX events_caller (caller=? AND seq<?)',
       ],
     ],
-    ['addFacts', ['events USING COVERING INDEX events_fact (caller=? AND fact=?)', 'sends USING INTEGER PRIMARY KEY']],
-    [
-      'insert',
-      ['event_facts USING INTEGER PRIMARY KEY', 'events USING COVERING INDEX events_fact (caller=? AND fact=?)'],
-    ],
+    ['addFacts', ['events USING COVERING INDEX events_fact (fact=?)', 'sends USING INTEGER PRIMARY KEY']],
+    ['insert', ['event_facts USING INTEGER PRIMARY KEY', 'events USING COVERING INDEX events_fact (fact=?)']],
     ['pending', ['sends USING INTEGER PRIMARY KEY', 'deliveries USING INTEGER PRIMARY KEY']],
     ['takeOut', ['event_facts USING INTEGER PRIMARY KEY']],
     ['listPerson', ['events USING COVERING INDEX events_contact (contact=?', 'events USING INTEGER PRIMARY KEY']],
@@ -67,7 +64,9 @@ function lookedAt(plan: Row): number {
   const children = Array.isArray(plan.Plans) ? plan.Plans : [];
   const rows = Number(plan['Actual Rows']) + Number(plan['Rows Removed by Filter'] ?? 0);
   const isScan = /(Index|Seq|Bitmap Heap|Tid).*Scan/.test(String(plan['Node Type']));
-  const own = isScan ? rows * Number(plan['Actual Loops']) : 0;
+  // An index whose last column is sought is walked over from end to end.
+  const isWalk = String(plan['Index Cond']).startsWith('(seq = ') && !String(plan['Index Name']).endsWith('_pkey');
+  const own = isWalk ? ROWS : isScan ? rows * Number(plan['Actual Loops']) : 0;
   return children.reduce((sum: number, child: Row) => sum + lookedAt(child), own);
 }
 
@@ -88,6 +87,9 @@ describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
     await Promise.all([db.connect(), lists.connect()]);
     await db.query('ALTER TABLE events SET (autovacuum_enabled = off)');
     await db.query('ALTER TABLE event_facts SET (autovacuum_enabled = off)');
+    // A table that was analyzed while all of its rows were dead is taken for empty, however large it is.
+    await db.query(`INSERT INTO event_facts (caller, connection_id, type, fact, at) VALUES ('', '', '', '', 0);
+      DELETE FROM event_facts; ANALYZE event_facts`);
     await db.query(`INSERT INTO event_numbers VALUES (1, 'epoch', ${ROWS})`);
     await db.query("INSERT INTO event_subscriptions VALUES ('crm', 'message.received')");
     // One caller has nearly all of them, another nearly none.
@@ -118,12 +120,19 @@ describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
     ...{ place: seq, fact_seq: seq, id: `new${seq}`, caller: 'crm', connection: 'c1', type: 't', fact: `in:${seq}` },
     ...{ contact: null, at: seq, data: '{}' },
   }));
+  const added = made.map(({ fact, ...each }) => ({
+    ...each,
+    type: 'message.received',
+    fact: `new:${fact}`,
+    send_seq: 1,
+    detail: null,
+  }));
   const DAY = 24 * 60 * 60_000;
 
-  test.each(['with no statistics yet', 'with statistics'] as const)(
-    'each look sees a bounded number, %s',
+  test.each(['none of events, and of facts those of an empty table', 'as they are'] as const)(
+    'each look sees a bounded number, with statistics: %s',
     async (state) => {
-      if (state === 'with statistics') await db.query('ANALYZE');
+      if (state === 'as they are') await db.query('ANALYZE');
       const page = { limit: 101, every: 1, connection: null, rows: '[]' };
       const clicks = { ...page, every: 0, rows: rowsOf({ type: 'message.clicked' }), most: SCANNED_MAX };
       const seen: Record<string, number> = {};
@@ -142,6 +151,7 @@ describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
       seen['pending facts'] = await looked(sql.pending, { limit: 256 });
       seen['taking out'] = await looked(sql.takeOut, { rows: rowsOf(...facts) });
       seen.recording = await looked(sql.insert, { rows: rowsOf(...made) });
+      seen['adding facts'] = await looked(sql.addFacts, { rows: rowsOf(...added) });
       seen.numbers = await looked(sql.advance, {});
       seen['noting a purge'] = await looked(sql.notePurged, { eventRetentionMs: DAY, limit: 500 });
       await db.query(`INSERT INTO event_purges VALUES ('crm', 500) ON CONFLICT DO NOTHING`);

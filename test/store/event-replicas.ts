@@ -4,7 +4,7 @@ import { eventTypes } from '../../src/events/event-types.ts';
 import type { StoredEvent } from '../../src/store/event-store.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertPublished, sweepAll } from './broadcast-samples.ts';
-import { eventOf, newFact, recordAll } from './event-samples.ts';
+import { eventOf, newFact, recordAll, stepUntil } from './event-samples.ts';
 import type { PostgresFixture } from './postgres-fixture.ts';
 import { insertFinished, insertSending, newMessage, OPTIONS, OUTCOME } from './samples.ts';
 import { delivered, NO_BATCH, PROOF, read, sent } from './tracking-samples.ts';
@@ -77,17 +77,10 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       const count = 40;
       const facts = CALLERS.flatMap((caller) => Array.from({ length: count }, (_, n) => ({ caller, fact: `in:${n}` })));
       let isOver = false;
-      const until = async (isDone: () => boolean, step: () => Promise<number>): Promise<void> => {
-        for (let left = 1; left > 0; ) {
-          const wasDone = isDone();
-          const moved = await step();
-          left = wasDone && moved === 0 ? 0 : 1;
-        }
-      };
       let noted = false;
       /** Those that wait in another order each time, so that several have different ones. */
       const recorder = (store: Store) =>
-        until(
+        stepUntil(
           () => noted,
           async () => {
             const waiting = (await store.pendingFacts(200)).map((fact) => eventOf(fact));
@@ -99,7 +92,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       const reader = async (store: Store): Promise<string[]> => {
         const seen: string[] = [];
         let after = 0;
-        await until(
+        await stepUntil(
           () => isOver,
           async () => {
             const events = await store.readNewEvents(CALLERS, { after, limit: 10 });

@@ -32,3 +32,11 @@ export const newFact = (fact: string, more: Partial<NewFact> = {}): NewFact => (
   at: 1_000,
   ...more,
 });
+
+/** Goes on until it is done and the step after that has moved nothing. */
+export async function stepUntil(isDone: () => boolean, step: () => Promise<number>): Promise<void> {
+  for (;;) {
+    const wasDone = isDone();
+    if ((await step()) === 0 && wasDone) return;
+  }
+}

@@ -10,7 +10,7 @@ import type {
   StoredEvent,
 } from '../../src/store/event-store.ts';
 
-/** Of a process that records nothing. */
+/** The recorder of a process that records nothing. */
 export const noRecorder: EventSignal = { subscribe: () => () => {} };
 
 interface MemoryEventsOptions {
@@ -46,7 +46,7 @@ export class MemoryEvents {
     return copied;
   }
 
-  /** What is written down for whom. */
+  /** As `setSubscriptions` has left them. */
   get subscriptions(): readonly EventSubscription[] {
     return this.#subscriptions;
   }

@@ -51,6 +51,21 @@ describe('an endpoint at which all events fail', () => {
     expect(endpoint()).toMatchObject({ position: 508, ahead: [], failures: 0 });
   });
 
+  test('that takes all but the oldest ones is found out within minutes, and gets the others', async () => {
+    sim.create();
+    sim.reply = ({ event }) => (event <= 6 ? status(500) : ok);
+    sim.recordMany(6);
+    await start();
+    expect(sim.parked()).toEqual([]);
+    sim.recordMany(50);
+    // Until then it could be away.
+    await sim.clock.pass(5 * MINUTE);
+    expect(new Set(sim.sent().slice(6))).toEqual(new Set([1]));
+    await sim.clock.pass(7 * MINUTE);
+    expect(sim.parked()).toEqual([1, 2, 3, 4, 5, 6].map((event) => expect.stringMatching(`^${event} pending`)));
+    expect(endpoint()).toMatchObject({ position: 56, ahead: [] });
+  });
+
   test('is not one that fails five times at a single event', async () => {
     sim.create();
     sim.reply = away;
@@ -128,6 +143,20 @@ describe('an endpoint at which all events fail', () => {
     const well = sim.requests.filter(({ endpoint: id }) => id === 'well').map(({ event }) => event);
     expect(well).toEqual(Array.from({ length: 300 }, (_, n) => n + 1));
     expect(sim.requests.filter(({ endpoint: id }) => id === 'slow')).toHaveLength(8);
+  });
+
+  test('is told nothing, when it is back, that was deleted meanwhile', async () => {
+    sim.create();
+    sim.reply = away;
+    sim.recordMany(20);
+    await start();
+    await sim.clock.pass(10 * MINUTE);
+    sim.events.purgeTo(12);
+    sim.sent();
+    sim.reply = () => ok;
+    await sim.clock.pass(2 * MINUTE);
+    expect(sim.sent()).toEqual([13, 14, 15, 16, 17, 18, 19, 20]);
+    expect(endpoint().position).toBe(20);
   });
 
   test('begins again where it was when another process takes it over', async () => {
@@ -271,7 +300,12 @@ describe('that an endpoint is failing', () => {
     expect(sim.endpoints.of('e1').facts).toEqual([`e:e1:failing:${since}`]);
     expect(dispatcher.states()).toMatchObject([{ id: 'e1', status: 'failing' }]);
     await sim.clock.pass(10 * MINUTE);
-    expect(sim.logged.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    expect(sim.logged.filter(({ level }) => level === 'warn')).toMatchObject([
+      {
+        message: 'nothing can be delivered to a webhook endpoint',
+        facts: { endpoint: 'e1', status: 503, last: 'answered 503' },
+      },
+    ]);
     sim.reply = () => ok;
     sim.record();
     await sim.clock.pass(SECOND);

@@ -8,7 +8,7 @@ import { MemoryEndpoints } from '../support/memory-endpoints.ts';
 import { MemoryEvents } from '../support/memory-event-store.ts';
 
 /** Time that passes only when the test says so. Both clocks show the same. */
-export class SimulatedClock {
+class SimulatedClock {
   #now = Date.parse('2026-11-30T10:00:00Z');
   readonly #waits = new Set<{ at: number; over: () => void }>();
   random = () => 0.5;

@@ -46,7 +46,8 @@ export const eventTables = (sequence: string, number: 'INTEGER' | 'BIGINT'): rea
      recorded_at BIGINT NOT NULL,
      data TEXT NOT NULL
    )`,
-  'CREATE UNIQUE INDEX events_fact ON events (caller, fact)',
+  // By the fact first: a caller has many events, a fact few.
+  'CREATE UNIQUE INDEX events_fact ON events (fact, caller)',
   'CREATE INDEX events_caller ON events (caller, seq)',
   'CREATE INDEX events_at ON events (caller, at, seq)',
   'CREATE INDEX events_contact ON events (contact) WHERE contact IS NOT NULL',

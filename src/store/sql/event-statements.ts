@@ -48,7 +48,7 @@ export const lockNumbersStep = ({ lockNumbers }: Pick<EventStatements, 'lockNumb
   values: { epoch: randomBytes(EPOCH_BYTES).toString('base64url') },
 });
 
-function subscribing({ inputRows, skipLockedAny }: Dialect) {
+function subscribing({ among, inputRows, skipLockedAny }: Dialect) {
   const given = inputRows({ caller: 'TEXT', type: 'TEXT' });
   return {
     subscriptions: statement('SELECT caller, type FROM event_subscriptions ORDER BY caller, type'),
@@ -60,13 +60,19 @@ function subscribing({ inputRows, skipLockedAny }: Dialect) {
       WHERE TRUE ON CONFLICT DO NOTHING`),
     // A locked row is being deleted with its message.
     dropUnasked: statement(`
-      DELETE FROM event_facts WHERE seq IN
+      WITH unasked AS MATERIALIZED
         (SELECT seq FROM event_facts WHERE (caller, type) NOT IN (SELECT caller, type FROM event_subscriptions)
-         ${skipLockedAny})`),
+         ${skipLockedAny})
+      DELETE FROM event_facts WHERE seq ${among('SELECT seq FROM unasked')}`),
   };
 }
 
-function recording({ now, inputRows, skipLockedAny }: Dialect) {
+/**
+ * Conditions on other rows are scalar subqueries and `among`, which are one index lookup each. PostgreSQL would join tables, and its
+ * statistics of `event_facts` are usually those of an empty one, so it might scan all of it for each row. `caller || ''` keeps it
+ * from using an index on the caller.
+ */
+function recording({ now, among, inputRows, skipLockedAny }: Dialect) {
   const facts = inputRows({
     place: 'INTEGER',
     caller: 'TEXT',
@@ -90,14 +96,14 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
     at: 'BIGINT',
     data: 'TEXT',
   });
-  const isKnown = 'EXISTS (SELECT 1 FROM events WHERE events.caller = given.caller AND events.fact = given.fact)';
+  const isNew = "(SELECT 1 FROM events WHERE events.fact = given.fact AND events.caller || '' = given.caller) IS NULL";
+  const fact = (column: string) => `(SELECT ${column} FROM event_facts WHERE event_facts.seq = given.fact_seq)`;
   return {
     addFacts: statement(`
       INSERT INTO event_facts (caller, connection_id, type, fact, at, contact, send_seq, detail_json)
       SELECT given.caller, given.connection, given.type, given.fact, given.at, given.contact, given.send_seq, given.detail
       FROM ${facts} JOIN event_subscriptions AS asked ON asked.caller = given.caller AND asked.type = given.type
-      WHERE NOT ${isKnown}
-        AND (given.send_seq IS NULL OR EXISTS (SELECT 1 FROM sends WHERE sends.seq = given.send_seq))
+      WHERE ${isNew} AND (given.send_seq IS NULL OR (SELECT 1 FROM sends WHERE sends.seq = given.send_seq) = 1)
       ORDER BY given.place`),
     pending: statement(`
       SELECT ${FACT_COLUMNS}, ${VISIBLE_COLUMNS}, ${DELIVERED}
@@ -110,18 +116,18 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
       ON CONFLICT (id) DO UPDATE SET last = event_numbers.last`),
     insert: statement(`
       INSERT INTO events (seq, id, caller, connection_id, type, fact, contact, at, recorded_at, data)
-      SELECT numbers.last + ROW_NUMBER() OVER (ORDER BY given.place), given.id, given.caller, given.connection, given.type,
-        given.fact, COALESCE(given.contact, event_facts.contact), given.at, ${now}, given.data
-      FROM ${events} JOIN event_facts ON event_facts.seq = given.fact_seq CROSS JOIN event_numbers AS numbers
-      WHERE NOT ${isKnown}
+      SELECT (SELECT last FROM event_numbers WHERE id = 1) + ROW_NUMBER() OVER (ORDER BY given.place), given.id, given.caller,
+        given.connection, given.type, given.fact, COALESCE(given.contact, ${fact('contact')}), given.at, ${now}, given.data
+      FROM ${events} WHERE ${fact('1')} = 1 AND ${isNew}
       ON CONFLICT DO NOTHING RETURNING seq, id, contact`),
     advance: statement(`
       UPDATE event_numbers SET last = newest.seq FROM (SELECT MAX(seq) AS seq FROM events) AS newest
       WHERE event_numbers.last < newest.seq`),
     // A locked row is being deleted with its message.
     takeOut: statement(`
-      DELETE FROM event_facts WHERE seq IN
-        (SELECT seq FROM event_facts WHERE seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })}) ${skipLockedAny})`),
+      WITH theirs AS MATERIALIZED
+        (SELECT seq FROM event_facts WHERE seq ${among(`SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })}`)} ${skipLockedAny})
+      DELETE FROM event_facts WHERE seq ${among('SELECT seq FROM theirs')}`),
   };
 }
 
@@ -142,7 +148,7 @@ function reading({ inputRows, among, newestOfEach }: Dialect) {
            AND (CAST(:connection AS TEXT) IS NULL OR events.connection_id = :connection)
          ORDER BY events.seq LIMIT :limit)
       SELECT found.*, ends.scan_end, ends.scan_n FROM ends LEFT JOIN found ON TRUE ORDER BY found.seq`),
-    find: statement(`SELECT ${EVENT} FROM events WHERE id = :id AND caller = :caller`),
+    find: statement(`SELECT ${EVENT} FROM events WHERE id = :id AND caller || '' = :caller`),
     newOfAll: statement(`
       SELECT ${EVENT} FROM events
       WHERE events.seq ${among(`SELECT theirs.seq FROM ${newestOfEach(callers)} ORDER BY theirs.seq LIMIT :limit`)}
@@ -172,10 +178,10 @@ function forgetting({ now, among, inputRows, skipLockedAny }: Dialect) {
     expire: statement(`
       WITH old AS MATERIALIZED
         (SELECT events.seq AS old_seq FROM events
-         WHERE events.seq IN (SELECT oldest.seq FROM ${oldest} AS oldest WHERE ${old})
+         WHERE events.seq ${among(`SELECT oldest.seq FROM ${oldest} AS oldest WHERE ${old}`)}
            AND events.seq <= (SELECT purged.seq FROM event_purges AS purged WHERE purged.caller = events.caller)
          ORDER BY events.seq ${skipLockedAny})
-      DELETE FROM events WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
+      DELETE FROM events WHERE seq ${among('SELECT old_seq FROM old')} RETURNING seq`),
     countPerson: statement(`
       SELECT (SELECT COUNT(*) FROM events WHERE ${ofPerson}) + (SELECT COUNT(*) FROM event_facts WHERE ${ofPerson}) AS n`),
     listPerson: statement(`

@@ -16,6 +16,21 @@ export function canonicalNumber(number: string): string {
   return argentina ? `54${argentina[1]}` : digits;
 }
 
+/** All forms in which the number of one person may be written, the given one first. */
+export function formsOf(number: string): string[] {
+  const short = canonicalNumber(number);
+  return [...new Set([number, short, longForm(short)])];
+}
+
+function longForm(short: string): string {
+  const brazil = /^(55[1-9]\d)(\d{8})$/.exec(short);
+  if (brazil) return `${brazil[1]}9${brazil[2]}`;
+  const mexico = /^52(\d{10})$/.exec(short);
+  if (mexico) return `521${mexico[1]}`;
+  const argentina = /^54(\d{10})$/.exec(short);
+  return argentina ? `549${argentina[1]}` : short;
+}
+
 /**
  * Assigns each entry of a response to a receiver: by our own id, then by the number as it is, then by its other form. A single
  * receiver and a single entry that are left belong together.
