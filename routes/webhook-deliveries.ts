@@ -16,6 +16,7 @@ import {
 import type { EndpointDelivery } from '../src/store/webhook-endpoint-store.ts';
 import { testEvent } from '../src/webhooks/test-event.ts';
 import { audited } from './operator-act.ts';
+import { skippedBy } from './replay-skipped.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 import {
@@ -147,7 +148,7 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
         tags: ['webhooks'],
         summary: 'Send events again',
         description:
-          'What is kept since a time, single events, or all that was given up: each is sent again as it was, with the same id, beside what is new. Types that the endpoint does not have any more are passed over.',
+          'What is kept since a time, single events, or all that was given up: each is sent again as it was, with the same id, beside what is new. What is passed over is in `skipped`: ids that are not known, types that the endpoint does not have, and whether events since that time were deleted by age.',
         params: WebhookEndpointParams,
         body: WebhookReplay,
         response: { 202: QueuedReplay },
@@ -159,13 +160,19 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
       const about: Record<string, unknown> = { endpointId: id, ...replayed(request.body) };
       return audited(request, { act: 'webhook-endpoint-replay', about }, async () => {
         assertAvailable(webhooks);
-        const { status } = await ownEndpoint(store, request, id);
-        if (status === 'disabled') throw new Problem('webhook-endpoint-disabled', 'enable it first');
+        const endpoint = await ownEndpoint(store, request, id);
+        if (endpoint.status === 'disabled') throw new Problem('webhook-endpoint-disabled', 'enable it first');
         const what = await whatOf(services, caller, request.body);
         const queued = (await store.replayEndpoint(caller, id, what).catch(unwritten)) ?? notFound();
         about.queued = queued;
         onChange();
-        return reply.code(202).send({ queued });
+        const skipped = await skippedBy(store, endpoint, {
+          what,
+          queued,
+          since: request.body.since,
+          keptSinceMs: services.now() - services.retentionMs,
+        });
+        return reply.code(202).send({ queued, ...(skipped.length > 0 && { skipped }) });
       });
     },
   );

@@ -13,11 +13,13 @@ import { lagSeconds } from '../src/webhooks/lag.ts';
 import type { Webhooks } from '../src/webhooks/open-webhooks.ts';
 
 export interface WebhookServices {
-  store: WebhookEndpointStore & Pick<EventStore, 'eventPositions' | 'eventBefore' | 'readEvents'>;
+  store: WebhookEndpointStore & Pick<EventStore, 'eventPositions' | 'eventBefore' | 'readEvents' | 'findEvent'>;
   cursors: EventCursors;
   webhooks: Pick<Webhooks, 'secrets' | 'destinations' | 'sender'>;
   /** WEBHOOK_ENDPOINTS_MAX. */
   endpointsMax: number;
+  /** How long events are kept. */
+  retentionMs: number;
   /** Tests that wait for their receiver: an endpoint that is deleted meanwhile makes place for another one, and its test goes on. */
   tests: SharedPool;
   /** Wall clock, ms. */

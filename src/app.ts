@@ -172,6 +172,7 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
     cursors: services.events.cursors,
     webhooks: services.webhooks,
     endpointsMax: config.WEBHOOK_ENDPOINTS_MAX,
+    retentionMs: config.EVENT_RETENTION_DAYS * 24 * 3_600_000,
     tests: pools.webhookTests,
     now: overrides.now ?? Date.now,
     onChange: () => services.dispatcher.wake(),

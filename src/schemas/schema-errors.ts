@@ -88,8 +88,10 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
     case 'maxItems':
       return `must have at most ${entries(limit)}${hasNow(data)}`;
     case 'minProperties':
+      if (limit === 1 && parentSchema.maxProperties === 1) return exactlyOne(parentSchema);
       return `must have at least ${propertiesInWords(parentSchema, limit)}`;
     case 'maxProperties':
+      if (limit === 1 && parentSchema.minProperties === 1) return `${exactlyOne(parentSchema)}${hasNow(data)}`;
       return `must have at most ${propertiesInWords(parentSchema, limit)}${hasNow(data)}`;
     case 'uniqueItems':
       return `must not have the same entry twice, as ${Number(params.j) + 1} and ${Number(params.i) + 1} are`;
@@ -111,6 +113,9 @@ function hasNow(data: unknown): string {
   if (Array.isArray(data)) return `, and has ${data.length}`;
   return typeof data === 'object' && data !== null ? `, and has ${Object.keys(data).length}` : '';
 }
+
+const exactlyOne = ({ properties }: Schema): string =>
+  `must have exactly one of ${listed(Object.keys(record(properties)))}`;
 
 function propertiesInWords({ properties }: Schema, limit: number): string {
   const names = Object.keys(record(properties));

@@ -219,13 +219,30 @@ export const WebhookReplay = Type.Object(
     ...strict,
     minProperties: 1,
     maxProperties: 1,
-    description: 'One of the three.',
+    description: 'Exactly one of the three.',
     examples: [{ failed: true }],
   },
 );
 export type WebhookReplay = Static<typeof WebhookReplay>;
 
 export const QueuedReplay = Type.Object(
-  { queued: count('events that are sent again, with the same ids; counted no further than 10000') },
+  {
+    queued: count('events that are sent again, with the same ids; counted no further than 10000'),
+    skipped: Type.Optional(
+      Type.Array(
+        Type.Object({
+          eventId: Type.Optional(Type.String({ description: 'absent where it is not known which events they were' })),
+          reason: Type.String({
+            description:
+              '`unknown`: you have no such event, or it was deleted by age; `type`: the endpoint does not have its type; `deleted`: events behind `since` were deleted by age; there may be more one day',
+            examples: ['unknown'],
+          }),
+          detail: Type.String(),
+        }),
+        { description: 'what is not sent again though it was asked for; absent: nothing' },
+      ),
+    ),
+  },
   { title: 'QueuedReplay' },
 );
+export type QueuedReplay = Static<typeof QueuedReplay>;

@@ -137,9 +137,21 @@ describe('an unknown path', () => {
     ['/v1/templates/order_update/previw', '/v1/templates/{name}/preview'],
     ['/v1/template/', '/v1/templates'],
     ['/helth/live', '/health/live'],
+    ['/v1/webhook-endpoints/whe_1/enable', 'PATCH /v1/webhook-endpoints/{id} with `{"status": "enabled"}`'],
+    [`/v1/webhook-endpoints/${'e'.repeat(40)}/events`, '/v1/webhook-endpoints/{id}/deliveries'],
+    ['/v1/webhook-endpoints/whe_1/deliverys', '/v1/webhook-endpoints/{id}/deliveries'],
+    ['/v1/webhook-endpoint/whe_1', '/v1/webhook-endpoints/{id}'],
+    ['/v1/webhooks', '/v1/webhook-endpoints'],
   ])('%s may have been meant as %s', async (path, meant) => {
     const answer = await ask('GET', path);
     expect([answer.status, detailOf(answer)]).toEqual([404, `there is no such path; did you mean ${meant}?`]);
+  });
+
+  it('is likened to no path of another word, however long the values of its parameters are', async () => {
+    for (const word of ['pause', 'start', 'stop', 'orders']) {
+      const answer = await ask('GET', `/v1/webhook-endpoints/${'e'.repeat(64)}/${word}`);
+      expect(detailOf(answer), word).toBe('there is no such path');
+    }
   });
 
   it('is quoted only in part', async () => {

@@ -543,8 +543,32 @@ describe('what was sent', () => {
     expect(await ask({ since: '2026-01-01T00:00:00Z' })).toMatchObject({ status: 202, json: { queued: 7 } });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { after: 12, until: 40 });
     expect(before).toHaveBeenLastCalledWith('crm', Date.parse('2026-01-01T00:00:00Z') - 1);
-    expect(await ask({ eventIds: ['evt_a', 'evt_b'] })).toMatchObject({ status: 202 });
+    before.mockResolvedValueOnce(2);
+    expect((await ask({ since: '2026-01-01T00:00:00Z' })).json).toMatchObject({
+      skipped: [{ reason: 'deleted', detail: expect.stringMatching(/^events of before 20.*Z are deleted by age/) }],
+    });
+    // Nothing of that time was deleted, whatever was before.
+    before.mockResolvedValueOnce(0);
+    expect((await ask({ since: new Date(Date.now() - 3_600_000).toISOString() })).json).toEqual({ queued: 7 });
+    expect((await ask({ eventIds: ['evt_a', 'evt_b'] })).json).toEqual({ queued: 7 });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { eventIds: ['evt_a', 'evt_b'] });
+    replay.mockResolvedValueOnce(1);
+    const found = { seq: 1, caller: 'crm', connectionId: 'c', fact: 'm:1', at: 1, data: '{}' };
+    vi.spyOn(store, 'findEvent').mockImplementation(async (_, eventId) =>
+      eventId === 'evt_c'
+        ? undefined
+        : { ...found, id: eventId, type: eventId === 'evt_a' ? (types[0] ?? '') : 'message.read' },
+    );
+    expect(await ask({ eventIds: ['evt_a', 'evt_b', 'evt_c', 'evt_a'] })).toMatchObject({
+      status: 202,
+      json: {
+        queued: 1,
+        skipped: [
+          { eventId: 'evt_b', reason: 'type', detail: 'the endpoint does not have its type, `message.read`' },
+          { eventId: 'evt_c', reason: 'unknown', detail: expect.stringContaining('no such event') },
+        ],
+      },
+    });
     expect(await ask({ failed: true })).toMatchObject({ status: 202 });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { failed: true });
     const ids = Array.from({ length: 101 }, (_, at) => `evt_${at}`);
@@ -560,7 +584,9 @@ describe('what was sent', () => {
     }
     for (const since of ['2999-01-01T00:00:00Z', '2026-02-30T25:00:00Z'])
       expect(await ask({ since })).toMatchObject({ status: 400, json: { errors: [{ pointer: '/since' }] } });
-    expect(replay).toHaveBeenCalledTimes(3);
+    for (const wrong of [{}, { failed: true, since: '2026-01-01T00:00:00Z' }])
+      expect((await ask(wrong)).text).toContain('must have exactly one of');
+    expect(replay).toHaveBeenCalledTimes(6);
     vi.restoreAllMocks();
     await service.ask('PATCH', at(id), as('crm', { json: { status: 'disabled' } }));
     expect(await ask({ failed: true })).toMatchObject({

@@ -1,0 +1,50 @@
+import { typesOf } from '../src/events/event-types.ts';
+import type { QueuedReplay } from '../src/schemas/webhook-endpoint.ts';
+import type { EventStore } from '../src/store/event-store.ts';
+import type { StoredEndpoint, WebhookEndpointStore } from '../src/store/webhook-endpoint-store.ts';
+
+type Skipped = NonNullable<QueuedReplay['skipped']>;
+
+interface Asked {
+  since?: string | undefined;
+  /** Of the events that are kept: before it they are deleted. */
+  keptSinceMs: number;
+  what: Parameters<WebhookEndpointStore['replayEndpoint']>[2];
+  queued: number;
+}
+
+/**
+ * What a replay was asked for and does not send. It is read behind the replay, which is under way by then: where it cannot be
+ * read, nothing is told of it.
+ */
+export async function skippedBy(
+  store: Pick<EventStore, 'findEvent' | 'eventPositions'>,
+  endpoint: Pick<StoredEndpoint, 'caller' | 'types'>,
+  asked: Asked,
+): Promise<Skipped> {
+  return lookedUp(store, endpoint, asked).catch(() => []);
+}
+
+async function lookedUp(
+  store: Pick<EventStore, 'findEvent' | 'eventPositions'>,
+  { caller, types }: Pick<StoredEndpoint, 'caller' | 'types'>,
+  { what, queued, since = '', keptSinceMs }: Asked,
+): Promise<Skipped> {
+  if ('after' in what) {
+    if (Date.parse(since) >= keptSinceMs || what.after >= (await store.eventPositions(caller)).purged) return [];
+    const detail = `events of before ${new Date(keptSinceMs).toISOString()} are deleted by age: what is left is sent again`;
+    return [{ reason: 'deleted', detail }];
+  }
+  if ('failed' in what) return [];
+  const ids = [...new Set(what.eventIds)];
+  if (queued >= ids.length) return [];
+  const own: readonly string[] = typesOf(types);
+  const found = await Promise.all(
+    ids.map(async (eventId) => ({ eventId, event: await store.findEvent(caller, eventId) })),
+  );
+  return found.flatMap(({ eventId, event }): Skipped => {
+    if (!event) return [{ eventId, reason: 'unknown', detail: 'you have no such event, or it was deleted by age' }];
+    if (own.includes(event.type)) return [];
+    return [{ eventId, reason: 'type', detail: `the endpoint does not have its type, \`${event.type}\`` }];
+  });
+}
