@@ -1,6 +1,6 @@
-import { nearEvents } from '../src/callers/words.ts';
 import { type Caller, eventsFor } from '../src/callers.ts';
 import { typesNamed } from '../src/events/event-types.ts';
+import { nearEvents } from '../src/events/near-types.ts';
 import { invalid, Problem } from '../src/problem.ts';
 
 /** Whether any events are recorded for a caller. */

@@ -194,7 +194,12 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     intake,
     monthCalls,
   } = services;
-  const callersView = createCallersView({ callers: overrides.callers, stopped: stopSwitch, store });
+  const callersView = createCallersView({
+    callers: overrides.callers,
+    stopped: stopSwitch,
+    store,
+    now: overrides.now ?? Date.now,
+  });
   // Asked less often with PostgreSQL, which counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   registerGauges(metrics.registry, {

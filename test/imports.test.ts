@@ -95,7 +95,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|events\/event-types|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|events\/(event|near)-types|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },

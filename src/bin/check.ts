@@ -16,6 +16,7 @@ import type { MatonConnection } from '../upstream/connections.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 import { listWebhookEndpoints } from '../upstream/webhook-endpoints.ts';
+import { withoutEvents } from './check-event-callers.ts';
 import { readEndpoints, webhookSteps } from './check-webhook-steps.ts';
 
 /**
@@ -33,7 +34,7 @@ async function main(isSending: boolean): Promise<boolean> {
     report.skip(['store', 'key', 'connection', 'gateway'], 'not tried before the settings are right');
     return report.allFine();
   }
-  await report.step('clients', () => callers(config.CLIENTS_FILE));
+  await report.step('clients', () => callers(config.CLIENTS_FILE, config));
   let kept: string | undefined;
   let endpoints: StoredEndpoint[] | undefined;
   await report.step('store', () =>
@@ -88,7 +89,7 @@ function settings(): Config | { faults: Finding } {
   }
 }
 
-function callers(path: string): Finding {
+function callers(path: string, config?: Config): Finding {
   const remedy =
     'CLIENTS_FILE names a JSON list [...] of the entries that `client-key` prints. Until it is mended, a running service keeps to the version it has, with every key in it.';
   try {
@@ -96,7 +97,11 @@ function callers(path: string): Finding {
     const count = entries.length;
     if (count === 0) return { fault: `${path} is an empty list: nobody can call`, remedy };
     return {
-      fine: [`${counted(count, 'caller')} in ${path}`, ...expired(entries, Date.now())].join('\n'),
+      fine: [
+        `${counted(count, 'caller')} in ${path}`,
+        ...expired(entries, Date.now()),
+        ...(config ? withoutEvents(entries, config) : []),
+      ].join('\n'),
     };
   } catch (error) {
     return { fault: `${path}: ${codeOf(error) ?? reasonOf(error)}`, remedy };

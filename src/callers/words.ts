@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv';
-import { eventGroups, eventTypes, typesNamed } from '../events/event-types.ts';
-import { didYouMean, nearest } from '../lib/did-you-mean.ts';
+import { typesNamed } from '../events/event-types.ts';
+import { nearEvents } from '../events/near-types.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { CallerEntry, KeyEntry, scopes } from './entry.ts';
 
 const nameWords = 'up to 64 letters, digits, . _ - and first a letter or digit';
@@ -102,18 +103,6 @@ export function eventFault(pattern: string): string | undefined {
   if (typesNamed(pattern).length > 0) return undefined;
   if (!/^[\w.*:-]{1,40}$/.test(pattern) || isSecret(pattern)) return 'is not known';
   return `"${pattern}" is not known${nearEvents(pattern)}`;
-}
-
-/** `; did you mean x?`, or which there are. */
-export const nearEvents = (pattern: string): string =>
-  didYouMean(pattern, [...eventTypes, ...eventGroups, '*']) || sameGroup(pattern);
-
-/** `message`, `message.` and `messages.delivered` mean something of the group. */
-function sameGroup(pattern: string): string {
-  const [noun = ''] = pattern.toLowerCase().split(/[.:*]/);
-  const group = nearest(`${noun}.*`, eventGroups);
-  if (group === undefined) return `; there is ${eventGroups.join(', ')} and *`;
-  return `; there is ${[group, ...typesNamed(group)].join(', ')}`;
 }
 
 /** Guesses from the form of a value what was written instead of a SHA-256. */

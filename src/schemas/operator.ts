@@ -4,6 +4,7 @@ import { Broadcast, BroadcastListQuery } from './broadcast.ts';
 import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
 import { Ready } from './health.ts';
 import { Message, MessageQuery } from './message.ts';
+import { OperatorEndpoint } from './operator-endpoint.ts';
 
 const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };
 const callerName = Type.String({ ...callerId, examples: [exampleIds.caller] });
@@ -165,6 +166,9 @@ export const OperatorCaller = Type.Object(
       }),
     ),
     hold: Type.Optional(Hold),
+    endpoints: Type.Optional(
+      Type.Array(OperatorEndpoint, { description: 'its webhook endpoints; in the list of callers alone' }),
+    ),
   },
   { title: 'OperatorCaller' },
 );

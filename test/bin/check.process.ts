@@ -83,6 +83,23 @@ describe('wati-bff check', () => {
     expect(text).not.toContain('/wati/');
   });
 
+  it('tells of callers that are given events or webhooks in vain', async () => {
+    const file = join(folder, 'told.json');
+    const events = ['message.*'];
+    const told = [
+      callerEntry('crm', 'key-of-crm-in-this-test', { scopes: ['events:read'], events }),
+      callerEntry('shop', 'key-of-shop-in-this-test', { scopes: ['webhooks:write'] }),
+    ];
+    writeFileSync(file, JSON.stringify(told));
+    const { code, text } = await check({ CLIENTS_FILE: file });
+    expect(code).toBe(0);
+    expect(text).toContain('crm: `events` are listed, but nothing that WATI tells arrives without INTAKE_PORT');
+    expect(text).toContain('shop: scopes of webhooks, but EVENTS_SIGNING_KEY and WEBHOOK_ALLOWED_HOSTS');
+    expect(text).toContain('shop: scopes of webhooks, but no `events`');
+    const settings = { EVENTS_SIGNING_KEY: signingKey, WEBHOOK_ALLOWED_HOSTS: 'hooks.example' };
+    expect((await check({ CLIENTS_FILE: file, ...settings })).text).not.toContain('do not set them up');
+  });
+
   it('tries the webhook endpoints of callers, and posts to them only when told so', async () => {
     const url = `file:${join(folder, 'endpoints.db')}`;
     const receiver = await startReceiver();

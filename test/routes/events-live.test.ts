@@ -28,6 +28,17 @@ const reading = async (kind: 'sse' | 'wait', of: Service) => {
 const readers = (kind: 'sse' | 'wait', count: number, of = service) =>
   expect.poll(() => reading(kind, of), { timeout: 10_000, interval: 5 }).toBe(count);
 
+it('a stream tells of one connection where it is asked so', async () => {
+  memory.record({ caller: 'billing', connectionId: 'c2' });
+  const client = await followEvents(service.url, { key, path: '/v1/events/stream?connection=c2' });
+  await readers('sse', 1);
+  memory.record({ caller: 'billing', connectionId: 'c1' });
+  const { id } = memory.record({ caller: 'billing', connectionId: 'c2' });
+  await expect.poll(() => client.events().map(({ data }) => JSON.parse(data).id)).toEqual([id]);
+  client.close();
+  await readers('sse', 0);
+});
+
 describe('a request that waits for events', () => {
   const wait = { prefer: 'wait=30' };
 

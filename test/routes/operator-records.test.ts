@@ -146,6 +146,36 @@ describe('an operator', () => {
     });
   });
 
+  it('sees the webhook endpoints of each caller, with their secrets\u2019 ends and without their paths', async () => {
+    const made = { caller: 'crm', types: ['*'], position: 0 };
+    await store.createEndpoint({ ...made, id: 'whe_a', url: 'https://hooks.example:8443/secret-path?token=x' }, 5);
+    await store.createEndpoint({ ...made, id: 'whe_b', url: 'https://away.example/' }, 5);
+    const until = Date.now() + 3_600_000;
+    await store.rotateEndpointSecret('crm', 'whe_a', until);
+    await store.rotateEndpointSecret('crm', 'whe_b', Date.now() - 1);
+    await store.updateEndpoint('crm', 'whe_b', { status: 'disabled' });
+    const { json, text: shown } = await read('callers');
+    expect(json).toMatchObject({
+      data: expect.arrayContaining([
+        expect.objectContaining({
+          id: 'crm',
+          endpoints: [
+            {
+              id: 'whe_a',
+              host: 'hooks.example:8443',
+              status: 'enabled',
+              secretVersion: 2,
+              previousSecretUntil: new Date(until).toISOString(),
+            },
+            { id: 'whe_b', host: 'away.example', status: 'disabled', reason: 'caller', secretVersion: 2 },
+          ],
+        }),
+        expect.objectContaining({ id: 'shop', endpoints: [] }),
+      ]),
+    });
+    expect(shown).not.toMatch(/secret-path|token/);
+  });
+
   it('cancels all that a caller has queued, in the file or not, and nothing of other callers', async () => {
     const id = await pausedBroadcast(service, shopKey);
     for (let n = 0; n < 501; n++) await store.insert(newMessage(`q${n}`, { caller: 'gone' }));
