@@ -10,8 +10,8 @@ import { callerOf } from '../src/http/authenticate.ts';
 import { standingRights } from '../src/http/standing-rights.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
 import { didYouMean } from '../src/lib/did-you-mean.ts';
+import type { Pools } from '../src/pools/pools.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
-import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import {
   Event,
@@ -25,14 +25,12 @@ import type { StoredEvent } from '../src/store/event-store.ts';
 import { preferences } from './header-lists.ts';
 import type { TypedApp } from './typed-app.ts';
 
-interface EventServices {
+interface EventServices extends Pick<Pools, 'eventReaders' | 'eventWaits' | 'eventPages'> {
   callers: Callers;
   feed: EventFeed;
   text: EventText;
   /** An event as a stream writes it. */
   frame: (event: StoredEvent) => string;
-  eventReaders: SharedPool;
-  eventWaits: SharedPool;
   onFault: (error: unknown) => void;
 }
 
@@ -65,7 +63,10 @@ function listEvents(app: TypedApp, services: EventServices): void {
       const page = await services.feed.read(caller.id, from, ask);
       const waitMs = page.events.length > 0 || page.hasMore ? 0 : waitMsOf(request);
       const found = waitMs === 0 ? page : await waitedFor(services, { request, reply, page, ask, waitMs });
-      return json(reply, pageText(services, caller, found));
+      const body = Buffer.from(pageText(services, caller, found));
+      // A client that reads slowly, or not at all, holds its page until it is cut off.
+      untilAnswered(reply, takeOrRefuse(services.eventPages, caller.id, { amount: body.length }));
+      return json(reply, body);
     },
   );
 }
@@ -76,8 +77,8 @@ function pageText({ feed, text }: EventServices, { id }: Caller, { events, posit
   return `{"data":[${events.map(text).join(',')}],"nextCursor":"${nextCursor}","hasMore":${hasMore}}`;
 }
 
-const json = (reply: FastifyReply, text: string): FastifyReply =>
-  reply.type('application/json; charset=utf-8').send(Buffer.from(text));
+const json = (reply: FastifyReply, body: Buffer): FastifyReply =>
+  reply.type('application/json; charset=utf-8').send(body);
 
 interface Waiting {
   request: FastifyRequest;
@@ -131,7 +132,7 @@ function getEvent(app: TypedApp, { feed, text }: EventServices): void {
       const event = isRecorded(caller) ? await feed.find(caller.id, request.params.id) : undefined;
       if (!event || !isOf(event, (connection) => mayUse(caller, connection)))
         throw new Problem('not-found', 'you have no event with this id');
-      return json(reply, text(event));
+      return json(reply, Buffer.from(text(event)));
     },
   );
 }

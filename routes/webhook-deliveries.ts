@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { EventCursors } from '../src/events/cursor.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { isoTimes } from '../src/lib/iso-times.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import {
   QueuedReplay,
@@ -27,7 +28,7 @@ import {
   type WebhookServices,
 } from './webhook-endpoint-parts.ts';
 
-function testWebhookEndpoint(app: TypedApp, { store, webhooks, now }: WebhookServices): void {
+function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: WebhookServices): void {
   /** Endpoints that are tested now. */
   const underWay = new Set<string>();
   app.post(
@@ -55,6 +56,7 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, now }: WebhookSer
         const endpoint = await ownEndpoint(store, request, id);
         about.host = hostOf(endpoint.url);
         if (underWay.has(id)) throw new Problem('rate-limited', 'a test of it is under way', { retryAfterS: 1 });
+        const release = takeOrRefuse(tests, callerOf(request).id);
         underWay.add(id);
         try {
           const { status, durationMs, error } = await webhooks.sender.send(
@@ -72,6 +74,7 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, now }: WebhookSer
           };
         } finally {
           underWay.delete(id);
+          release();
         }
       });
     },

@@ -4,6 +4,7 @@ import { eventTypes, typesNamed } from '../src/events/event-types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { didYouMean } from '../src/lib/did-you-mean.ts';
 import { isoTimes } from '../src/lib/iso-times.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { WebhookEndpoint } from '../src/schemas/webhook-endpoint.ts';
 import { StoreError } from '../src/store/errors.ts';
@@ -19,6 +20,8 @@ export interface WebhookServices {
   webhooks: Pick<Webhooks, 'secrets' | 'destinations' | 'sender'>;
   /** WEBHOOK_ENDPOINTS_MAX. */
   endpointsMax: number;
+  /** Tests that wait for their receiver: an endpoint that is deleted meanwhile makes place for another one, and its test goes on. */
+  tests: SharedPool;
   /** Wall clock, ms. */
   now: () => number;
   /** An endpoint was created or changed, or has something to send again. */

@@ -161,6 +161,7 @@ async function registerEventRoutes({ app, config, overrides, front: { pools }, s
     callers: overrides.callers,
     eventReaders: pools.eventReaders,
     eventWaits: pools.eventWaits,
+    eventPages: pools.eventPages,
     onFault: (error) => services.onTaskError('event-stream', error),
   });
   await app.register(webhookEndpoints, {
@@ -168,6 +169,7 @@ async function registerEventRoutes({ app, config, overrides, front: { pools }, s
     cursors: services.events.cursors,
     webhooks: services.webhooks,
     endpointsMax: config.WEBHOOK_ENDPOINTS_MAX,
+    tests: pools.webhookTests,
     now: overrides.now ?? Date.now,
     onChange: () => services.dispatcher.wake(),
   });

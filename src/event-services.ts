@@ -1,4 +1,4 @@
-import { hasScope, mayUse } from './callers.ts';
+import { type Caller, eventsFor, hasScope, mayUse } from './callers.ts';
 import type { Config } from './config.ts';
 import { type Events, openEvents } from './events/open-events.ts';
 import { tellRetention } from './observability/event-metrics.ts';
@@ -38,6 +38,13 @@ export async function openEventServices(
   return { recording, events, dispatcher: openDispatcher(config, overrides, { ...parts, events }) };
 }
 
+/** The connections that a caller's endpoints are told of; undefined: its entry is gone, or lists no scope of webhooks or no events. */
+export function toldConnections(caller: Caller | undefined): ((connectionId: string) => boolean) | undefined {
+  if (!caller || eventsFor(caller).length === 0) return undefined;
+  if (!hasScope(caller, 'webhooks:read') && !hasScope(caller, 'webhooks:write')) return undefined;
+  return (connectionId) => mayUse(caller, connectionId);
+}
+
 const hourMs = 60 * 60_000;
 
 /** Sends where there are a key to sign with and hosts that may be called. */
@@ -53,11 +60,7 @@ function openDispatcher(
     signal: events.hub,
     text: events.text,
     isAvailable: () => webhooks.secrets.available() && webhooks.destinations.isOpen,
-    connectionsOf: (id) => {
-      const caller = callers.byId(id);
-      if (!caller || !(hasScope(caller, 'webhooks:read') || hasScope(caller, 'webhooks:write'))) return undefined;
-      return (connectionId) => mayUse(caller, connectionId);
-    },
+    connectionsOf: (id) => toldConnections(callers.byId(id)),
     metrics: createWebhookMetrics(metrics.registry),
     logger,
     onFault: (error) => onTaskError('webhooks', error),

@@ -1,3 +1,4 @@
+import { limitConcurrency } from '../lib/limit-concurrency.ts';
 import { Problem } from '../problem.ts';
 import type { EventPage, EventPositions, EventStore, StoredEvent } from '../store/event-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
@@ -13,6 +14,8 @@ export interface EventFilter {
   mayUse: (connectionId: string) => boolean;
 }
 
+type PageAsk = EventFilter & { limit: number /** Of its texts; the longest page by default. */; lengthMax?: number };
+
 export interface FeedPage {
   events: readonly StoredEvent[];
   /** All up to here was looked at. */
@@ -26,11 +29,15 @@ export interface StartingPlace {
   isGiven: boolean;
 }
 
-/** Events of a stream that are read at once; they are in memory together. */
-const streamedMax = 25;
-/** Events of a page that are read from the store at once, and how long it may become; longer ones are read by the next page. */
+/** How long the events of a page, or a portion of a stream, become together; what is behind them is read by the next one. */
+const pageLengthMax = 1024 * 1024;
+const streamedLengthMax = 128 * 1024;
+const streamedMax = 100;
+/** Events that are read from the store at once, and the longest one. */
 const readMax = 200;
-const pageLengthMax = 4 * 1024 * 1024;
+const eventLengthMax = 20 * 1024;
+/** Pages that are read at once: each is in memory until it is sent, or refused. */
+const readersMax = 8;
 /** One page looks no further than this for events that its reader may use. */
 const looksMax = 5;
 
@@ -39,6 +46,7 @@ export class EventFeed {
   readonly #store: Pick<EventStore, 'eventPositions' | 'readEvents' | 'findEvent'>;
   readonly #cursors: EventCursors;
   readonly #hub: EventHub;
+  readonly #inTurn = limitConcurrency(readersMax);
 
   constructor({ store, cursors, hub }: { store: EventStore; cursors: EventCursors; hub: EventHub }) {
     this.#store = store;
@@ -66,8 +74,8 @@ export class EventFeed {
    * Throws `cursor-expired` where the reader has missed something. That is asked behind the page, so that what is deleted
    * meanwhile counts; every process asks the database, so that none takes another's newest cursor for one beyond the end.
    */
-  async read(caller: string, from: StartingPlace, ask: EventFilter & { limit: number }): Promise<FeedPage> {
-    const page = await this.#pageBehind(caller, from.seq, ask);
+  async read(caller: string, from: StartingPlace, ask: PageAsk): Promise<FeedPage> {
+    const page = await this.#inTurn(() => this.#pageBehind(caller, from.seq, ask));
     if (!from.isGiven) return page;
     await this.assertNothingMissed(caller, from.seq);
     return page;
@@ -95,7 +103,8 @@ export class EventFeed {
     if (reader.isBehind) {
       reader.catchUp();
       const place = { seq: position, isGiven: true };
-      const page = await this.read(reader.caller, place, { ...filter, limit: streamedMax });
+      const ask = { ...filter, limit: streamedMax, lengthMax: streamedLengthMax };
+      const page = await this.read(reader.caller, place, ask);
       if (page.hasMore) reader.fallBehind();
       return page;
     }
@@ -135,18 +144,20 @@ export class EventFeed {
     return this.#cursors.at(caller, position);
   }
 
-  async #pageBehind(caller: string, from: number, ask: EventFilter & { limit: number }): Promise<FeedPage> {
+  async #pageBehind(caller: string, from: number, ask: PageAsk): Promise<FeedPage> {
+    const { lengthMax = pageLengthMax } = ask;
     const events: StoredEvent[] = [];
     let position = from;
     let length = 0;
     for (let emptyLooks = 0; ; ) {
-      const page = await this.#look(caller, position, { ...ask, limit: Math.min(readMax, ask.limit - events.length) });
+      const limit = Math.min(readMax, fitting(events.length, length, lengthMax), ask.limit - events.length);
+      const page = await this.#look(caller, position, { ...ask, limit });
       const own = page.events.filter((event) => isOf(event, ask.mayUse));
       events.push(...own);
       for (const { data } of own) length += data.length;
       if (own.length === 0) emptyLooks += 1;
       position = Math.max(position, page.scannedTo);
-      const isEnough = events.length >= ask.limit || length > pageLengthMax || emptyLooks >= looksMax;
+      const isEnough = events.length >= ask.limit || length >= lengthMax || emptyLooks >= looksMax;
       if (isEnough || !page.hasMore) return { events, position, hasMore: page.hasMore };
     }
   }
@@ -173,6 +184,12 @@ export class EventFeed {
 /** Events about an endpoint of the caller name no connection; the caller may always read them. */
 export const isOf = ({ connectionId }: StoredEvent, mayUse: EventFilter['mayUse']): boolean =>
   connectionId === '' || mayUse(connectionId);
+
+/** How many more events fit: by the mean of those that are there, but no more than twice as many, because they may be longer. */
+function fitting(count: number, length: number, lengthMax: number): number {
+  if (count === 0) return Math.ceil(lengthMax / eventLengthMax);
+  return Math.min(2 * count, Math.ceil(((lengthMax - length) * count) / length));
+}
 
 const isWanted = (event: StoredEvent, { types, connectionId, mayUse }: EventFilter): boolean =>
   (types?.includes(event.type) ?? true) &&

@@ -23,6 +23,10 @@ export interface Pools {
   readonly eventReaders: SharedPool;
   /** Requests that wait for an event. */
   readonly eventWaits: SharedPool;
+  /** Bytes of pages of events until they are sent. */
+  readonly eventPages: SharedPool;
+  /** Tests of webhook endpoints: each may wait for its receiver. */
+  readonly webhookTests: SharedPool;
 }
 
 export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
@@ -34,5 +38,7 @@ export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
     eventStreams: new SharedPool({ name: 'event-streams', size: () => 256 }),
     eventReaders: new SharedPool({ name: 'event-readers', size: () => 200, share: 0.025, alone: 0.025 }),
     eventWaits: new SharedPool({ name: 'event-waits', size: () => 1_000 }),
+    eventPages: new SharedPool({ name: 'event-pages', size: () => 32 * MIB }),
+    webhookTests: new SharedPool({ name: 'webhook-tests', size: () => 32, share: 0.125, alone: 0.25 }),
   };
 }

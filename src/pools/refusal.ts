@@ -11,6 +11,8 @@ const nouns: Record<string, string> = {
   'event-streams': 'event streams are open',
   'event-readers': 'streams of events are open',
   'event-waits': 'requests wait for events',
+  'event-pages': 'bytes of events are being sent',
+  'webhook-tests': 'webhook endpoints are being tested',
   sends: 'sends are under way',
 };
 

@@ -111,12 +111,21 @@ class EndpointDispatcher implements Dispatcher {
     this.#served = served;
     const enabled = new Map(served.filter(({ status }) => status === 'enabled').map((each) => [each.id, each]));
     const slots = Math.min(SLOTS_MAX, Math.max(1, Math.floor(REQUESTS_MAX / Math.max(1, enabled.size))));
-    for (const [id, loop] of this.#loops) if (enabled.get(id)?.epoch !== loop.epoch) loop.end();
+    for (const [id, loop] of this.#loops) {
+      // Deleted, or served elsewhere: nothing of it can be recorded here, and a caller that makes and deletes endpoints would
+      // have more requests under way each time.
+      if (!this.#serves(id)) loop.cut();
+      else if (enabled.get(id)?.epoch !== loop.epoch) loop.end();
+    }
     for (const endpoint of enabled.values()) {
       const loop = this.#loops.get(endpoint.id);
       if (loop?.epoch === endpoint.epoch) loop.update(endpoint, slots);
       else if (loop === undefined && !before.has(endpoint.id)) this.#begin(endpoint, slots);
     }
+  }
+
+  #serves(id: string): boolean {
+    return this.#served.some((endpoint) => endpoint.id === id);
   }
 
   #forget(served: readonly StoredEndpoint[]): void {
@@ -133,6 +142,8 @@ class EndpointDispatcher implements Dispatcher {
     });
     const over = () => {
       this.#loops.delete(endpoint.id);
+      // A request that was under way may have been counted since.
+      if (!this.#serves(endpoint.id)) this.#services.metrics.forget(endpoint.id);
       if (this.#loops.size === 0) this.#ignoreSignals();
       if (!this.#stopping.signal.aborted) this.#pulse.rouse();
     };

@@ -168,7 +168,7 @@ export class EndpointLoop {
     return Math.min(...waits);
   }
 
-  /** Without one that may have endpoints, the position stands. */
+  /** Without one that may have endpoints, the position stands. Asked again behind each read: nothing is passed over for that. */
   get #hasCaller(): boolean {
     return this.#services.connectionsOf(this.#endpoint.caller) !== undefined;
   }
@@ -181,7 +181,7 @@ export class EndpointLoop {
 
   #sendWhatMay(): void {
     const { breaker } = this.#outcomes;
-    while (this.#busy < this.#slots && !this.#isEnding && this.#outcomes.restMs === 0) {
+    while (this.#busy < this.#slots && !this.#isEnding && this.#outcomes.restMs === 0 && this.#hasCaller) {
       const isProbe = breaker.isOpen;
       if (isProbe && this.#isProbing) return;
       const delivery = isProbe ? this.#queue.oldest() : this.#queue.next(this.#slots);

@@ -56,17 +56,24 @@ interface Waiting {
   receivers: readonly EventReceiver[];
   /** It may be killed meanwhile. */
   isOver?: () => boolean;
-  patienceMs?: number;
 }
 
-/** Until every reader and receiver has so many events; after a minute they are judged as they are. */
-export async function caughtUp(total: number, waiting: Waiting): Promise<void> {
-  const { readings, receivers, isOver = () => false, patienceMs = 60_000 } = waiting;
-  const until = performance.now() + patienceMs;
-  const isBehind = () =>
-    Object.values(readings).some(({ seen }) => seen.length < total) ||
-    receivers.some(({ seen }) => distinct(seen) < total);
-  while (isBehind() && !isOver() && performance.now() < until) await sleep(20);
+/** Nobody got anything for so long: they are judged as they are, ms. */
+const standstillMs = 60_000;
+
+/** Until every reader and receiver has so many events. */
+export async function caughtUp(total: number, { readings, receivers, isOver = () => false }: Waiting): Promise<void> {
+  const counts = () => [
+    ...Object.values(readings).map(({ seen }) => seen.length),
+    ...receivers.map(({ seen }) => distinct(seen)),
+  ];
+  let [sum, until] = [0, performance.now() + standstillMs];
+  for (let all = counts(); all.some((count) => count < total); all = counts()) {
+    const now = all.reduce((before, count) => before + count, 0);
+    if (now > sum) [sum, until] = [now, performance.now() + standstillMs];
+    if (isOver() || performance.now() > until) return;
+    await sleep(50);
+  }
 }
 
 export const distinct = (seen: readonly Seen[]): number => new Set(seen.map(({ id }) => id)).size;

@@ -2,7 +2,11 @@ import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { Agent, request } from 'undici';
-import { readerKey } from './event-source.ts';
+import { callerEntry } from '../../src/callers.ts';
+
+/** Whose messages the webhooks tell of, and to whom customers answer. */
+export const readerKey = 'crash-key-of-a-reader-of-events';
+export const reader = callerEntry('crm', readerKey, { scopes: ['*'], events: ['message.*'], inbound: 'all' });
 
 /** An event as one reader got it. */
 export interface Seen {
@@ -10,6 +14,8 @@ export interface Seen {
   /** The type, and the message that it is of. */
   fact: string;
   contact: string;
+  /** What a message became, where it changed. */
+  to?: string;
   /** Of its bytes. */
   digest: string;
   /** `performance.now` */
@@ -30,6 +36,7 @@ interface EventBody {
   type: string;
   data: {
     message?: { id: string; to?: string };
+    change?: { to: string };
     received?: { whatsappMessageId?: string; phone?: string };
   };
 }
@@ -38,10 +45,11 @@ export function seenIn(text: string): Seen {
   const { id, type, data } = JSON.parse(text) as EventBody;
   const of = data.message?.id ?? data.received?.whatsappMessageId ?? '';
   const contact = data.message?.to ?? data.received?.phone ?? '';
-  return { id, fact: `${type} ${of}`, contact, digest: hash('sha1', text, 'base64'), atMs: performance.now() };
+  const digest = hash('sha1', text, 'base64');
+  const to = data.change?.to;
+  return { id, fact: `${type} ${of}`, contact, ...(to !== undefined && { to }), digest, atMs: performance.now() };
 }
 
-const authorization = `Bearer ${readerKey}`;
 /** Until the service is asked again that is gone, ms. */
 const restMs = 20;
 
@@ -100,10 +108,10 @@ export function followFeed(url: string): Reading {
 }
 
 /** All that the feed has, in its order. */
-export async function wholeFeed(url: string): Promise<Seen[]> {
+export async function wholeFeed(url: string, key = readerKey): Promise<Seen[]> {
   const seen: Seen[] = [];
   for (let cursor = 'earliest'; ; ) {
-    const { status, page } = await readPage(url, cursor);
+    const { status, page } = await readPage(url, cursor, { key });
     if (!page) throw new Error(`the feed was answered ${status}`);
     seen.push(...page.data.map((event) => seenIn(JSON.stringify(event))));
     if (!page.hasMore) return seen;
@@ -114,11 +122,11 @@ export async function wholeFeed(url: string): Promise<Seen[]> {
 async function readPage(
   url: string,
   cursor: string,
-  more: { agent?: Agent; signal?: AbortSignal; waitS?: number } = {},
+  more: { agent?: Agent; signal?: AbortSignal; waitS?: number; key?: string } = {},
 ) {
-  const { agent, signal, waitS = 0 } = more;
+  const { agent, signal, waitS = 0, key = readerKey } = more;
   const answer = await request(`${url}/v1/events?limit=500&cursor=${cursor}`, {
-    headers: { authorization, ...(waitS > 0 && { prefer: `wait=${waitS}` }) },
+    headers: { authorization: `Bearer ${key}`, ...(waitS > 0 && { prefer: `wait=${waitS}` }) },
     ...(agent && { dispatcher: agent }),
     ...(signal && { signal }),
   });
@@ -132,7 +140,7 @@ export function followStream(url: string): Reading {
   let lastId = '';
   return reading(url, async ({ agent, signal, seen }) => {
     const answer = await request(`${url}/v1/events/stream${lastId === '' ? '?lastEventId=earliest' : ''}`, {
-      headers: { authorization, ...(lastId !== '' && { 'last-event-id': lastId }) },
+      headers: { authorization: `Bearer ${readerKey}`, ...(lastId !== '' && { 'last-event-id': lastId }) },
       dispatcher: agent,
       signal,
       bodyTimeout: 0,

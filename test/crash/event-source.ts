@@ -1,4 +1,3 @@
-import { callerEntry } from '../../src/callers.ts';
 import type { Store } from '../../src/store/open.ts';
 import { intakeAt } from '../faults/intake.ts';
 import { insertPublished } from '../store/broadcast-samples.ts';
@@ -7,10 +6,6 @@ import { signingKey } from '../webhooks/samples.ts';
 import { createPosting, type Posting } from './posting.ts';
 import type { Place } from './service.ts';
 import { withStore } from './webhooks.ts';
-
-/** Whose messages the webhooks tell of, and to whom customers answer. */
-export const readerKey = 'crash-key-of-a-reader-of-events';
-export const reader = callerEntry('crm', readerKey, { scopes: ['*'], events: ['message.*'], inbound: 'all' });
 
 /** A webhook of WATI of which exactly one event is made. */
 interface Told {

@@ -5,9 +5,9 @@ import { atRate } from '../../bench/open-load.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { aDatabase } from './database.ts';
 import { caughtUp, delays, doubles, eventFaults } from './event-oracle.ts';
-import { followFeed, followStream, type Reading, wholeFeed } from './event-readers.ts';
+import { followFeed, followStream, type Reading, reader, wholeFeed } from './event-readers.ts';
 import { anEventReceiver, createEndpoint } from './event-receiver.ts';
-import { anEventSource, reader, webhookSettings } from './event-source.ts';
+import { anEventSource, webhookSettings } from './event-source.ts';
 import { aPlace, callerKey, freePort, type Service } from './service.ts';
 
 /** `EVENT_SECONDS=120 KILLS=10 .ci/postgres events` is the full size. */

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { atRate, percentile } from '../../bench/open-load.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { caughtUp, distinct, eventFaults, quantiles, waits } from './event-oracle.ts';
-import { wholeFeed } from './event-readers.ts';
+import { reader, readerKey, wholeFeed } from './event-readers.ts';
 import { anEventReceiver, createEndpoint, type EventReceiver } from './event-receiver.ts';
-import { anEventSource, type EventSource, reader, readerKey, webhookSettings } from './event-source.ts';
+import { anEventSource, type EventSource, webhookSettings } from './event-source.ts';
 import { aPlace } from './service.ts';
 import { storeOf } from './webhooks.ts';
 

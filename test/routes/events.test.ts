@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SharedPool } from '../../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import { openStore } from '../../src/store/open.ts';
 import { failingStore, fakeStore } from '../support/fake-store.ts';
@@ -156,13 +158,57 @@ it('says that the store cannot be read, and cuts a page of very long events', as
   const data = JSON.stringify({ text: 'x'.repeat(19_000) });
   const ids = Array.from({ length: 700 }, () => memory.record({ caller: 'billing', data }).id);
   const first = pageOf(await ask('?limit=1000'));
-  expect([first.data.length, first.hasMore]).toEqual([400, true]);
-  const second = pageOf(await ask(`?limit=1000&cursor=${first.nextCursor}`));
-  expect([...idsOf(first), ...idsOf(second)]).toEqual(ids);
+  expect([first.data.length, first.hasMore]).toEqual([56, true]);
+  const read = idsOf(first);
+  for (let { nextCursor, hasMore } = first; hasMore; ) {
+    const page = await ask(`?limit=1000&cursor=${nextCursor}`);
+    expect(page.text.length).toBeLessThan(1_100_000);
+    read.push(...idsOf(pageOf(page)));
+    ({ nextCursor, hasMore } = pageOf(page));
+  }
+  expect(read).toEqual(ids);
   for (const operation of ['readEvents', 'eventPositions', 'findEvent'] as const) failing.add(operation);
   for (const path of ['', `?cursor=${first.nextCursor}`, `/${ids[0]}`, '/stream', '?cursor=latest'])
     expect((await ask(path)).json, path).toMatchObject({ ...aProblem('store-unavailable'), retryable: true });
   failing.clear();
+  await service.close();
+});
+
+it('reads eight pages at once, and sends no more bytes of them than one caller may have', async () => {
+  const memory = new MemoryEvents();
+  const real = memory.open();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const reads = { asked: 0, begun: 0 };
+  const counting: Partial<typeof real> = {
+    eventPositions: (caller) => {
+      if (caller === 'billing') reads.asked += 1;
+      return real.eventPositions(caller);
+    },
+    readEvents: async (...of) => {
+      reads.begun += 1;
+      await released;
+      return real.readEvents(...of);
+    },
+  };
+  const store = fakeStore(await openStore('memory:', retention), { ...real, ...counting });
+  const { service } = await startWithEvents({ store });
+  const ask = () => service.ask('GET', '/v1/events', { key });
+  memory.record({ caller: 'billing' });
+  const asked = Array.from({ length: 20 }, ask);
+  await expect.poll(() => reads.asked).toBe(20);
+  await setImmediate();
+  expect(reads.begun).toBe(8);
+  release();
+  const answers = await Promise.all(asked);
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  const page = answers[0]?.text ?? '';
+  const { take } = SharedPool.prototype;
+  const isFull = vi.spyOn(SharedPool.prototype, 'take').mockImplementation(function (this: SharedPool, holder, amount) {
+    return this.name === 'event-pages' && amount === page.length ? 'share-spent' : take.call(this, holder, amount);
+  });
+  expect((await ask()).json).toMatchObject({ ...aProblem('rate-limited'), retryable: true });
+  isFull.mockRestore();
+  expect((await ask()).text).toBe(page);
   await service.close();
 });
 

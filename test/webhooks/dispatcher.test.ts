@@ -102,6 +102,49 @@ describe('an endpoint', () => {
     expect(endpoint().position).toBe(2);
   });
 
+  test('misses nothing that was read while its caller was taken out of the file', async () => {
+    sim.create();
+    sim.recordMany(3);
+    const { store } = sim.services({});
+    const readEvents: typeof store.readEvents = async (...ask) => {
+      const page = await store.readEvents(...ask);
+      sim.permissions = () => undefined;
+      return page;
+    };
+    const shared = { ...store, readEvents };
+    await start({ store: shared });
+    expect(sim.sent()).toEqual([]);
+    shared.readEvents = store.readEvents;
+    sim.permissions = () => () => true;
+    await sim.clock.pass(SECOND);
+    expect(sim.sent()).toEqual([1, 2, 3]);
+  });
+
+  test('has its requests under way given up when it is deleted, and is counted no more', async () => {
+    const counted = new Set<string>();
+    const metrics = {
+      attempted: (id: string) => void counted.add(id),
+      forget: (id: string) => void counted.delete(id),
+    };
+    sim.reply = () => undefined;
+    await start({ metrics });
+    sim.recordMany(20);
+    for (const id of ['e1', 'e2', 'e3']) {
+      sim.create(id);
+      dispatcher.wake();
+      await sim.clock.pass(0);
+      sim.requests.at(-1)?.answer();
+      await sim.clock.settle();
+      sim.endpoints.remove(id);
+      dispatcher.wake();
+      await sim.clock.pass(0);
+    }
+    expect(sim.requests.filter(({ signal }) => !signal.aborted).length).toBeLessThanOrEqual(3);
+    for (const request of sim.requests) request.answer();
+    await sim.clock.pass(SECOND);
+    expect([...counted]).toEqual([]);
+  });
+
   test('follows changes of its address and types', async () => {
     sim.create();
     await start();

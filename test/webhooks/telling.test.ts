@@ -1,5 +1,6 @@
 import { Webhook } from 'svix';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toldConnections } from '../../src/event-services.ts';
 import { record } from '../support/operations.ts';
 import { type Service, startService } from '../support/service.ts';
 import { startReceiver } from './receiver.ts';
@@ -98,4 +99,18 @@ test('what fails is parked, is sent again on request, and a receiver that is gon
   expect(walked).toMatchObject({ status: 202, json: { queued: 3 } });
   expect((await arrived(3)).map(({ headers }) => headers['webhook-id'])).toContain(eventId);
   await ask('DELETE', `/v1/webhook-endpoints/${id}`);
+});
+
+test('endpoints are told nothing while their caller is gone, has no scope of webhooks, or no events', () => {
+  const caller = {
+    id: 'crm',
+    name: 'crm',
+    scopes: ['webhooks:read' as const],
+    connections: ['c1'],
+    events: ['message.*'],
+  };
+  expect(['c1', 'c2'].map((connection) => toldConnections(caller)?.(connection))).toEqual([true, false]);
+  const { events: _, ...unasked } = caller;
+  const without = [undefined, unasked, { ...caller, events: [] }, { ...caller, scopes: ['events:read' as const] }];
+  expect(without.map((each) => toldConnections(each))).toEqual(without.map(() => undefined));
 });

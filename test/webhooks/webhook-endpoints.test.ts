@@ -555,3 +555,25 @@ describe('without a key or a host', () => {
     await webhooks.sender.close();
   });
 });
+
+it('is tested no more often at once than its caller may, also where tested endpoints are deleted', async () => {
+  receiver.answer(() => {});
+  const gone = new AbortController();
+  const answers: (number | undefined)[] = [];
+  const url = `http://127.0.0.1:${receiver.port}/slow`;
+  const before = receiver.received.length;
+  const held: Promise<unknown>[] = [];
+  for (let time = 0; time < 10; time += 1) {
+    const id = idOf(await create('tester-of-secrets', { url }));
+    const headers = { authorization: `Bearer ${keyOf('tester-of-secrets')}` };
+    const test = fetch(`${service.url}${at(id, '/test')}`, { method: 'POST', headers, signal: gone.signal });
+    held.push(test.then(({ status }) => answers.push(status)).catch(() => {}));
+    await expect.poll(() => receiver.received.length - before + answers.length).toBe(time + 1);
+    await service.ask('DELETE', at(id), as('tester-of-secrets'));
+  }
+  expect(answers.length).toBeGreaterThanOrEqual(2);
+  expect(new Set(answers)).toEqual(new Set([429]));
+  gone.abort();
+  await Promise.all(held);
+  receiver.answer((_, response) => void response.writeHead(204).end());
+});
