@@ -1,6 +1,7 @@
 import { flagOf } from '../upstream/answers/fields.ts';
 import { asString, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { contactNamed } from './contact.ts';
+import { unexplained } from './delivery-state.ts';
 import { failureOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import type { ParsedEvent } from './matching.ts';
 import { receivedContent } from './received-content.ts';
@@ -77,7 +78,7 @@ function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
     return at === undefined ? undefined : { isTemplate, event: { kind: 'received', from: contact, ...received } };
   }
   const fact = factOf[asString(row.statusString)?.toLowerCase() ?? ''];
-  const failure = fact === 'failed' ? (failureOf(row) ?? { code: 'unknown', detail: '' }) : undefined;
+  const failure = fact === 'failed' ? (failureOf(row) ?? unexplained) : undefined;
   return {
     isTemplate,
     ...(isTemplate && { template: templateNameOf(row) ?? templateIn(row) }),

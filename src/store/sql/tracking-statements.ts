@@ -51,28 +51,41 @@ const TIMES = [
 ] as const;
 
 const IS_HIGHER = 'given.rank > deliveries.rank';
-/**
- * A failure is reported while nothing better is known. Of several the earliest counts, and of two at the same moment the one
- * with the lesser code.
- */
-const FAILS = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
-  OR given.failed < deliveries.failed_at
-  OR (given.failed = deliveries.failed_at AND given.code < deliveries.failure_code)))`;
 const SOURCES = `(${IS_HIGHER} OR (given.rank = deliveries.rank AND given.source > deliveries.source))`;
-const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
-const failure = (kept: string, given: string): string =>
-  `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
 
-/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is new. */
-const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
-  ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
-  ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
-  wati_id = COALESCE(deliveries.wati_id, given.wati_id),
-  source = ${if_(SOURCES, 'given.source', 'deliveries.source')},
-  updated_at = CAST(:wall AS BIGINT)`;
-const IS_NEWS = [IS_HIGHER, ...TIMES.map(([kept, given]) => isEarlier(kept, given)), FAILS, SOURCES, LEARNS].join(
-  ' OR ',
-);
+/**
+ * The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both.
+ * test/store/conformance-tracking.ts holds them to each other.
+ */
+function joining({ bytewise }: Dialect) {
+  const isLess = (given: string, kept: string) => `given.${given} ${bytewise} < ${kept}`;
+  /**
+   * A failure is reported while nothing better is known. Of several the earliest counts, and of two at the same moment the one
+   * with the lesser code, then with the lesser detail.
+   */
+  const fails = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
+    OR given.failed < deliveries.failed_at
+    OR (given.failed = deliveries.failed_at AND (${isLess('code', 'deliveries.failure_code')}
+      OR (given.code = deliveries.failure_code AND ${isLess('detail', 'deliveries.failure_detail')})))))`;
+  const failure = (kept: string, given: string): string =>
+    `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${fails} THEN given.${given} ELSE deliveries.${kept} END`;
+  const learnsId = (given: string, kept: string): string =>
+    `(given.${given} IS NOT NULL AND (${kept} IS NULL OR ${isLess(given, kept)}))`;
+  const learnsWatiId = learnsId('wati_id', 'deliveries.wati_id');
+  return {
+    learnsWhatsappId: learnsId('whatsapp_id', 'sends.whatsapp_message_id'),
+    joined: `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
+      ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
+      ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
+      wati_id = ${if_(learnsWatiId, 'given.wati_id', 'deliveries.wati_id')},
+      source = ${if_(SOURCES, 'given.source', 'deliveries.source')},
+      updated_at = CAST(:wall AS BIGINT)`,
+    /** Nothing is written if nothing is new. */
+    changesDelivery: [
+      ...[IS_HIGHER, ...TIMES.map(([kept, given]) => isEarlier(kept, given)), fails, SOURCES, learnsWatiId],
+    ].join(' OR '),
+  };
+}
 
 export interface TrackingStatements {
   readonly find: Statement;
@@ -127,7 +140,9 @@ function lookups({ inputRows, lateralJoin }: Dialect) {
   };
 }
 
-function applying({ now, lockMessages, inputRows }: Dialect) {
+function applying(dialect: Dialect) {
+  const { now, lockMessages, inputRows } = dialect;
+  const { joined, changesDelivery, learnsWhatsappId } = joining(dialect);
   const facts = inputRows(FACTS);
   const these = `sends.seq IN (SELECT given.seq FROM ${facts})`;
   return {
@@ -145,10 +160,10 @@ function applying({ now, lockMessages, inputRows }: Dialect) {
         next_look_at = ${if_(RESOLVES, 'NULL', 'sends.next_look_at')},
         updated_at = ${if_(RESOLVES, 'CAST(:wall AS BIGINT)', 'sends.updated_at')},
         proof_json = ${if_(KEEPS, 'given.verdict', 'sends.proof_json')},
-        whatsapp_message_id = COALESCE(sends.whatsapp_message_id, given.whatsapp_id)
+        whatsapp_message_id = ${if_(learnsWhatsappId, 'given.whatsapp_id', 'sends.whatsapp_message_id')}
       FROM ${facts}
       WHERE sends.seq = given.seq AND (${RESOLVES} OR ${KEEPS}
-        OR (${TRACKABLE} AND sends.whatsapp_message_id IS NULL AND given.whatsapp_id IS NOT NULL))
+        OR (${TRACKABLE} AND ${learnsWhatsappId}))
       RETURNING sends.seq, sends.status`),
     // Inserted at rank 0: only updates change the tallies, so all statements lock tally rows in the same order.
     open: statement(`
@@ -158,7 +173,7 @@ function applying({ now, lockMessages, inputRows }: Dialect) {
       ON CONFLICT DO NOTHING RETURNING send_seq, rank AS delivery_rank, source AS delivery_source,
         updated_at AS delivery_updated_at`),
     join: statement(`
-      UPDATE deliveries SET ${JOINED} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${IS_NEWS})
+      UPDATE deliveries SET ${joined} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${changesDelivery})
       RETURNING send_seq, ${DELIVERED}`),
   };
 }
