@@ -4,7 +4,7 @@ import type { BroadcastScope, Started } from '../src/broadcasts/types.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
-import { requestScopeOf } from './request-context.ts';
+import { requesterOf } from './request-context.ts';
 
 export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
@@ -12,7 +12,7 @@ export const started = {
 
 /** The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastScope {
-  return { key: '', ...requestScopeOf(request) };
+  return { key: '', ...requesterOf(request) };
 }
 
 export function replyWithBroadcast(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {

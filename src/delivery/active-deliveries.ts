@@ -1,7 +1,7 @@
 import { withTimeout } from '../lib/with-timeout.ts';
 import { StoreError } from '../store/errors.ts';
 import type { StoredMessage } from '../store/message-store.ts';
-import type { ActiveDelivery } from './dispatch/types.ts';
+import type { ActiveDelivery } from './dispatch/upstream-request.ts';
 import { storedOutcome } from './outcome.ts';
 import type { SendResult } from './types.ts';
 

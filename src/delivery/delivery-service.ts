@@ -15,20 +15,20 @@ import {
   type Admission,
   createAdmission,
   createSendsPool,
-  type HoldCapacity,
+  type KeepPlace,
   PendingInserts,
 } from './admission/admission.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
-import { InvalidStream } from './dispatch/complete.ts';
+import { StreamDiscarded } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
 import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
-import type { ActiveDelivery, DispatchServices } from './dispatch/types.ts';
+import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { findReplay, keyInProgress, keyReused, locationOf, replay, replayOrReject, resendable } from './idempotency.ts';
 import { messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
-import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
+import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 
 interface DeliveryServices extends DispatchServices {
   store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
@@ -90,10 +90,10 @@ class DeliveryService implements Delivery {
 
   /** Checks capacity first, because during a flood of requests a refusal has to be cheap. */
   async send(request: SendRequest): Promise<SendResult> {
-    return this.#admission.withCapacity(request.context, (holdCapacity) => this.#send(request, holdCapacity));
+    return this.#admission.withCapacity(request.context, (keepPlace) => this.#send(request, keepPlace));
   }
 
-  async #send(request: SendRequest, holdCapacity: HoldCapacity, resendOf?: string): Promise<SendResult> {
+  async #send(request: SendRequest, keepPlace: KeepPlace, resendOf?: string): Promise<SendResult> {
     const { scope, content, context, waitMs } = request;
     // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
@@ -105,16 +105,16 @@ class DeliveryService implements Delivery {
     const deadline = performance.now() + timeoutMs;
     const delivery = { stored: inserted.inserted, deadline, ...(waitMs === 0 && { detached: true as const }) };
     const run = this.#active.start(delivery, () => this.#deliver(delivery, content, context));
-    holdCapacity(run);
+    keepPlace(run);
     return waitForOutcome(waitMs, run, delivery);
   }
 
   /** Sends a file or CSV while it is uploaded. It never waits in the queue, because its bytes would not be available later. */
   async stream(request: StreamRequest): Promise<SendResult> {
-    return this.#admission.withCapacity(request.context, (holdCapacity) => this.#stream(request, holdCapacity));
+    return this.#admission.withCapacity(request.context, (keepPlace) => this.#stream(request, keepPlace));
   }
 
-  async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
+  async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, keepPlace: KeepPlace) {
     const { newId, sendTimeoutMs } = this.#services;
     const timeoutMs = waitMs > 0 ? waitMs : sendTimeoutMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
@@ -125,7 +125,7 @@ class DeliveryService implements Delivery {
     const delivery: ActiveDelivery = { stored: inserted.inserted, deadline: 0 };
     const dispatch = { request: uploadRequest(streamed), context, services: this.#services };
     const run = this.#active.start(delivery, () => deliver(delivery, dispatch));
-    holdCapacity(run);
+    keepPlace(run);
     const isReceived = await Promise.race([run, streamed.bodyReceived]).then(
       () => true,
       () => false,
@@ -134,11 +134,11 @@ class DeliveryService implements Delivery {
       // An invalid body deletes its record: a 202 before that is decided would name a message that does not exist.
       return await (isReceived ? waitForOutcome(waitMs, run, delivery) : run.then(toResult));
     } catch (error) {
-      throw error instanceof InvalidStream ? error.cause : error;
+      throw error instanceof StreamDiscarded ? error.cause : error;
     }
   }
 
-  async resend(scope: RequestScope, id: string, contextOf: ResendContext): Promise<SendResult> {
+  async resend(scope: Requester, id: string, contextOf: ResendContext): Promise<SendResult> {
     const { store } = this.#services;
     const earlier =
       scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
@@ -152,10 +152,10 @@ class DeliveryService implements Delivery {
     const content = resendable(original);
     const { context, waitMs } = await contextOf(original, content);
     const request = { scope, content, context, waitMs };
-    return this.#admission.withCapacity(context, (holdCapacity) => this.#send(request, holdCapacity, original.id));
+    return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }
 
-  async spend({ caller, quota }: RequestScope, messages: number): Promise<void> {
+  async spend({ caller, quota }: Requester, messages: number): Promise<void> {
     if (quota && messages > 0) await this.#services.store.spendQuota(caller, messages, quota).catch(throwInsertFailed);
   }
 

@@ -2,7 +2,7 @@ import { digits } from '../schemas/common.ts';
 import type { MessageKind, NewMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
-import type { RequestScope, SendRequest } from './types.ts';
+import type { Requester, SendRequest } from './types.ts';
 
 /** The connection and the company number that a message is sent through. */
 export type Routing = Pick<NewMessage, 'connectionId' | 'channel' | 'channelNamed'>;
@@ -28,7 +28,7 @@ export function newMessage(
 /** The fields that every new message has. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
-  { caller, route, key, quota }: RequestScope,
+  { caller, route, key, quota }: Requester,
   routing: Routing,
 ): NewMessage {
   return {

@@ -1,4 +1,4 @@
-import { settlementOf, toJson } from '../delivery/outcome.ts';
+import { completionOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
@@ -38,12 +38,12 @@ export async function recordExamples(
     fingerprint: contentFingerprint(connectionId, content),
   });
   await store.claim(id, 1);
-  await store.complete(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
+  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 
   await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
   await store.completeAll(
-    recipients.map(({ id }) => ({ id, ...settlementOf({ outcome: 'accepted', evidence: 'answer' }) })),
+    recipients.map(({ id }) => ({ id, ...completionOf({ outcome: 'accepted', evidence: 'answer' }) })),
   );
   while ((await store.sweepBroadcasts(100)) > 0);
   for (const [broadcast, name] of [

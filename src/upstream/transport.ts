@@ -80,7 +80,7 @@ export function createTransport(options: TransportOptions): Transport {
     });
 
   const execute: Transport['execute'] = async (call, timeoutMs = options.timeoutMs, onAttempt) => {
-    if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, timeoutMs, onAttempt);
+    if (!rateLimiter || call.hasPermit) return executeNow(call, timeoutMs, onAttempt);
     const callTimeoutMs = Math.min(timeoutMs, options.timeoutMs);
     const deadline = performance.now() + callTimeoutMs;
     const permitDeadline = deadline - reservedForCallMs(callTimeoutMs);
@@ -102,7 +102,7 @@ export function createTransport(options: TransportOptions): Transport {
     retryBudget.earn();
     for (let tries = 1; ; tries++) {
       const left = deadline - performance.now();
-      const outcome = await (tries === 1 && call.hasPermit ? executeNow : execute)(call, left, onAttempt);
+      const outcome = await execute({ ...call, hasPermit: tries === 1 && call.hasPermit === true }, left, onAttempt);
       if (tries > 2 || !isRetryable(outcome) || (rateLimiter && call.callerSignal?.().aborted)) return outcome;
       const waitMs = retryAfterMs(outcome) ?? readRetryMs * (1 + 3 * Math.random() * tries);
       if (performance.now() + waitMs >= deadline || !retryBudget.spend()) return outcome;
@@ -151,7 +151,7 @@ function sourceOf({ operation, priority, sends, method }: Call): {
   holder: string;
   bodyClass: BodyClass;
 } {
-  const holder = typeof priority === 'object' ? priority.caller : systemPriority.caller;
+  const holder = (priority ?? systemPriority).caller;
   return { operation, holder, bodyClass: sends || method !== 'GET' ? 'act' : 'list' };
 }
 

@@ -26,9 +26,9 @@ interface AdmissionServices {
 export interface Admission {
   /**
    * Limits messages in delivery. The rate limit of upstream calls is not enough, because one call carries hundreds of messages.
-   * `work` passes the delivery that it starts to `holdCapacity`; its place is released when that settles.
+   * `work` passes the delivery that it starts to `keepPlace`; its place is released when that settles.
    */
-  withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
+  withCapacity<Value>(context: CallContext, work: (keepPlace: KeepPlace) => Promise<Value>): Promise<Value>;
   /**
    * For a message without a waiting client. While the breaker of its connection is open the message would stay queued, and the
    * queue is bounded.
@@ -48,7 +48,7 @@ interface PermitWait {
 const queuedMax = 20_000;
 const queuedOfOneMax = queuedMax / 4;
 
-export type HoldCapacity = (run: Promise<unknown>) => void;
+export type KeepPlace = (run: Promise<unknown>) => void;
 
 /**
  * Capacity for messages in delivery, shared between callers. A single caller may use nearly all of it, because many templates
@@ -73,14 +73,14 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
   return {
     withCapacity: async (context, work) => {
       const leave = enter(context);
-      let isHeld = false;
+      let isKept = false;
       try {
         return await work((run) => {
-          isHeld = true;
+          isKept = true;
           run.then(leave, leave);
         });
       } finally {
-        if (!isHeld) leave();
+        if (!isKept) leave();
       }
     },
     assertQueueCapacity: async (caller, connection) => {

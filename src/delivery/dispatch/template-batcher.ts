@@ -17,7 +17,7 @@ import {
   takeBatch,
 } from './batch-queue.ts';
 import { isHeld } from './retry-policy.ts';
-import type { ActiveDelivery, DispatchServices } from './types.ts';
+import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
 import { batchRequest } from './upstream-request.ts';
 
 /** Template messages in one call at most, by lane. A lost answer makes all of them `unknown`. */

@@ -74,23 +74,23 @@ export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent
 }
 
 export function completionValues(
-  settlement: Omit<Completion, 'fingerprint'> & { id: string },
+  completion: Omit<Completion, 'fingerprint'> & { id: string },
   { contentMac, fingerprint }: KeptContent,
   wall: number,
 ): Record<string, Value> {
   return {
-    id: settlement.id,
-    status: settlement.status,
-    local_id: toSqlText(settlement.localMessageId),
-    whatsapp_id: toSqlText(settlement.whatsappMessageId),
-    code: toSqlText(settlement.failure?.code),
-    detail: toSqlText(settlement.failure?.detail),
-    verdict: toSqlJson(settlement.outcome),
+    id: completion.id,
+    status: completion.status,
+    local_id: toSqlText(completion.localMessageId),
+    whatsapp_id: toSqlText(completion.whatsappMessageId),
+    code: toSqlText(completion.failure?.code),
+    detail: toSqlText(completion.failure?.detail),
+    verdict: toSqlJson(completion.outcome),
     mac: toSqlText(contentMac),
     content: toSqlText(fingerprint),
-    lost_call: toSqlText(settlement.lostCall?.id),
-    place: settlement.lostCall?.place ?? 0,
-    wall: settlement.at === undefined ? wall : wallTime(settlement.at),
+    lost_call: toSqlText(completion.lostCall?.id),
+    place: completion.lostCall?.place ?? 0,
+    wall: completion.at === undefined ? wall : wallTime(completion.at),
   };
 }
 
