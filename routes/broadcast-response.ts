@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { broadcastLocation } from '../src/broadcasts/broadcast-service.ts';
-import type { BroadcastScope, Started } from '../src/broadcasts/types.ts';
+import type { BroadcastRequester, Started } from '../src/broadcasts/types.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
@@ -11,7 +11,7 @@ export const started = {
 };
 
 /** The schema of the headers requires the key. */
-export function requireIdempotencyKey(request: FastifyRequest): BroadcastScope {
+export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
   return { key: '', ...requesterOf(request) };
 }
 

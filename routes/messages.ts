@@ -62,7 +62,7 @@ function createSend({ delivery, templates, resolveContext }: Services) {
     assertWithinRules(callerOf(request), { ...content.body }, bodyPointers);
     if (content.kind === 'template')
       await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
-    const sent = await delivery.send({ scope: requester, content, context, waitMs: sendWaitMs(request, context) });
+    const sent = await delivery.send({ requester, content, context, waitMs: sendWaitMs(request, context) });
     // WATI refused the template, so our cached copy of it is outdated.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return replyWithMessage(reply, sent);

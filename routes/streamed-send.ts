@@ -76,7 +76,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
     fingerprint: () => fingerprint(upload).catch(() => undefined),
   };
   const sent = delivery
-    .stream({ scope: requester, draft, streamed, context, waitMs: sendWaitMs(request, context) })
+    .stream({ requester, draft, streamed, context, waitMs: sendWaitMs(request, context) })
     .finally(upload.release);
   return replyWithMessage(reply, await sent);
 }

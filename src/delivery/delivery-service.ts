@@ -94,11 +94,11 @@ class DeliveryService implements Delivery {
   }
 
   async #send(request: SendRequest, keepPlace: KeepPlace, resendOf?: string): Promise<SendResult> {
-    const { scope, content, context, waitMs } = request;
+    const { requester, content, context, waitMs } = request;
     // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     this.#assertPermitWithinDeadline(content, context, timeoutMs);
-    if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
+    if (waitMs === 0) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, queueKeyOf(content, context));
     if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
@@ -114,12 +114,12 @@ class DeliveryService implements Delivery {
     return this.#admission.withCapacity(request.context, (keepPlace) => this.#stream(request, keepPlace));
   }
 
-  async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, keepPlace: KeepPlace) {
+  async #stream({ requester, draft, streamed, context, waitMs }: StreamRequest, keepPlace: KeepPlace) {
     const { newId, sendTimeoutMs } = this.#services;
     const timeoutMs = waitMs > 0 ? waitMs : sendTimeoutMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
-    const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
+    const fields = { ...messageFields({ id: newId(), kind }, requester, this.#routingOf(context)), ...draft };
     const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, queueKey(context.priority));
     if ('existing' in inserted) throw keyInProgress(locationOf(inserted.existing));
     const delivery: ActiveDelivery = { stored: inserted.inserted, deadline: 0 };
@@ -138,20 +138,21 @@ class DeliveryService implements Delivery {
     }
   }
 
-  async resend(scope: Requester, id: string, contextOf: ResendContext): Promise<SendResult> {
+  async resend(requester: Requester, id: string, contextOf: ResendContext): Promise<SendResult> {
     const { store } = this.#services;
     const earlier =
-      scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
+      requester.key &&
+      (await store.findByKey(requester.caller, requester.route, requester.key).catch(throwStoreUnreadable));
     if (earlier) {
       // All messages share the route pattern, so the key alone does not identify the message that was resent.
       if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
       return replay(store, earlier, undefined);
     }
-    const original = await store.find(scope.caller, id).catch(throwStoreUnreadable);
+    const original = await store.find(requester.caller, id).catch(throwStoreUnreadable);
     if (!original) throw new Problem('not-found', 'you have no message with this id');
     const content = resendable(original);
     const { context, waitMs } = await contextOf(original, content);
-    const request = { scope, content, context, waitMs };
+    const request = { requester, content, context, waitMs };
     return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }
 

@@ -9,17 +9,17 @@ export type Routing = Pick<NewMessage, 'connectionId' | 'channel' | 'channelName
 
 /** A message with its content, ready to be inserted. */
 export function newMessage(
-  { scope, content, context }: SendRequest,
+  { requester, content, context }: SendRequest,
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
 ): NewMessage & { fingerprint: string } {
   const id = newId();
   return {
-    ...messageFields({ id, kind: content.kind }, scope, routing),
+    ...messageFields({ id, kind: content.kind }, requester, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
     // The same id at WATI, so that its webhooks and histories lead to the message by primary key.
     ...(supportsClientId(content) && { localMessageId: id }),
-    call: toJson(content),
+    content: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
     ...(resendOf !== undefined && { resendOf }),
   };

@@ -34,7 +34,7 @@ export async function recordExamples(
     to,
     connectionId,
     localMessageId: id,
-    call: toJson(content),
+    content: toJson(content),
     fingerprint: contentFingerprint(connectionId, content),
   });
   await store.claim(id, 1);
@@ -91,5 +91,5 @@ function recipient({ broadcast: broadcastId, caller, name: broadcastName }: Exam
   // An id that is the same in every sandbox.
   const id = `${broadcastId.slice(0, -1)}${at}-r`;
   const call = toJson({ kind: 'template', body: { to, template, parameters, broadcastName } });
-  return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, call, broadcastId };
+  return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, content: call, broadcastId };
 }

@@ -67,7 +67,7 @@ export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent
     contentMac: toSqlText(send.contentMac),
     fingerprint: toSqlText(send.fingerprint),
     resendOf: toSqlText(send.resendOf),
-    call: toSqlJson(send.call),
+    call: toSqlJson(send.content),
     fileName: toSqlText(send.fileName),
     wall,
   };
@@ -140,8 +140,8 @@ export function toMessage(row: Row): StoredMessage {
   if (resendOf !== undefined) send.resendOf = resendOf;
   const fileName = optional(row, 'file_name');
   if (fileName !== undefined) send.fileName = fileName;
-  const call = parsed(row, 'call_json');
-  if (call !== undefined) send.call = call;
+  const content = parsed(row, 'call_json');
+  if (content !== undefined) send.content = content;
   const verdict = parsed(row, 'verdict_json');
   if (verdict !== undefined) send.outcome = verdict;
   if (row.sent_at !== null) send.sentAt = isoTime(integer(row, 'sent_at'));
