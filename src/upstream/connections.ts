@@ -3,10 +3,10 @@ import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
 import { denialIn } from './answers/refusal.ts';
 import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognizedResponse } from './client.ts';
-import { type CacheEntry, isUsable, queueKey } from './permits.ts';
+import { type CacheEntry, isUsable, queueKey, remainingMs } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { remainingMs, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API describes it. Its `url` contains a session token, a secret that is left out here. */

@@ -2,20 +2,14 @@ import type { Readable } from 'node:stream';
 import { KeyFinder } from '../keys/key-finder.ts';
 import { toError } from '../lib/to-error.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
+import { headersOf, queryString } from './call-options.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
-import { permitRequestOf, systemPriority } from './permits.ts';
+import { permitRequestOf, remainingMs, reservedForCallMs, systemPriority } from './permits.ts';
 import { reportTooManyRequests } from './retry.ts';
-import {
-  headersOf,
-  notDispatched,
-  queryString,
-  remainingMs,
-  reservedForCallMs,
-  type TransportOptions,
-} from './transport.ts';
+import { notDispatched, type TransportOptions } from './transport.ts';
 import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
