@@ -27,7 +27,11 @@ interface Services {
   resolveContext: ResolveContext;
 }
 
-/** Config of every sending route in this file. */
+/**
+ * Config of every sending route in this file. When its handler runs, the plugins have checked the body by its schema, and by this:
+ * the key and the caller's rate (`scope`), that sending is not stopped, the quota of the day and the country of the recipient
+ * (`sendsMessage`), and that Maton lists the connection (`connection`).
+ */
 const sending = (problems: ProblemSlug[]) => ({
   scope: 'messages:send' as const,
   connection: true,

@@ -1,8 +1,8 @@
 import type { ReportHold } from '../holds/held-queues.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import { Problem } from '../problem.ts';
 import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
@@ -10,7 +10,7 @@ import type { CallContext } from '../upstream/client.ts';
 import { type CallerPriority, queueKey } from '../upstream/permits.ts';
 import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { ActiveDeliveries, toResult, waitForOutcome } from './active-deliveries.ts';
+import { ActiveDeliveries } from './active-deliveries.ts';
 import {
   type Admission,
   createAdmission,
@@ -24,7 +24,7 @@ import { deliver } from './dispatch/deliver.ts';
 import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
 import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
-import { findReplay, keyInProgress, keyReused, locationOf, replay, replayOrReject, resendable } from './idempotency.ts';
+import { findReplay, findResendable, keyInProgress, locationOf, replayOrReject } from './idempotency.ts';
 import { messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
@@ -139,18 +139,9 @@ class DeliveryService implements Delivery {
   }
 
   async resend(requester: Requester, id: string, contextOf: ResendContext): Promise<SendResult> {
-    const { store } = this.#services;
-    const earlier =
-      requester.key &&
-      (await store.findByKey(requester.caller, requester.route, requester.key).catch(throwStoreUnreadable));
-    if (earlier) {
-      // All messages share the route pattern, so the key alone does not identify the message that was resent.
-      if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
-      return replay(store, earlier, undefined);
-    }
-    const original = await store.find(requester.caller, id).catch(throwStoreUnreadable);
-    if (!original) throw new Problem('not-found', 'you have no message with this id');
-    const content = resendable(original);
+    const found = await findResendable(this.#services.store, requester, id);
+    if ('replayed' in found) return found;
+    const { original, content } = found;
     const { context, waitMs } = await contextOf(original, content);
     const request = { requester, content, context, waitMs };
     return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
@@ -240,3 +231,13 @@ const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);
 };
+
+const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
+  stored: { ...stored },
+  ...(pendingWrite !== undefined && { pendingWrite: true }),
+});
+
+/** The state of the message when it is final, or after `ms`; the delivery then goes on without the client. */
+async function waitForOutcome(ms: number, run: Promise<ActiveDelivery>, delivery: ActiveDelivery): Promise<SendResult> {
+  return toResult(await withTimeout(run, ms, () => delivery));
+}

@@ -78,8 +78,8 @@ export async function findRecipients(
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 /**
- * Matching by content waits this long after the receipt of an event. By then the event's twin with our own id, which is
- * certain, would have arrived.
+ * An event is matched by content from its fourth try on (`triesMs` in src/tracking/batch.ts: 30 s after its receipt). By then its
+ * twin with our own id, which is certain, would have arrived.
  */
 const triesBeforeContent = 3;
 

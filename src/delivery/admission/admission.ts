@@ -105,8 +105,9 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
 }
 
 /**
- * Counts admitted messages whose records are being inserted, by the queue that they will join. Admission counts them as queued;
- * otherwise a slow commit would admit more messages than can get a permit in time.
+ * Counts admitted messages whose records are being inserted, by the key of the queue that they will join: `batchKey` for templates
+ * that may share a call, else `queueKey`. Admission counts them as queued; otherwise a slow commit would admit more messages than
+ * can get a permit in time.
  */
 export class PendingInserts {
   readonly #counts = new Map<string, number>();
@@ -116,24 +117,24 @@ export class PendingInserts {
     return this.#size;
   }
 
-  count(queueKey: string): number {
-    return this.#counts.get(queueKey) ?? 0;
+  count(key: string): number {
+    return this.#counts.get(key) ?? 0;
   }
 
   /** Counts one more message in the queue until `work` settles. */
-  async track<Value>(queueKey: string, work: Promise<Value>): Promise<Value> {
-    this.#add(queueKey, 1);
+  async track<Value>(key: string, work: Promise<Value>): Promise<Value> {
+    this.#add(key, 1);
     try {
       return await work;
     } finally {
-      this.#add(queueKey, -1);
+      this.#add(key, -1);
     }
   }
 
-  #add(queueKey: string, n: number): void {
-    const count = this.count(queueKey) + n;
-    if (count === 0) this.#counts.delete(queueKey);
-    else this.#counts.set(queueKey, count);
+  #add(key: string, n: number): void {
+    const count = this.count(key) + n;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
     this.#size += n;
   }
 }

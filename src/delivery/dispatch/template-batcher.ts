@@ -29,7 +29,6 @@ interface BatcherServices extends DispatchServices {
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
-  /** Counts by `batchKey`. */
   pendingInserts: PendingInserts;
   /** Called for each call, with the number of messages in it. */
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
