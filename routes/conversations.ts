@@ -37,7 +37,7 @@ interface Services {
   store: ConversationStore;
   /** Wall clock, ms. */
   now: () => number;
-  /** For this long after its message, a caller counts as the one an answer is for. */
+  /** How long after a message its caller gets the replies of the recipient. */
   routingMs: number;
   resolveContext: ResolveContext;
 }

@@ -141,7 +141,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
     conversations: upstream.conversations,
     store: services.store,
     now: overrides.now ?? Date.now,
-    routingMs: services.recording.telling.routingMs,
+    routingMs: services.recording.factOptions.routingMs,
     resolveContext,
   });
   const streaming = {

@@ -1,6 +1,7 @@
 import { hasScope, mayUse } from './callers.ts';
 import type { Config } from './config.ts';
 import { type Events, openEvents } from './events/open-events.ts';
+import { tellRetention } from './observability/event-metrics.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { createWebhookMetrics, tellEndpoints } from './observability/webhook-metrics.ts';
 import { createRecording, type Recording } from './recording.ts';
@@ -33,6 +34,7 @@ export async function openEventServices(
 ): Promise<EventServices> {
   const recording = createRecording(config, overrides, parts);
   const events = await openEvents(parts.store, recording.recorder, (error) => parts.onTaskError('events', error));
+  tellRetention(parts.metrics.registry, config.EVENT_RETENTION_DAYS);
   return { recording, events, dispatcher: openDispatcher(config, overrides, { ...parts, events }) };
 }
 

@@ -50,7 +50,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     store,
     metrics: metrics.tracking,
     logger: overrides.logger,
-    telling: parts.recording.telling,
+    factOptions: parts.recording.factOptions,
     onApplied: parts.recording.recorder.wake,
     onFault: (error) => onTaskError('webhooks', error),
     intakeEveryMs: pauses.intakeEveryMs,

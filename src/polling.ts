@@ -52,7 +52,7 @@ export function createPolling(config: Config, overrides: ServiceOverrides, parts
     replicas: () => rateLimiter?.stats().replicas ?? 1,
     now: overrides.now ?? Date.now,
     metrics: metrics.tracking,
-    telling: parts.recording.telling,
+    factOptions: parts.recording.factOptions,
     onApplied: parts.recording.recorder.wake,
     logger: overrides.logger,
     onRead: metrics.polls.read,

@@ -6,14 +6,14 @@ import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
 import type { OnTaskError } from './task-error-code.ts';
-import type { Telling } from './tracking/telling.ts';
+import type { FactOptions } from './tracking/fact-options.ts';
 
-/** Who is told of what, and what writes it down for them. */
+/** Records events for callers. */
 export interface Recording {
   audience: EventAudience;
   recorder: EventRecorder;
-  /** For what webhooks and histories say. */
-  telling: Telling;
+  /** For the facts in webhooks and histories. */
+  factOptions: FactOptions;
 }
 
 const hourMs = 3_600_000;
@@ -39,12 +39,12 @@ export function createRecording(config: Config, overrides: ServiceOverrides, par
     lookEveryMs: pauses.eventsEveryMs,
   });
   const { REPLY_ROUTING_HOURS, INTAKE_DEDUPE_DAYS, EVENT_RETENTION_DAYS } = config;
-  const telling: Telling = {
+  const factOptions: FactOptions = {
     audience,
     routingMs: REPLY_ROUTING_HOURS * hourMs,
-    // As long as a repeat of the webhook, or the event that was made of it, would be known again.
+    // As long as a repeated webhook, and the event of the first, are known.
     staleMs: Math.min(INTAKE_DEDUPE_DAYS, EVENT_RETENTION_DAYS) * 24 * hourMs,
     now,
   };
-  return { audience, recorder, telling };
+  return { audience, recorder, factOptions };
 }

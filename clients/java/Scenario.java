@@ -1,10 +1,13 @@
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -17,10 +20,13 @@ import org.springframework.web.client.RestTemplate;
 import wati.bff.ApiClient;
 import wati.bff.api.BroadcastsApi;
 import wati.bff.api.ConversationsApi;
+import wati.bff.api.EventsApi;
 import wati.bff.api.MessagesApi;
 import wati.bff.model.Broadcast;
 import wati.bff.model.BroadcastPost;
 import wati.bff.model.BroadcastPostRecipients;
+import wati.bff.model.Event;
+import wati.bff.model.EventList;
 import wati.bff.model.Message;
 import wati.bff.model.OperatorPut;
 import wati.bff.model.Problem;
@@ -40,9 +46,13 @@ final class Scenario {
     private final MessagesApi messages;
     private final BroadcastsApi broadcasts;
     private final ConversationsApi conversations;
+    private final EventsApi events;
+    private final RestTemplate http;
+    private final String address;
 
     private Scenario(String address, String key) {
-        RestTemplate http = new RestTemplate();
+        this.address = address;
+        http = new RestTemplate();
         http.getMessageConverters().removeIf(MappingJackson2HttpMessageConverter.class::isInstance);
         http.getMessageConverters().add(new MappingJackson2HttpMessageConverter(json));
         ApiClient client = new ApiClient(http);
@@ -51,6 +61,7 @@ final class Scenario {
         messages = new MessagesApi(client);
         broadcasts = new BroadcastsApi(client);
         conversations = new ConversationsApi(client);
+        events = new EventsApi(client);
     }
 
     public static void main(String[] args) throws Exception {
@@ -60,6 +71,8 @@ final class Scenario {
         scenario.sendsFile();
         scenario.followsBroadcast();
         scenario.assignsOperator();
+        scenario.readsEvents();
+        scenario.readsEveryExampleOfAnEvent();
     }
 
     private void sendsOnceUnderOneKey() {
@@ -137,6 +150,38 @@ final class Scenario {
         equal("asha@example.com", conversations.assignOperator("14155550100", asha, null, null).getOperator());
         equal("bot", conversations.assignOperator("14155550100", new OperatorPut().bot(true), null, null).getOperator());
         System.out.println("operator: by e-mail, and the bot");
+    }
+
+    /** The cursor is kept when a page is done: after a crash it comes again, and nothing is missed. */
+    private void readsEvents() {
+        String cursor = events.listEvents("latest", null, null, null, null).getNextCursor();
+        Message sent = messages.sendTemplate(new TemplatePost().to("14155550704").template("welcome"), null, null, null, null);
+        List<String> seen = new ArrayList<>();
+        while (!seen.contains("message.replied")) {
+            EventList page = events.listEvents(cursor, null, List.of("message.*"), null, "wait=30");
+            for (Event event : page.getData()) {
+                Message message = event.getData().getMessage();
+                if (message != null && message.getId().equals(sent.getId())) seen.add(event.getType());
+            }
+            cursor = page.getNextCursor();
+        }
+        equal(List.of("message.accepted", "message.sent", "message.delivered", "message.read", "message.replied"), seen);
+        System.out.println("events: " + seen.size() + " of one message read");
+    }
+
+    /** Those of the description, one of each type; what the class does not know is a fault here. */
+    private void readsEveryExampleOfAnEvent() throws IOException {
+        ObjectMapper strict = json.copy().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
+        JsonNode description = json.readTree(http.getForObject(address + "/openapi.json", byte[].class));
+        Iterator<Map.Entry<String, JsonNode>> examples =
+                description.at("/webhooks/event/post/requestBody/content/application~1json/examples").fields();
+        int read = 0;
+        for (; examples.hasNext(); read++) {
+            Map.Entry<String, JsonNode> example = examples.next();
+            equal(example.getKey(), strict.treeToValue(example.getValue().get("value"), Event.class).getType());
+        }
+        equal(true, read > 10);
+        System.out.println("events: " + read + " examples read");
     }
 
     /** Every refusal is a problem document. */

@@ -35,10 +35,19 @@ ok(connection.data);
 const ofConnection = { params: { path: { id: connection.data.id } } };
 const native = { params: { path: { path: 'api/v1/chatbots' } } };
 
+// Nobody listens there: what is asked of it is answered all the same.
+const receiver = { url: 'http://127.0.0.1:9/', types: ['message.*'] };
+const endpoint = await POST('/v1/webhook-endpoints', { body: receiver });
+ok(endpoint.data);
+const ofEndpoint = { params: { path: { id: endpoint.data.id } } };
+const events = await GET('/v1/events', { params: { header: { Prefer: 'wait=5' } } });
+const event = events.data?.data[0];
+ok(event);
+
 type Called = Promise<{ response: Response; error?: unknown }>;
 
-/** By operationId: one that is new in the document is missed by the compiler. */
-const calls: Record<keyof operations, () => Called> = {
+/** By operationId: one that is new in the document is missed by the compiler. `receiveEvent` is what a receiver of webhooks answers. */
+const calls: Record<Exclude<keyof operations, 'receiveEvent'>, () => Called> = {
   sendText: async () => message,
   sendFileLink: () => POST('/v1/messages/file-link', { body: { to, url: 'https://example.com/invoice.pdf' } }),
   sendButtons: () =>
@@ -76,6 +85,28 @@ const calls: Record<keyof operations, () => Called> = {
   resumeBroadcast: () => POST('/v1/broadcasts/{id}/resume', ofBroadcast),
   cancelBroadcast: () => POST('/v1/broadcasts/{id}/cancel', ofBroadcast),
   reconcileBroadcast: () => POST('/v1/broadcasts/{id}/reconcile', ofBroadcast),
+  listEvents: async () => events,
+  getEvent: () => GET('/v1/events/{id}', { params: { path: { id: event.id } } }),
+  streamEvents: async () => {
+    const { response } = await GET('/v1/events/stream', {
+      params: { query: { lastEventId: 'earliest' } },
+      parseAs: 'stream',
+    });
+    await response.body?.cancel();
+    return { response };
+  },
+  createWebhookEndpoint: async () => endpoint,
+  listWebhookEndpoints: () => GET('/v1/webhook-endpoints'),
+  getWebhookEndpoint: () => GET('/v1/webhook-endpoints/{id}', ofEndpoint),
+  updateWebhookEndpoint: () =>
+    PATCH('/v1/webhook-endpoints/{id}', { ...ofEndpoint, body: { description: 'of the clients' } }),
+  rotateWebhookSecret: () =>
+    POST('/v1/webhook-endpoints/{id}/rotate-secret', { ...ofEndpoint, body: { overlapHours: 1 } }),
+  testWebhookEndpoint: () => POST('/v1/webhook-endpoints/{id}/test', ofEndpoint),
+  listWebhookDeliveries: () => GET('/v1/webhook-endpoints/{id}/deliveries', ofEndpoint),
+  replayWebhookEvents: () =>
+    POST('/v1/webhook-endpoints/{id}/replay', { ...ofEndpoint, body: { since: '2026-11-02T09:30:00Z' } }),
+  deleteWebhookEndpoint: () => DELETE('/v1/webhook-endpoints/{id}', ofEndpoint),
   listTemplates: () => GET('/v1/templates', { params: { query: { status: 'approved' } } }),
   getTemplate: () => GET('/v1/templates/{name}', { params: { path: { name: 'order_update' } } }),
   previewTemplate: () =>

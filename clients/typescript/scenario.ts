@@ -1,9 +1,11 @@
 import assert, { match, ok } from 'node:assert/strict';
 import createClient from 'openapi-fetch';
+import { exampleEvents } from './generated/example-events.ts';
 import type { components, KnownProblem, operations, paths } from './generated/schema.ts';
 
 /** What a service of another team does with wati-bff, against its sandbox: `node scenario.ts ADDRESS KEY`. */
 type Problem = components['schemas']['Problem'];
+type Event = components['schemas']['Event'];
 
 const [baseUrl = 'http://127.0.0.1:3000', key = 'sandbox-key-of-nobody'] = process.argv.slice(2);
 const client = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${key}` } });
@@ -111,11 +113,48 @@ async function followsBroadcast() {
   console.log(`broadcast: ${ended.counts.accepted} of ${ended.counts.total} accepted, its progress streamed`);
 }
 
+/** `type` is any text: one that is new tomorrow comes to the last line, and compiles today. */
+function told({ type, data: { message, received, broadcast } }: Event): string {
+  if (type === 'message.received') return `${received?.recipient} wrote ${received?.text ?? received?.type}`;
+  if (message) return `${message.id} is ${message.delivery?.status ?? message.status}`;
+  return broadcast ? `${broadcast.counts.accepted} accepted` : type;
+}
+
+/** The cursor is kept when a page is done: after a crash it comes again, and nothing is missed. */
+async function readsEvents() {
+  for (const [type, event] of Object.entries(exampleEvents)) {
+    equal(event.type, type);
+    ok(told(event) !== '');
+  }
+  const latest = await client.GET('/v1/events', { params: { query: { cursor: 'latest' } } });
+  ok(latest.data);
+  let cursor = latest.data.nextCursor;
+  const { data: sent } = await client.POST('/v1/messages/template', {
+    body: { to: '14155550704', template: 'welcome' },
+  });
+  const seen: string[] = [];
+  while (!seen.includes('message.replied')) {
+    const { data: page } = await client.GET('/v1/events', {
+      params: { query: { cursor, types: ['message.*'] }, header: { Prefer: 'wait=30' } },
+    });
+    ok(page);
+    for (const event of page.data) if (event.data.message?.id === sent?.id) seen.push(event.type);
+    cursor = page.nextCursor;
+  }
+  const expected = ['accepted', 'sent', 'delivered', 'read', 'replied'].map((each) => `message.${each}`);
+  equal(seen, expected);
+  console.log(`events: ${seen.length} of one message read, ${Object.keys(exampleEvents).length} examples`);
+}
+
 /** Every operation's refusals are problems, of the one type. */
-type Failure = operations[keyof operations]['responses'][400]['content']['application/problem+json'];
+type Failure = operations[Exclude<
+  keyof operations,
+  'receiveEvent'
+>]['responses'][400]['content']['application/problem+json'];
 export const failuresAreProblems = (failure: Failure): Problem => failure;
 
 await sendsOnceUnderOneKey();
 await readsProblems();
 await sendsFile();
 await followsBroadcast();
+await readsEvents();

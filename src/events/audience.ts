@@ -8,18 +8,18 @@ export interface EventTopic {
   connectionId: string;
 }
 
-/** A caller that is told of something. */
+/** A caller that gets events. */
 export interface Listener {
   id: string;
-  /** Whose answers of customers it gets. */
+  /** Which messages of customers it gets. */
   inbound: 'own' | 'unrouted' | 'all';
 }
 
-/** Who is told of what, as the callers file stands now. */
+/** Which caller gets which events, by the current callers file. */
 export interface EventAudience {
-  /** Whether events are recorded for any caller. */
+  /** Whether any caller has asked for events. */
   isAnybody(): boolean;
-  /** The same list for as long as the file is the same. */
+  /** The same array as long as the file is unchanged. */
   subscriptions(): readonly EventSubscription[];
   /** The callers that list this type and may use the connection. */
   listeners(topic: { type: EventType; connectionId: string }): readonly Listener[];
@@ -36,7 +36,7 @@ export function createEventAudience(callers: Pick<Callers, 'list'>): EventAudien
   let entries: ReadonlyMap<string, Entry> = new Map();
   let subscriptions: readonly EventSubscription[] = [];
 
-  /** Read again where the file has changed. */
+  /** Rebuilt when the file has changed. */
   const current = () => {
     const list = callers.list();
     if (list === listed) return entries;

@@ -1,10 +1,10 @@
 import { cutText } from '../lib/cut-text.ts';
 import { isObject } from '../lib/is-object.ts';
 
-/** Lengths that texts are cut to, one after another, until all of it fits. No id is longer than the last. */
+/** The lengths to which texts are cut, tried one after another. No id is longer than the last. */
 const lengths = [4_096, 2_048, 1_024, 512, 256];
 
-/** The JSON of an object with its longest texts cut, so that it has at most so many bytes. Throws where that is not enough. */
+/** JSON of an object with its longest texts cut so that it fits. Throws if it does not fit even then. */
 export function fittingJson(value: Readonly<Record<string, unknown>>, bytesMax: number): string {
   for (const length of [Number.POSITIVE_INFINITY, ...lengths]) {
     const text = JSON.stringify(Number.isFinite(length) ? shortened(value, length) : value);
@@ -18,7 +18,7 @@ function shortened(value: unknown, length: number): unknown {
   if (Array.isArray(value)) return value.map((each) => shortened(each, length));
   if (!isObject(value)) return value;
   const cut = Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shortened(each, length)]));
-  // What a customer wrote says itself that it is not whole.
+  // `received` has a flag for a cut text.
   const isCut = typeof value.text === 'string' && 'routedBy' in value && value.text.length > length;
   return isCut ? { ...cut, truncated: true } : cut;
 }

@@ -8,15 +8,15 @@ import { type RenderedEvent, renderFact } from './render.ts';
 import type { EventSignal } from './types.ts';
 
 /**
- * Makes events of the facts that were written with what they tell of. Any process may do any fact; the store numbers the events, and
- * leaves out what another process has recorded. It follows the callers file, and reads nothing while no caller is told of anything.
+ * Turns recorded facts into events. Every process may take every fact: the store numbers the events, and skips facts that another
+ * process has turned into events. Follows the callers file, and does not query the store while no caller has asked for events.
  */
 export interface EventRecorder extends EventSignal {
-  /** Resolves when the store knows who is told of what, or could not be told: that is tried again each second. */
+  /** Resolves once the subscriptions are stored. A failure to store them is reported, and tried again each second. */
   start(): Promise<void>;
-  /** Facts may have been written. */
+  /** To be called when facts may have been recorded. */
   wake(): void;
-  /** Resolves when the pass in progress has ended. Facts that are left are recorded by the next process. */
+  /** Resolves when the pass in progress has ended. Remaining facts are taken by another process or the next one. */
   stop(): Promise<void>;
 }
 
@@ -31,16 +31,16 @@ export interface RecorderServices {
   onFault: (error: unknown) => void;
   /** Wall clock, ms. */
   now: () => number;
-  /** Between two looks for facts that nobody announced, and for another callers file. */
+  /** The interval in which facts of other processes and changes of the callers file are looked for. */
   lookEveryMs?: number;
-  /** So that tests need not wait. */
+  /** An argument so that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const batchMax = 256;
 /** Pause after a pass that failed. */
 const faultRestMs = 1_000;
-/** The callers files of two replicas may differ for so long after a change: a process leaves alone what it would drop. */
+/** After a change, the callers files of replicas may differ this long. Until then a process keeps facts that it would drop. */
 const graceMs = 120_000;
 
 export function createEventRecorder(services: RecorderServices): EventRecorder {
@@ -54,7 +54,7 @@ export function createEventRecorder(services: RecorderServices): EventRecorder {
   let resting: AbortController | undefined;
   let isAwaited = false;
 
-  /** A wake-up during a pass ends the rest at once: its facts may have been written after they were read. */
+  /** A wake-up during a pass skips the next rest: the facts may have been recorded after the pass had read them. */
   const rest = async () => {
     if (isAwaited) return;
     resting = new AbortController();
@@ -97,7 +97,7 @@ export function createEventRecorder(services: RecorderServices): EventRecorder {
 function createPass(services: RecorderServices, onEvents: () => void) {
   const { store, audience, onRecorded } = services;
   let told: readonly EventSubscription[] | undefined;
-  /** Facts of callers that are told of nothing any more may be left. */
+  /** Facts of callers without events may remain. */
   let mayBeLeft = true;
 
   const subscribe = async () => {
@@ -108,7 +108,7 @@ function createPass(services: RecorderServices, onEvents: () => void) {
     mayBeLeft = true;
   };
 
-  /** Answers whether there may be more to do at once. */
+  /** Returns whether there may be more facts to take at once. */
   const run = async (): Promise<boolean> => {
     await subscribe();
     if (!audience.isAnybody() && !mayBeLeft) return false;
@@ -129,7 +129,7 @@ function createPass(services: RecorderServices, onEvents: () => void) {
   return { subscribe, run };
 }
 
-/** What becomes events, and what nobody hears. Of that the new ones are left, unless there are so many that others would wait for them. */
+/** Facts to be turned into events, and facts to be dropped. Recent ones are dropped only if the batch is full, so that they block no others. */
 function sortOut(facts: readonly PendingFact[], { audience, now }: RecorderServices, isFull: boolean) {
   const heard = facts.filter((fact) => audience.mayHear(fact.caller, fact));
   const kept = new Set(heard);
@@ -138,7 +138,7 @@ function sortOut(facts: readonly PendingFact[], { audience, now }: RecorderServi
   return { heard, dropped };
 }
 
-/** One that cannot be rendered is logged, and holds up no other. Throws where the store cannot be read. */
+/** A fact that cannot be rendered is logged and skipped. Throws if the store cannot be read. */
 async function renderAll(facts: readonly PendingFact[], services: RecorderServices): Promise<RenderedEvent[]> {
   const rendered: RenderedEvent[] = [];
   for (const fact of facts) {
@@ -154,7 +154,7 @@ async function renderAll(facts: readonly PendingFact[], services: RecorderServic
   return rendered;
 }
 
-/** As `GET /v1/broadcasts/{id}` finds it. */
+/** The broadcast as `GET /v1/broadcasts/{id}` returns it. */
 async function findBroadcast(
   { type, caller, broadcastId }: PendingFact,
   { store }: RecorderServices,

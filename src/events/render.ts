@@ -12,12 +12,12 @@ const dataBytesMax = 19 * 1024;
 
 export type RenderedEvent = NewEvent & { factSeq: number };
 
-/** A fact as the event that its caller gets. Throws where its message or broadcast is gone, or what is kept of it cannot be read. */
+/** Makes the event of a fact. Throws if its message or broadcast is gone, or its record cannot be interpreted. */
 export function renderFact(fact: PendingFact, broadcast: KnownBroadcast | undefined): RenderedEvent {
   const { seq, caller, connectionId, type, at, contact } = fact;
   return {
     factSeq: seq,
-    // No order that could leak, and no dot: signatures separate by it.
+    // Random, so that it shows no order; without a dot, which separates the parts of a signed text.
     id: `evt_${randomBytes(16).toString('base64url')}`,
     caller,
     connectionId,
@@ -29,7 +29,7 @@ export function renderFact(fact: PendingFact, broadcast: KnownBroadcast | undefi
   };
 }
 
-/** What the event is about: a message as `GET /v1/messages/{id}` tells it, a broadcast likewise, or its detail alone. */
+/** The message as `GET /v1/messages/{id}` returns it, the broadcast likewise; other types consist of their detail alone. */
 function subjectOf(fact: PendingFact, broadcast: KnownBroadcast | undefined) {
   if (fact.type === 'broadcast.finished') {
     if (!broadcast) throw new Error('the broadcast is gone');
@@ -52,19 +52,19 @@ function changeOf({ type, change }: PendingFact, message: StoredMessage) {
       source: isResolved ? resolvedBy(message) : (message.delivery?.source ?? 'webhook'),
       ...(implied && { implied }),
     },
-    // It had been said to be something else than not known.
+    // The outcome before was a definite one.
     ...(isResolved && from !== undefined && from !== 'unknown' && { contradicts: from }),
   };
 }
 
-/** What told the outcome: WATI's late answer, a webhook, a history that was polled, or one that was searched for this message. */
+/** How the outcome was learnt: from a late response of WATI, a webhook, a poll, or a search for this message. */
 function resolvedBy(message: StoredMessage): string {
   const outcome = storedOutcome(message);
   if (outcome?.outcome !== 'accepted' || outcome.evidence === 'answer') return 'answer';
   return message.delivery?.source ?? 'reconcile';
 }
 
-/** The message with the outcome that the fact found; it may have moved on since, and what came after is told by other events. */
+/** The message with the outcome at the time of the fact; other events have what came after. */
 function asFound(message: StoredMessage, { outcome, at }: PendingFact): StoredMessage {
   if (!outcome || outcome.status === message.status) return message;
   const { outcome: _, failure: _f, delivery: _d, ...rest } = message;

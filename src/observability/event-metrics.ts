@@ -1,9 +1,10 @@
 import { Counter, type Registry } from '@prometheus-io/client';
 import { eventTypes } from '../events/event-types.ts';
+import { metricFactories } from './metric-factories.ts';
 
-/** What callers are told. */
+/** Metrics of events for callers. */
 export interface EventMetrics {
-  /** An event of this type was recorded by this process, for one caller. */
+  /** Counts an event that this process recorded for a caller. */
   recorded(type: string): void;
 }
 
@@ -16,4 +17,12 @@ export function createEventMetrics(registry: Registry): EventMetrics {
   });
   for (const type of eventTypes) events.inc({ type }, 0);
   return { recorded: (type) => events.inc({ type }) };
+}
+
+/** So that an alert can say how much of the time is left. */
+export function tellRetention(registry: Registry, days: number): void {
+  const { gauge } = metricFactories(registry);
+  gauge({ name: 'event_retention_seconds', help: 'How long events are kept (EVENT_RETENTION_DAYS)' }, () => [
+    [{}, days * 24 * 60 * 60],
+  ]);
 }

@@ -59,6 +59,9 @@ export function tellEndpoints(registry: Registry, { endpoints, parked }: Endpoin
       help: 'Events that an endpoint did not take and that are tried again, up to 10,000',
       labels: ['endpoint'],
     },
-    async () => [...((await counts()) ?? [])].map(([endpoint, { pending }]) => [{ endpoint }, pending]),
+    async () => {
+      const known = await counts();
+      return known ? endpoints().map(({ id }) => [{ endpoint: id }, known.get(id)?.pending ?? 0]) : [];
+    },
   );
 }

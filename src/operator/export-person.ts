@@ -10,8 +10,8 @@ type Exported = Pick<OperatorStore, 'listCallers'> &
   Pick<TrackingStore, 'listPersonTracking' | 'listPersonEvents'>;
 
 /**
- * What is kept of one person over all callers, as the text of one JSON object, a page at a time: messages with what became of them,
- * conversations, webhooks that are not applied yet, and events for callers. What is still being recorded is not among it.
+ * What is stored about one person across all callers, as the text of one JSON object, read a page at a time: messages with
+ * their delivery, conversations, webhooks that are not applied yet, and events for callers. Broadcasts that are still being recorded are left out.
  */
 export async function* exportPerson(store: Exported, to: string): AsyncGenerator<string> {
   yield '{\n"messages": [';

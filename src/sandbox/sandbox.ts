@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { buildApp } from '../app.ts';
@@ -181,10 +181,13 @@ function settingsOf(environment: Environment): Config {
   return {
     ...config,
     // Receivers of webhooks on this machine can be tried without a setting.
-    EVENTS_SIGNING_KEYS: keys.length > 0 ? keys : [randomBytes(32).toString('base64')],
+    EVENTS_SIGNING_KEYS: keys.length > 0 ? keys : [signingKey],
     WEBHOOK_ALLOWED_HOSTS: hosts.isEmpty ? loopbackHosts : hosts,
   };
 }
+
+/** Signs nothing real, and is the same in each run. */
+const signingKey = hash('sha256', 'sandbox-signing-key-of-nobody', 'base64');
 
 /** Short delays, so that a template that was just added is found, and due work is done after time was moved. */
 const pauses = { ...defaultRetryDelays, templateMissMs: 0, pollEveryMs: 500 };
@@ -218,9 +221,12 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
     /** After time was moved, deletes what has expired without waiting for the next interval. */
     age: async () => {
       while ((await store.purge(500)) > 0);
+      while ((await store.expireEvents(config.EVENT_RETENTION_DAYS * dayMs, 500)) > 0);
     },
   };
 }
+
+const dayMs = 24 * 60 * 60 * 1_000;
 
 /** 0: the system chooses. */
 const portAfter = (port: number, by: number): number => (port === 0 ? 0 : port + by);

@@ -45,7 +45,13 @@ export const WebhookEndpointPost = Type.Object(
     url,
     types,
     description: Type.Optional(description),
-    from: Type.Optional(Type.Enum(['latest', 'earliest'], { ...from, default: 'latest' })),
+    // Without `default`: generators of clients would have it required.
+    from: Type.Optional(
+      oneOf(
+        ['latest', 'earliest'],
+        '`latest`, as where it is left out: what is recorded from now on; `earliest`: all that is kept before that as well',
+      ),
+    ),
   },
   {
     title: 'WebhookEndpointPost',
@@ -134,8 +140,7 @@ export const SecretRotation = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 168,
-        default: 24,
-        description: 'for so long both secrets sign; 0: the one before ends at once',
+        description: 'for so long both secrets sign, 24 where it is left out; 0: the one before ends at once',
       }),
     ),
   },
@@ -200,7 +205,14 @@ export const WebhookReplay = Type.Object(
       }),
     ),
     eventIds: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 100 })),
-    failed: Type.Optional(Type.Literal(true, { description: 'all that were given up' })),
+    // A boolean of one value has no name in the clients of some languages.
+    failed: Type.Optional(
+      Type.Boolean({
+        not: { enum: [false] },
+        'x-form': 'true, or left out',
+        description: 'true: all that were given up; false is refused',
+      }),
+    ),
   },
   {
     title: 'WebhookReplay',

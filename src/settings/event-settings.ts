@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 
-/** The settings of what is recorded for callers. */
+/** Settings of events for callers. */
 export const eventSettings = {
   EVENT_RETENTION_DAYS: Type.Integer({
     description: 'how long the events of callers are kept, and can be read or sent again',

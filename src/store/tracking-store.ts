@@ -189,7 +189,7 @@ export interface TrackingStore extends PollStore {
    * concern this person over all connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number; events: number }>;
-  /** The same data: the conversation on each connection, and the webhooks as they were received. */
+  /** The conversation on each connection, and the webhooks as they were received. */
   listPersonTracking(to: string): Promise<PersonTracking>;
   /** Events of callers about this person, by the same ids, oldest first. */
   listPersonEvents(to: string, ask: { after: number; limit: number }): Promise<StoredEvent[]>;

@@ -5,7 +5,7 @@ import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { present, templateNameOf, timeOf } from './event-fields.ts';
 import type { AccountEvent, TemplateEvent } from './types.ts';
 
-/** By their numbers, as WATI documents them from 0 on. */
+/** WATI's names of the numbers, from 0 on. */
 const templateStatuses = [
   ...['draft', 'pending', 'approved', 'rejected', 'deleted', 'pending-internal', 'disabled', 'paused'],
 ];
@@ -27,7 +27,7 @@ export function templateEvent(member: JsonObject): TemplateEvent | undefined {
   return { kind: 'template', template: { name, ...present(changed) }, ...aboutOf(member) };
 }
 
-/** A number by its place in the list, a word as it is written but in small letters. */
+/** A number is an index into the list; a word is returned in small letters. */
 function wordIn(member: JsonObject, words: readonly string[], ...names: string[]): string | undefined {
   const value = asText(firstOf(member, ...names));
   if (value === undefined) return undefined;
@@ -44,7 +44,7 @@ const happenings: Readonly<Record<string, string>> = {
   accountupdated: 'account-updated',
 };
 
-/** What happened to a number or to the account, with the fields that say so. */
+/** A change of the company's number or account, with the fields of the webhook. */
 export const accountEvent = (member: JsonObject, name: string): AccountEvent => ({
   kind: 'account',
   account: { what: happenings[name] ?? name, detail: fieldsIn(member) },
@@ -68,7 +68,7 @@ const scalars = (member: JsonObject): [string, string][] =>
     return text === undefined || /^event_?type$/i.test(name) ? [] : [[name, text]];
   });
 
-/** Twins say the same under two names: what tells two of these apart is the rest. */
+/** Two events with equal fields apart from the name are twins. */
 function aboutOf(member: JsonObject): { key: string; at?: number } {
   const at = timeOf(member, 'timestamp', 'created');
   const key = createHash('sha256')

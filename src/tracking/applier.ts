@@ -5,12 +5,12 @@ import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { ContactIdentity, TrackingChange, TrackingStore } from '../store/tracking-store.ts';
-import { isStale } from './answer-facts.ts';
 import { type BatchPlan, type MatchedMessage, nextTryAfterFault, planBatch } from './batch.ts';
+import type { FactOptions } from './fact-options.ts';
 import { type EventEntry, isReceived, type MatchingStore, type ParsedEvent, parseEntry } from './matching.ts';
+import { isStale } from './reply-facts.ts';
 import type { RoutedBy } from './reply-routing.ts';
-import { findSubjects, tellAll } from './subjects.ts';
-import type { Telling } from './telling.ts';
+import { allFacts, findSubjects } from './subjects.ts';
 import { type AppliedOutcome, type Reached, type Transitions, transitionsOf } from './transitions.ts';
 import type { DeliverySource, TrackedEvent } from './types.ts';
 
@@ -29,7 +29,7 @@ export interface TrackingMetrics {
   reached(state: Reached): void;
   /** A webhook proved that a message was sent, and replaced another outcome. */
   resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
-  /** A customer's message was told. */
+  /** Counts a customer's message of which events were made. */
   received(routedBy: RoutedBy): void;
   /** A message that was recorded as `not_sent` was sent after all: the classification of some answer is wrong. */
   contradiction(): void;
@@ -47,9 +47,9 @@ export interface ApplierServices {
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
-  /** Who is told of what is applied; absent: nobody. */
-  telling?: Telling;
-  /** Something was written of which callers may be told. */
+  /** Absent: no events are made for callers. */
+  factOptions?: FactOptions;
+  /** Called after each commit, which may have recorded facts for callers. */
   onApplied?: () => void;
   /** A pass failed; it will be repeated. */
   onFault: (error: unknown) => void;
@@ -151,7 +151,7 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   }
   const { store } = services;
   const found = await findSubjects(events, services);
-  const told = await tellAll(events, found, services);
+  const told = await allFacts(events, found, services);
   const plan = planBatch(events, { ...found, ...told });
   const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
@@ -188,7 +188,7 @@ function reportBatch({ events, plan, changes }: AppliedBatch, services: ApplierS
   for (const { entry, event, source } of events) {
     if (waiting.has(entry.seq)) continue;
     const { outcome, ...known } = outcomes.get(entry) ?? {
-      outcome: outcomeOf({ entry, event, source }, services.telling),
+      outcome: outcomeOf({ entry, event, source }, services.factOptions),
     };
     metrics.applied(outcome);
     const facts = { event: event.label, connection: entry.connectionId, outcome, ...personIn(event), ...known };
@@ -196,10 +196,10 @@ function reportBatch({ events, plan, changes }: AppliedBatch, services: ApplierS
   }
 }
 
-/** Of an event that is not about a message of ours. */
-function outcomeOf(parsed: ParsedEvent, telling: Telling | undefined): AppliedOutcome {
+/** The outcome of a webhook that is not about a message of ours. */
+function outcomeOf(parsed: ParsedEvent, factOptions: FactOptions | undefined): AppliedOutcome {
   if (!isReceived(parsed)) return 'ignored';
-  return telling && isStale(parsed, telling.staleMs) ? 'stale' : 'received';
+  return factOptions && isStale(parsed, factOptions.staleMs) ? 'stale' : 'received';
 }
 
 /** Whom an event names, by the last characters. */

@@ -47,18 +47,18 @@ export interface BatchPlan {
 /** What the store knows about the events of a batch. */
 export interface BatchMatches {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
-  /** The numbers of customers who name none. */
+  /** The numbers of customers whose webhooks have none. */
   recipients: ReadonlyMap<ParsedEvent, string>;
-  /** Events that are to be tried again though they could be applied. */
+  /** Webhooks that are to be tried again although they can be applied. */
   waits?: ReadonlySet<ParsedEvent>;
-  /** Events that are not to be tried again. */
+  /** Webhooks that need no further try. */
   settled?: ReadonlySet<ParsedEvent>;
 }
 
 /** Everything that one pass writes. Messages are sorted by sequence number, so that two replicas lock rows in the same order. */
 export function planBatch(
   events: readonly ParsedEvent[],
-  { matches, recipients, waits: told, settled }: BatchMatches,
+  { matches, recipients, waits: early, settled }: BatchMatches,
 ): BatchPlan {
   const messages = new Map<number, MatchedMessage>();
   const conversations: ConversationFacts[] = [];
@@ -68,7 +68,7 @@ export function planBatch(
     if (!isOutgoing(each)) {
       conversations.push(...conversationFactsOf(each, recipients.get(each)));
       const isEarly = needsQuoted(each) && !recipients.has(each) && !settled?.has(each);
-      const inMs = isEarly || told?.has(each) ? nextTry(each.entry) : undefined;
+      const inMs = isEarly || early?.has(each) ? nextTry(each.entry) : undefined;
       if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
       continue;
     }
@@ -88,7 +88,7 @@ export function planBatch(
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
-/** What the events of a batch say of conversations by what went out to them. */
+/** The outgoing messages of a batch, as facts about conversations. */
 export const outgoingIn = (
   events: readonly ParsedEvent[],
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>,

@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { NewFact } from '../store/event-store.ts';
 import type { ContactIdentity, Conversation, TrackedSend, TrackingStore } from '../store/tracking-store.ts';
-import { contactOf, namesOf, recipientOf } from './answer-facts.ts';
+import type { FactOptions } from './fact-options.ts';
 import type { ParsedEvent } from './matching.ts';
-import type { Telling } from './telling.ts';
+import { contactOf, namesOf, recipientOf } from './reply-facts.ts';
 import type { AccountEvent, ClickedEvent, TemplateEvent, TrackedEvent } from './types.ts';
 
 const digest = (...parts: unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 
-/** What says no time is told again if it comes again so much later. */
+/** The same change without a time of its own counts as another one after this long. */
 const againMs = 10 * 60_000;
 
-/** `message.clicked` for the caller of the message. Twins of one click are one. */
-export function tellClick(
+/** `message.clicked` for the caller that sent the message. The twins of a click make one event. */
+export function clickFacts(
   { entry, event }: ParsedEvent<TrackedEvent & ClickedEvent>,
   send: TrackedSend,
-  { audience, now }: Telling,
+  { audience, now }: FactOptions,
 ): NewFact[] {
   const { connectionId, seq } = entry;
   const topic = { type: 'message.clicked', connectionId } as const;
@@ -32,10 +32,10 @@ export function tellClick(
   ];
 }
 
-/** `template.changed` and `account.changed` for all who may use the connection. */
-export function tellChange(
+/** `template.changed` or `account.changed` for all callers that may use the connection. */
+export function changeFacts(
   { entry, event }: ParsedEvent<TrackedEvent & (TemplateEvent | AccountEvent)>,
-  { audience, now }: Telling,
+  { audience, now }: FactOptions,
 ): NewFact[] {
   const { connectionId, receivedAtMs } = entry;
   const key = digest(connectionId, event.key, event.at ?? Math.floor(receivedAtMs / againMs));
@@ -51,7 +51,7 @@ export function tellChange(
   return listeners.map(({ id: caller }) => ({ caller, connectionId, ...change, at: now() }));
 }
 
-/** A person of whom an id or a name is learnt, or is another one than before. */
+/** The ids and names in a webhook, and what was known about the person before. */
 interface Sighting {
   connectionId: string;
   receivedAtMs: number;
@@ -59,34 +59,34 @@ interface Sighting {
   known: Conversation | undefined;
 }
 
-/** `contact.changed` for callers that hear of all customers, and for those who wrote to this one of late. */
-export async function tellContact(
+/** `contact.changed` for callers with `inbound: all`, and for those that wrote to this person recently. */
+export async function contactFacts(
   { connectionId, receivedAtMs, person, known }: Sighting,
-  { store, telling }: { store: Pick<TrackingStore, 'lastSendTo'>; telling: Telling },
+  { store, factOptions }: { store: Pick<TrackingStore, 'lastSendTo'>; factOptions: FactOptions },
 ): Promise<NewFact[]> {
   const topic = { type: 'contact.changed', connectionId } as const;
-  const listeners = telling.audience.listeners(topic);
+  const listeners = factOptions.audience.listeners(topic);
   const contact = listeners.length === 0 ? undefined : changedContact(person, known);
   if (contact === undefined) return [];
   const names = [...new Set([...namesOf(person), ...namesOf(known ?? {})])];
-  const since = receivedAtMs - telling.routingMs;
+  const since = receivedAtMs - factOptions.routingMs;
   const isTold = async ({ id: caller, inbound }: (typeof listeners)[number]) =>
     inbound === 'all' || (await store.lastSendTo(connectionId, names, { since, caller })) !== undefined;
   const told = await Promise.all(listeners.map(async (each) => ((await isTold(each)) ? [each.id] : [])));
   const who = recipientOf({ ...known, ...person });
   const fact = `c:${who}:${digest(connectionId, contact, Math.floor(receivedAtMs / againMs))}`;
   return told.flat().map((caller) => ({
-    ...{ caller, ...topic, fact, at: telling.now() },
+    ...{ caller, ...topic, fact, at: factOptions.now() },
     ...contactOf({ ...known, ...person }),
     detail: { contact },
   }));
 }
 
-const told = ['phone', 'bsuid', 'username'] as const;
+const identifiers = ['phone', 'bsuid', 'username'] as const;
 
-/** Undefined: nothing is new. Of somebody unknown a single id is no news: it came with what they did. */
+/** Undefined if nothing is new. A single id of an unknown person is no change. */
 function changedContact(person: ContactIdentity, known: Conversation | undefined) {
-  const given = told.filter((name) => person[name] !== undefined);
+  const given = identifiers.filter((name) => person[name] !== undefined);
   const changed = given.filter((name) => person[name] !== known?.[name]);
   if (namesOf(person).length === 0 || changed.length < (known ? 1 : 2)) return undefined;
   const { phone, bsuid, username } = { ...known, ...person };

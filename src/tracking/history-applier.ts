@@ -2,16 +2,16 @@ import type { TrackingStore } from '../store/tracking-store.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { type Reporters, reportResolved } from './applier.ts';
 import { planBatch } from './batch.ts';
+import type { FactOptions } from './fact-options.ts';
 import { type HistoryOf, parseHistory } from './history-rows.ts';
 import type { MatchingStore } from './matching.ts';
-import { findSubjects, tellAll } from './subjects.ts';
-import type { Telling } from './telling.ts';
+import { allFacts, findSubjects } from './subjects.ts';
 import { transitionsOf } from './transitions.ts';
 
 export interface HistoryServices extends Reporters {
   store: MatchingStore & Pick<TrackingStore, 'applyTracking' | 'lastSendTo'>;
-  telling?: Telling;
-  /** Something was written of which callers may be told. */
+  factOptions?: FactOptions;
+  /** Called after each commit, which may have recorded facts for callers. */
   onApplied?: () => void;
 }
 
@@ -21,11 +21,11 @@ export async function applyHistory(
   of: HistoryOf,
   services: HistoryServices,
 ): Promise<void> {
-  const { store, telling } = services;
-  const isHeard = telling?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
-  const events = parseHistory(rows, { ...of, ...(telling && isHeard && { receivedForMs: telling.staleMs }) });
+  const { store, factOptions } = services;
+  const isHeard = factOptions?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
+  const events = parseHistory(rows, { ...of, ...(factOptions && isHeard && { receivedForMs: factOptions.staleMs }) });
   const subjects = await findSubjects(events, services);
-  const told = await tellAll(events, subjects, services);
+  const told = await allFacts(events, subjects, services);
   const { batch, messages } = planBatch(events, subjects);
   if (messages.length === 0 && batch.conversations.length === 0) return;
   const applied = await store.applyTracking({ ...batch, done: [], facts: told.facts });

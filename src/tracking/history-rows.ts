@@ -13,7 +13,7 @@ export interface HistoryOf {
   recipient: string;
   /** Wall clock, ms. */
   readAtMs: number;
-  /** How far back customers' messages are of interest; 0: only the last one. */
+  /** The age up to which customers' messages are returned; 0: only the last one. */
   receivedForMs?: number;
 }
 
@@ -36,7 +36,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
   // WATI lists the newest first.
   const oldestFirst = events.filter((event) => event.kind === 'received').toReversed();
   const received = oldestFirst.toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
-  // Of older ones nobody is told, and the last one says how long the conversation is open.
+  // Older ones make no events, and only the last one decides whether the conversation is open.
   const told = received.filter(
     ({ at = 0 }, place) => place === received.length - 1 || at > of.readAtMs - (of.receivedForMs ?? 0),
   );

@@ -41,13 +41,13 @@ export const isReceived = (parsed: ParsedEvent): parsed is ParsedReceived => par
 export const needsQuoted = (parsed: ParsedEvent): parsed is ParsedReceived =>
   isReceived(parsed) && parsed.event.from.phone === undefined && parsed.event.replyTo !== undefined;
 
-/** Our messages that answers quote. */
+/** Our messages that replies quote. */
 export async function findQuoted(
   store: Pick<MatchingStore, 'findTracked'>,
-  answers: readonly ParsedReceived[],
+  replies: readonly ParsedReceived[],
 ): Promise<ReadonlyMap<ParsedEvent, TrackedSend>> {
   const found = new Map<ParsedEvent, TrackedSend>();
-  const quoting = answers.filter(({ event }) => event.replyTo !== undefined);
+  const quoting = replies.filter(({ event }) => event.replyTo !== undefined);
   for (const [connectionId, own] of Map.groupBy(quoting, ({ entry }) => entry.connectionId)) {
     const ids = own.map(({ event: { replyTo } }) => ({ ...(replyTo !== undefined && { whatsappMessageId: replyTo }) }));
     const sends = await store.findTracked(connectionId, ids);
@@ -59,7 +59,7 @@ export async function findQuoted(
   return found;
 }
 
-/** The numbers of customers who name none: that of the message that is quoted, or the one that is known already. */
+/** The numbers of customers whose webhooks have none: from the quoted message, or known from earlier. */
 export async function findRecipients(
   store: Pick<MatchingStore, 'conversation'>,
   events: readonly ParsedEvent[],

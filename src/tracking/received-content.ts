@@ -10,7 +10,7 @@ const textMax = 4_096;
 const buttonMax = 512;
 const typeMax = 64;
 
-/** What a customer wrote, from a webhook or a row of a history. */
+/** The content of a customer's message, from a webhook or a row of a history. */
 export function receivedContent(member: JsonObject): ReceivedContent {
   const { button, order } = contentOfRow(member);
   const text = asString(member.text) ?? button?.text ?? order?.text;

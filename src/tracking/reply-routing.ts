@@ -7,40 +7,40 @@ import type {
   TrackingStore,
 } from '../store/tracking-store.ts';
 
-/** Whose message an answer is for, and how that is known; `unrouted`: nobody's. */
+/** The rule by which a reply was assigned to the caller whose message it answers; `unrouted`: none applied. */
 export const routes = ['quote', 'button', 'last-sender', 'unrouted'] as const;
 export type RoutedBy = (typeof routes)[number];
 
-/** What a customer wrote, as far as it says whom it is for. */
+/** The facts about a customer's message that routing needs. */
 export interface Reply {
   connectionId: string;
-  /** When it was written, and when it was heard of; wall clock, ms. */
+  /** When it was written and when it was received; wall clock, ms. */
   at: number;
   receivedAt: number;
-  /** Every name under which a message may have gone to this person. */
+  /** Every name under which a message may have been sent to this person. */
   names: readonly string[];
-  /** Our message that it quotes. */
+  /** The message of ours that it quotes. */
   quoted?: TrackedSend | undefined;
   hasQuote: boolean;
   isButton: boolean;
-  /** When somebody else wrote to this person; `provisional`: as far as is known yet. */
+  /** When an operator or a bot last wrote to this person; `provisional`: the message may turn out to be ours. */
   foreign: { certain: number; provisional: number };
 }
 
 export interface Route {
   owner?: string;
   routedBy: RoutedBy;
-  /** It is nobody's only because of a message that may yet turn out to be ours. */
+  /** It is unrouted only because of a provisional foreign message. */
   isUnsure?: true;
 }
 
-/** By which a customer answers with a tap. */
+/** Kinds of messages with buttons. */
 const interactive: readonly MessageKind[] = ['buttons', 'list', 'template'];
 const buttonMs = 7 * 24 * 3_600_000;
 /** Largest difference of WATI's clock and ours. */
 const apartMs = 60_000;
 
-/** The first rule that fits: the message that it quotes, for a tap the last message with buttons, the last message at all. */
+/** The first rule that applies: the quoted message; for a button reply the last message with buttons; the last message. */
 export async function routeReply(
   store: Pick<TrackingStore, 'lastSendTo'>,
   reply: Reply,
@@ -48,7 +48,7 @@ export async function routeReply(
 ): Promise<Route> {
   const { connectionId, at, names, quoted } = reply;
   if (quoted) return { owner: quoted.caller, routedBy: 'quote' };
-  // What went out later is not answered by it.
+  // A message that was sent later is not the one it answers.
   const until = Math.min(at + apartMs, reply.receivedAt);
   if (reply.isButton && !reply.hasQuote) {
     const ask = { since: at - buttonMs, until, kinds: interactive };
@@ -61,10 +61,10 @@ export async function routeReply(
   return { owner: last.caller, routedBy: 'last-sender' };
 }
 
-/** The times of WhatsApp are whole seconds. */
+/** WhatsApp's times are whole seconds. */
 const secondMs = 1_000;
 
-/** When somebody else last wrote to a person before an answer: as the store knows it, and as the same batch says. */
+/** When an operator or a bot last wrote to a person before this reply, by the store and by the same batch. */
 export function foreignBefore(
   at: number,
   person: ContactIdentity,
@@ -73,7 +73,7 @@ export function foreignBefore(
   const about = batch.filter(({ contact }) => isSame(contact, person));
   const latest = (times: (number | undefined)[]) =>
     Math.max(0, ...times.filter((time) => time !== undefined).filter((time) => time < at + secondMs));
-  // This batch knows that it is ours.
+  // Its message is found to be ours in this batch.
   const isWithdrawn = about.some(({ withdrawn }) => withdrawn && withdrawn.entry === known?.provisionalOut?.entry);
   const provisional = isWithdrawn ? undefined : known?.provisionalOut?.at;
   return {

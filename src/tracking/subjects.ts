@@ -1,5 +1,7 @@
 import type { TrackedSend } from '../store/tracking-store.ts';
 import { outgoingIn } from './batch.ts';
+import { type EventFacts, eventFacts, type FactServices } from './event-facts.ts';
+import type { FactOptions } from './fact-options.ts';
 import {
   findQuoted,
   findRecipients,
@@ -11,37 +13,35 @@ import {
   type ParsedEvent,
   type ParsedOutgoing,
 } from './matching.ts';
-import { type TellServices, type Told, tell } from './tell.ts';
-import type { Telling } from './telling.ts';
 
-/** The messages and the people that events are about. */
+/** The messages and persons that a batch of webhooks is about. */
 export interface Subjects {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
-  /** The message that an answer quotes. */
+  /** The message of ours that a reply quotes. */
   quoted: ReadonlyMap<ParsedEvent, TrackedSend>;
-  /** The numbers of customers who name none. */
+  /** The numbers of customers whose webhooks have none. */
   recipients: ReadonlyMap<ParsedEvent, string>;
 }
 
 export async function findSubjects(
   events: readonly ParsedEvent[],
-  { store, telling }: { store: MatchingStore; telling?: Telling | undefined },
+  { store, factOptions }: { store: MatchingStore; factOptions?: FactOptions | undefined },
 ): Promise<Subjects> {
   const matches = await matchSends(store, events.filter(isOutgoing));
   const isHeard = ({ entry: { connectionId } }: ParsedEvent) =>
-    telling !== undefined && telling.audience.listeners({ type: 'message.received', connectionId }).length > 0;
+    factOptions !== undefined && factOptions.audience.listeners({ type: 'message.received', connectionId }).length > 0;
   const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || isHeard(each));
   const quoted = await findQuoted(store, replies);
   return { matches, quoted, recipients: await findRecipients(store, events, quoted) };
 }
 
-/** What callers are told of events, apart from states of messages. */
-export async function tellAll(
+/** The facts that a batch makes for callers, apart from states of messages. */
+export async function allFacts(
   events: readonly ParsedEvent[],
   subjects: Subjects,
-  { store, telling }: { store: TellServices['store']; telling?: Telling | undefined },
-): Promise<Told> {
-  if (!telling) return { facts: [], waits: new Set(), settled: new Set(), routed: [] };
+  { store, factOptions }: { store: FactServices['store']; factOptions?: FactOptions | undefined },
+): Promise<EventFacts> {
+  if (!factOptions) return { facts: [], waits: new Set(), settled: new Set(), routed: [] };
   const outgoing = outgoingIn(events, subjects.matches);
-  return tell(events, { ...subjects, outgoing }, { store, telling });
+  return eventFacts(events, { ...subjects, outgoing }, { store, factOptions });
 }

@@ -37,7 +37,7 @@ export interface ReceivedContent {
   /** WATI's word, such as text, image or button. */
   type: string;
   text?: string;
-  /** The text is longer than is kept. */
+  /** The text was cut. */
   truncated?: true;
   media?: { path: string };
   button?: { text: string; payload?: string };
@@ -61,7 +61,7 @@ export interface ClickedEvent extends EventOfMessage {
   click: { text?: string; url?: string };
 }
 
-/** Something that changed apart from messages. `key`: equal for the same thing that is told twice. */
+/** A change of a template. `key` is equal for twins and repeats of one change. */
 export interface TemplateEvent {
   kind: 'template';
   template: { name: string; status?: string; quality?: string; category?: string; reason?: string };
@@ -76,7 +76,7 @@ export interface AccountEvent {
   at?: number;
 }
 
-/** Every unknown name, and what says nothing. */
+/** Unknown names, and events without usable content. */
 export interface OtherEvent {
   kind: 'ignored';
 }

@@ -1,4 +1,4 @@
-import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import type { ParkedEvent, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import { Breaker } from './breaker.ts';
 import { type Delivery, type DeliveryQueue, isBackground } from './delivery-queue.ts';
 import type { AttemptResult, EndpointServices } from './dispatcher-services.ts';
@@ -29,6 +29,9 @@ export class AttemptOutcomes {
   readonly #services: EndpointServices;
   /** Events that failed since the last success, in their order. They are parked, unless it turns out that all fail. */
   #streak: (Delivery & { walk: unknown })[] = [];
+  /** Events that failed since the last success, and those that failed before it: the latter fail by themselves. */
+  readonly #failedLately = new Set<number>();
+  readonly #failedAlone = new Set<number>();
   #restUntil = Number.NEGATIVE_INFINITY;
   #lastFailure: { status?: number; error: string } | undefined;
 
@@ -66,7 +69,12 @@ export class AttemptOutcomes {
     const { event } = delivery;
     this.health.succeeded(this.#services.clock.now());
     if (this.breaker.succeeded()) this.#log('info', {}, 'a webhook endpoint is back');
+    // Those of the streak are parked already.
+    for (const { event: each } of this.#streak) this.#failedLately.delete(each.seq);
     this.#streak = [];
+    for (const seq of this.#failedLately) this.#failedAlone.add(seq);
+    this.#failedLately.clear();
+    this.#failedAlone.delete(event.seq);
     this.#queue.release();
     if ('walk' in delivery) delivery.walk.settle(event.seq);
     return isBackground(delivery) ? { unpark: [event.seq] } : {};
@@ -82,20 +90,27 @@ export class AttemptOutcomes {
   #failed(delivery: Delivery, sent: SendResult & { error: string }, isProbe: boolean): ProgressChange {
     const { seq } = delivery.event;
     const wasOpen = this.breaker.isOpen;
+    if (!wasOpen && 'walk' in delivery && this.#failedAlone.delete(seq)) {
+      delivery.walk.settle(seq);
+      return { park: this.#parked(delivery, sent) };
+    }
+    if ('walk' in delivery) this.#failedLately.add(seq);
     if (this.breaker.failed(seq, isProbe)) return this.#heldBack(delivery);
     if (wasOpen) {
       this.#queue.putBack(delivery);
       return {};
     }
-    const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
-    const { status, error } = sent;
-    const failure = { eventSeq: seq, tries, error, ...(status !== undefined && { status }) };
-    const park = parked(failure, this.#services.clock.random);
     if ('walk' in delivery) {
       this.#queue.hold(delivery, delivery.walk);
       this.#streak.push(delivery);
     }
-    return { park };
+    return { park: this.#parked(delivery, sent) };
+  }
+
+  #parked(delivery: Delivery, { status, error }: { status?: number; error: string }): ParkedEvent {
+    const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
+    const failure = { eventSeq: delivery.event.seq, tries, error, ...(status !== undefined && { status }) };
+    return parked(failure, this.#services.clock.random);
   }
 
   /** The failures that open the breaker are not parked: their events wait in their order, from the first one on. */

@@ -153,6 +153,12 @@ export class DeliveryQueue {
     return first ?? this.#takeParked();
   }
 
+  /** A live event some places behind the oldest. */
+  another(place: number): Delivery | undefined {
+    const event = this.#live.takeBehind(place, (each) => !this.contacts.isHeld(each) && this.isWanted(each));
+    return event && this.#begin({ event, walk: this.#live, isReplay: false });
+  }
+
   #takeLive(): Delivery | undefined {
     const event = this.#takeFrom(this.#live);
     return event && this.#begin({ event, walk: this.#live, isReplay: false });

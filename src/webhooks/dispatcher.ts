@@ -2,6 +2,7 @@ import { sleep } from '../lib/sleep.ts';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import type { DispatcherServices, EndpointServices } from './dispatcher-services.ts';
 import { EndpointLoop, SLOTS_MAX } from './endpoint-loop.ts';
+import { Pulse } from './pulse.ts';
 
 /**
  * Sends events to the endpoints of callers. Each endpoint is served by one process at a time, whose loop reads the events behind the
@@ -47,11 +48,11 @@ class EndpointDispatcher implements Dispatcher {
   #served: readonly StoredEndpoint[] = [];
   #running: Promise<void> | undefined;
   #unsubscribe: (() => void) | undefined;
-  #isAwake = false;
-  #resting = new AbortController();
+  readonly #pulse: Pulse;
 
   constructor(services: EndpointServices) {
     this.#services = services;
+    this.#pulse = new Pulse(services.clock);
   }
 
   start(): void {
@@ -60,14 +61,14 @@ class EndpointDispatcher implements Dispatcher {
   }
 
   wake(): void {
-    this.#claimNow();
+    this.#pulse.rouse();
     for (const loop of this.#loops.values()) loop.wakeParked();
   }
 
   async stop(): Promise<void> {
     const { clock, drainMs } = this.#services;
     this.#stopping.abort();
-    this.#resting.abort();
+    this.#pulse.rouse();
     await this.#running;
     const loops = [...this.#loops.values()];
     for (const loop of loops) loop.end();
@@ -89,17 +90,15 @@ class EndpointDispatcher implements Dispatcher {
     });
 
   async #run(): Promise<void> {
-    const { clock, onFault } = this.#services;
+    const { onFault } = this.#services;
     while (!this.#stopping.signal.aborted) {
-      this.#isAwake = false;
+      this.#pulse.begin();
       try {
         await this.#claim();
       } catch (error) {
         onFault(error);
       }
-      if (this.#isAwake || this.#stopping.signal.aborted) continue;
-      this.#resting = new AbortController();
-      await clock.wait(LOOK_EVERY_MS, this.#resting.signal);
+      await this.#pulse.rest(LOOK_EVERY_MS);
     }
   }
 
@@ -135,7 +134,7 @@ class EndpointDispatcher implements Dispatcher {
     const over = () => {
       this.#loops.delete(endpoint.id);
       if (this.#loops.size === 0) this.#ignoreSignals();
-      if (!this.#stopping.signal.aborted) this.#claimNow();
+      if (!this.#stopping.signal.aborted) this.#pulse.rouse();
     };
     loop.ended.then(over, (error) => {
       this.#services.onFault(error);
@@ -146,11 +145,6 @@ class EndpointDispatcher implements Dispatcher {
   #ignoreSignals(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-  }
-
-  #claimNow(): void {
-    this.#isAwake = true;
-    this.#resting.abort();
   }
 }
 

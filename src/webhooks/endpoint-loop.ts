@@ -5,18 +5,13 @@ import { Attempts } from './attempts.ts';
 import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
+import { Pulse } from './pulse.ts';
 
 /** Requests whose result is not recorded: so many may come twice when this process dies. */
 export const SLOTS_MAX = 8;
 const LOOK_EVERY_MS = 1_000;
 const FAULT_REST_MS = 1_000;
 const POSITION_SAVED_EVERY_MS = 60_000;
-
-export interface LoopState {
-  /** How long the oldest event that it has not been told of is away, ms. */
-  lagMs: number;
-  isFailing: boolean;
-}
 
 /** Tells one endpoint of its events for as long as this process serves it. */
 export class EndpointLoop {
@@ -37,13 +32,13 @@ export class EndpointLoop {
   #savedPosition: number;
   #savedAt: number;
   #lookAt = Number.NEGATIVE_INFINITY;
-  #isAwake = false;
-  #resting = new AbortController();
+  readonly #pulse: Pulse;
   /** Resolves when nothing is in flight, and what can be recorded is. */
   readonly ended: Promise<void>;
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
     this.#services = services;
+    this.#pulse = new Pulse(services.clock);
     this.#endpoint = endpoint;
     this.#savedPosition = endpoint.position;
     this.#savedAt = services.clock.monotonic();
@@ -64,10 +59,7 @@ export class EndpointLoop {
         this.#savedAt = this.#services.clock.monotonic();
         this.#queue.saved(progress);
       },
-      onLost: () => {
-        this.#isLost = true;
-        this.end();
-      },
+      onLost: () => this.#lose(),
       cut: this.#cut.signal,
     });
   }
@@ -76,7 +68,8 @@ export class EndpointLoop {
     return this.#endpoint.epoch;
   }
 
-  get state(): LoopState {
+  /** `lagMs`: how old the oldest event is that it has not been told of, parked ones apart. */
+  get state(): { lagMs: number; isFailing: boolean } {
     const now = this.#services.clock.now();
     const oldest = this.#queue.oldestLive;
     return { lagMs: oldest ? Math.max(0, now - oldest.at) : 0, isFailing: this.#outcomes.health.isFailing(now) };
@@ -86,13 +79,13 @@ export class EndpointLoop {
   update(endpoint: StoredEndpoint, slots: number): void {
     this.#slots = slots;
     this.#endpoint = endpoint;
-    if (this.#queue.update(endpoint)) this.#rouse();
+    if (this.#queue.update(endpoint)) this.#pulse.rouse();
   }
 
   /** Events were recorded. */
   wake(): void {
     this.#queue.expectMore();
-    this.#rouse();
+    this.#pulse.rouse();
   }
 
   /** Events may have been parked as due. */
@@ -104,7 +97,7 @@ export class EndpointLoop {
   /** No event goes out any more; `ended` tells when it is over. */
   end(): void {
     this.#isEnding = true;
-    this.#rouse();
+    this.#pulse.rouse();
   }
 
   /** Gives up requests in flight: whoever serves it next makes them again. */
@@ -113,9 +106,10 @@ export class EndpointLoop {
     this.#cut.abort();
   }
 
-  #rouse(): void {
-    this.#isAwake = true;
-    this.#resting.abort();
+  /** What is known of it here is out of date: it is begun anew from what the store says, by whoever serves it. */
+  #lose(): void {
+    this.#isLost = true;
+    this.end();
   }
 
   async #run(): Promise<void> {
@@ -123,7 +117,7 @@ export class EndpointLoop {
     while (!this.#isEnding) {
       try {
         await this.#pass();
-        if (!this.#isEnding && !this.#isAwake) await this.#rest();
+        if (!this.#isEnding) await this.#pulse.rest(this.#untilNextPass);
       } catch (error) {
         this.#services.onFault(error);
         // Not ended by results: failing passes would follow each other without a pause.
@@ -136,7 +130,7 @@ export class EndpointLoop {
   }
 
   async #pass(): Promise<void> {
-    this.#isAwake = false;
+    this.#pulse.begin();
     const told = this.#outcomes.failingFact();
     if (told) this.#writer.add(told);
     if (!this.#hasCaller) return;
@@ -148,7 +142,7 @@ export class EndpointLoop {
     // Pages without an event for it: others have to get on meanwhile.
     if (this.#queue.readInMs !== 0) return;
     await setImmediate();
-    this.#isAwake = true;
+    this.#pulse.rouse();
   }
 
   /** Events of other processes, should nobody tell of them. */
@@ -162,11 +156,6 @@ export class EndpointLoop {
   /** While all fail, one that was parked is tried only where there is no other. */
   get #mayTryParked(): boolean {
     return !this.#outcomes.breaker.isOpen || this.#queue.oldestLive === undefined;
-  }
-
-  async #rest(): Promise<void> {
-    this.#resting = new AbortController();
-    await this.#services.clock.wait(this.#untilNextPass, this.#resting.signal);
   }
 
   /** How long nothing can be done unless something happens, ms. */
@@ -203,6 +192,16 @@ export class EndpointLoop {
     }
   }
 
+  /** The oldest event may be one that is never taken, while others are. */
+  #tryAnother(): void {
+    const { otherToTry } = this.#outcomes.breaker;
+    if (otherToTry === undefined || this.#busy >= this.#slots) return;
+    const delivery = this.#queue.another(otherToTry);
+    if (delivery === undefined) return;
+    this.#busy += 1;
+    this.#begin(delivery, false);
+  }
+
   /** A parked event of a type or a connection that the endpoint is not told of any more. */
   #passOver(delivery: Delivery): void {
     this.#queue.contacts.end(delivery.event);
@@ -211,11 +210,16 @@ export class EndpointLoop {
 
   #begin(delivery: Delivery, isProbe: boolean): void {
     this.#isProbing ||= isProbe;
-    const over = this.#attempt(delivery, isProbe).finally(() => {
-      this.#inFlight.delete(over);
-      if (isProbe) this.#isProbing = false;
-      this.#rouse();
-    });
+    const over = this.#attempt(delivery, isProbe)
+      .catch((error: unknown) => {
+        this.#services.onFault(error);
+        this.#lose();
+      })
+      .finally(() => {
+        this.#inFlight.delete(over);
+        if (isProbe) this.#isProbing = false;
+        this.#pulse.rouse();
+      });
     this.#inFlight.add(over);
   }
 
@@ -229,6 +233,7 @@ export class EndpointLoop {
     if (outcome.change.park === undefined) this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
     if (outcome.change.disable) this.end();
+    else if (isProbe) this.#tryAnother();
   }
 
   #record(delivery: Delivery, change: ProgressChange): void {
@@ -238,7 +243,7 @@ export class EndpointLoop {
         this.#busy -= 1;
         if (change.park) this.#queue.contacts.end(delivery.event);
         this.#queue.recorded(delivery, change);
-        this.#rouse();
+        this.#pulse.rouse();
       },
     });
   }

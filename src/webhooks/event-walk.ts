@@ -100,6 +100,20 @@ export class EventWalk {
     return event;
   }
 
+  /** One that is so many places behind the oldest, or the last one; none that waits for an earlier one of its contact. */
+  takeBehind(places: number, isFree: (event: StoredEvent) => boolean): StoredEvent | undefined {
+    const contacts = new Set<string>();
+    let left = Math.min(places, this.#waiting.length - 1);
+    if (left < 1) return undefined;
+    return this.take((event) => {
+      const { contact } = event;
+      const isFirst = contact === undefined || !contacts.has(contact);
+      if (contact !== undefined) contacts.add(contact);
+      left -= 1;
+      return left < 0 && isFirst && isFree(event);
+    });
+  }
+
   settle(seq: number): void {
     this.#inFlight.delete(seq);
     this.#settled.add(seq);

@@ -33,14 +33,11 @@ export class ProgressWriter {
   readonly #options: WriterOptions;
   #changes: ProgressChange[] = [];
   #isAsked = false;
-  #writing: Promise<void> | undefined;
+  #isWriting = false;
+  #written: Promise<void> = Promise.resolve();
 
   constructor(options: WriterOptions) {
     this.#options = options;
-  }
-
-  get isIdle(): boolean {
-    return this.#writing === undefined;
   }
 
   add(change: ProgressChange): void {
@@ -51,14 +48,14 @@ export class ProgressWriter {
   /** Records the position, also where nothing else is new. */
   flush(): void {
     this.#isAsked = true;
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#written = this.#writeAll();
   }
 
   /** Resolves when all is recorded, or nothing can be any more. */
-  async settled(): Promise<void> {
-    await this.#writing;
+  settled(): Promise<void> {
+    return this.#written;
   }
 
   async #writeAll(): Promise<void> {
@@ -77,6 +74,7 @@ export class ProgressWriter {
         await services.clock.wait(REST_AFTER_FAULT_MS, cut);
       }
     }
+    this.#isWriting = false;
   }
 
   async #save(changes: readonly ProgressChange[]): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,6 +24,8 @@ const folder = mkdtempSync(join(tmpdir(), 'wati-bff-guides-'));
 const ended: (() => Promise<unknown>)[] = [];
 let service = '';
 let gateway = '';
+/** Where the receiver of a guide listens. */
+let receiver = '';
 
 /** One sandbox for all: no guide leaves anything behind that disturbs another. */
 beforeAll(async () => {
@@ -44,6 +47,11 @@ beforeAll(async () => {
   service = address('Docs');
   gateway = address('Ledger');
   expect([service, gateway]).not.toContain('');
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const bound = probe.address();
+  receiver = typeof bound === 'object' && bound !== null ? String(bound.port) : '';
+  await new Promise((resolve) => probe.close(resolve));
 });
 afterAll(async () => {
   for (const end of ended) await end();
@@ -58,9 +66,14 @@ const mark = '@@ step';
 async function run(steps: Step[]) {
   const script = [
     'set -eu',
+    // A guide may start a receiver; it ends with the guide.
+    "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
     `curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }`,
     ...steps.map(({ code }) => {
-      const here = code.replaceAll(example, service).replaceAll('http://127.0.0.1:3001', gateway);
+      const here = code
+        .replaceAll(example, service)
+        .replaceAll('http://127.0.0.1:3001', gateway)
+        .replaceAll(/\b4001\b/g, receiver);
       return `printf '\\n${mark}\\n'; printf '\\n${mark}\\n' >&2\n${here}`;
     }),
   ].join('\n');

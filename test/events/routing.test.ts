@@ -315,7 +315,7 @@ describe('an answer that a history tells', () => {
         store,
         logger: { debug: () => {}, info: () => {}, error: () => {} },
         metrics: { ...metrics, received: () => {} },
-        telling: {
+        factOptions: {
           audience: createEventAudience(
             fixedCallers(names.map((name) => callerEntry(name, keyOf(name), { scopes: ['*'], ...callers[name] }))),
           ),

@@ -116,6 +116,16 @@ it('leads the internet to the port of webhooks and to nothing else, and callers 
   expect(policy.spec.ingress[2].ports).toEqual([{ protocol: 'TCP', port: 3002 }]);
 });
 
+it('lets webhooks out to the callers on the port that WEBHOOK_ALLOWED_HOSTS names', () => {
+  const [workload, , , , , policy] = parseAllDocuments(text).map((document) => document.toJS());
+  const [container] = workload.spec.template.spec.containers;
+  const hosts = container.env.find(({ name }: { name: string }) => name === 'WEBHOOK_ALLOWED_HOSTS').value;
+  expect(policy.spec.egress).toContainEqual({
+    to: [{ namespaceSelector: { matchLabels: { 'wati-bff-caller': 'true' } } }],
+    ports: [{ protocol: 'TCP', port: Number(hosts.split(':').at(-1)) }],
+  });
+});
+
 it.each([
   ['replicas: 3', 'replicas: three'],
   ['pathType: Prefix', 'pathtype: Prefix'],
@@ -133,10 +143,18 @@ it.each([
 
 it('sets nothing that the service does not know', () => {
   const known = Object.keys(EnvSchema.properties);
-  for (const file of ['ops/kubernetes.yaml', 'compose.yaml', 'compose.scale.yaml', 'compose.webhooks.yaml']) {
-    const settings = readFileSync(file, 'utf8').match(/\b(MATON|CLIENTS|STORE|ADMIN|INTAKE)_\w+\b(?=:|, value)/g) ?? [];
+  const named = [
+    ...['ops/kubernetes.yaml', 'compose.yaml', 'compose.scale.yaml'].map(
+      (file) => [file, 'MATON_API_KEY_FILE'] as const,
+    ),
+    ['compose.webhooks.yaml', 'INTAKE_TOKENS_FILE'],
+    ['compose.events.yaml', 'WEBHOOK_ALLOWED_HOSTS'],
+  ] as const;
+  for (const [file, expected] of named) {
+    const text = readFileSync(file, 'utf8');
+    const settings = text.match(/\b(MATON|CLIENTS|STORE|ADMIN|INTAKE|EVENTS?|WEBHOOK)_\w+\b(?=:|, value)/g) ?? [];
     expect(settings.filter((name) => !known.includes(name))).toEqual([]);
-    expect(settings).toContain(file === 'compose.webhooks.yaml' ? 'INTAKE_TOKENS_FILE' : 'MATON_API_KEY_FILE');
+    expect(settings).toContain(expected);
   }
 });
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
@@ -10,6 +11,8 @@ import { type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { readPromql, readScrape, type Scraped } from './promql.ts';
 
+/** A key of the caller that has events. */
+const told = 'key-of-the-caller-that-is-told';
 let service: Service;
 let scraped: Scraped[];
 
@@ -21,13 +24,19 @@ beforeAll(async () => {
       WATI_PLAN: 'growth',
       INTAKE_PORT: '0',
       INTAKE_TOKENS_FILE: 'not read in tests',
+      EVENTS_SIGNING_KEY: hash('sha256', 'a key of the tests', 'base64'),
+      // Nobody listens there.
+      WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:9',
     },
+    callers: [{ name: 'teller', key: told, scopes: ['*'], events: ['*'] }],
     seams: {
       processMetrics: createProcessMetrics(),
       intake: { tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) },
     },
   });
   const { ask } = service;
+  await ask('POST', '/v1/webhook-endpoints', { key: told, json: { url: 'http://127.0.0.1:9/', types: ['*'] } });
+  await ask('POST', '/v1/messages/text', { key: told, json: { to: '14155551000', text: 'A secret text' } });
   const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
   const template = { template: 'order_update', broadcastName: 'sale' };
   await ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'A secret text' } });
@@ -47,7 +56,11 @@ beforeAll(async () => {
   // The collector may not have run yet in a young worker, and its metrics have no sample before it did.
   for (let n = 0; n < 50; n++) void Array.from({ length: 100_000 }, () => ({}));
   await new Promise((resume) => setTimeout(resume, 100));
-  scraped = readScrape((await ask('GET', '/metrics')).text);
+  const attempted = async () => {
+    scraped = readScrape((await ask('GET', '/metrics')).text);
+    return valueIn('wati_bff_webhook_attempts_total', { result: 'failed' });
+  };
+  await vi.waitFor(async () => expect(await attempted()).toBeGreaterThan(0), 10_000);
 });
 afterAll(() => service.close());
 
@@ -65,7 +78,7 @@ describe('the metrics', () => {
       expect(valueIn('wati_bff_dependency_up', { dependency }), dependency).toBe(1);
     }
     expect(valueIn('wati_bff_build_info', { version: '0.1.0', node: process.versions.node })).toBe(1);
-    expect(valueIn('wati_bff_recorded_sends', { status: 'accepted' })).toBe(4);
+    expect(valueIn('wati_bff_recorded_sends', { status: 'accepted' })).toBe(5);
     expect(valueIn('wati_bff_recorded_sends', { status: 'unknown' })).toBe(1);
     expect(valueIn('wati_bff_recorded_sends', { status: 'queued' })).toBe(0);
     expect(valueIn('wati_bff_broadcasts', { status: 'running' })).toBe(0);

@@ -1,14 +1,27 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { goodRequest, operationsOf, record } from '../support/operations.ts';
 import { type Service, startService } from '../support/service.ts';
 import { standingClock } from '../support/standing-clock.ts';
 import { seededConnection } from './outcomes.ts';
 
+/** Reads everything, and has events recorded. */
+const key = 'a-key-of-thirty-two-characters-00';
+const hosts = {
+  EVENTS_SIGNING_KEY: randomBytes(32).toString('base64'),
+  WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:9',
+};
+
 describe('the responses to reads', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: 'GET /api/v1/chatbots' },
+      callers: [{ name: 'reader', key, scopes: ['*'], events: ['*'] }],
+      settings: {
+        ...hosts,
+        MATON_CONNECTION_ID: seededConnection,
+        NATIVE_PATHS: 'GET /api/v1/chatbots',
+      },
     });
   });
   afterAll(() => service.close());
@@ -22,12 +35,22 @@ describe('the responses to reads', () => {
   it('say how long they may be cached, as the document does: customers’ data and records not at all', async () => {
     const reads = operationsOf(service).filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
     expect(reads.length).toBeGreaterThan(9);
-    const sent = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'hello' } });
+    const sent = await service.ask('POST', '/v1/messages/text', { key, json: { to: '14155551000', text: 'hello' } });
     const broadcast = await service.ask('POST', '/v1/broadcasts', {
+      key,
       json: { template: 'welcome', broadcastName: 'sale', recipients: [{ to: '14155551000' }] },
       headers: { 'idempotency-key': 'sale' },
     });
+    const endpoint = await service.ask('POST', '/v1/webhook-endpoints', {
+      key,
+      json: { url: 'http://127.0.0.1:9/', types: ['broadcast.finished'] },
+    });
+    const recorded = await service.ask('GET', '/v1/events', { key, headers: { prefer: 'wait=30' } });
+    const [event] = [record(recorded.json).data].flat();
     const ids: Record<string, string> = {
+      getEvent: `/v1/events/${record(event).id}`,
+      getWebhookEndpoint: `/v1/webhook-endpoints/${record(endpoint.json).id}`,
+      listWebhookDeliveries: `/v1/webhook-endpoints/${record(endpoint.json).id}/deliveries`,
       getBroadcast: `/v1/broadcasts/${record(broadcast.json).id}`,
       streamBroadcast: `/v1/broadcasts/${record(broadcast.json).id}/events`,
       getMessage: `/v1/messages/${record(sent.json).id}`,
@@ -35,7 +58,9 @@ describe('the responses to reads', () => {
     };
     for (const operation of reads) {
       const { path, query } = goodRequest(operation);
-      const answer = await service.ask('GET', `${ids[operation.id] ?? path}?${query.join('&')}`);
+      // It has no end, and says the same of itself in its head (test/routes/events-live.test.ts).
+      if (operation.id === 'streamEvents') continue;
+      const answer = await service.ask('GET', `${ids[operation.id] ?? path}?${query.join('&')}`, { key });
       expect(answer.status, `${operation.id} ${answer.text.slice(0, 200)}`).toBe(200);
       const wanted = kept[operation.id] ?? 'no-store';
       expect([operation.id, answer.headers['cache-control']]).toEqual([operation.id, wanted]);

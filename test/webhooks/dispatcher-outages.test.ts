@@ -51,6 +51,21 @@ describe('an endpoint at which all events fail', () => {
     expect(endpoint()).toMatchObject({ position: 508, ahead: [], failures: 0 });
   });
 
+  test('that takes all but the oldest ones is found out within minutes, and gets the others', async () => {
+    sim.create();
+    sim.reply = ({ event }) => (event <= 6 ? status(500) : ok);
+    sim.recordMany(6);
+    await start();
+    expect(sim.parked()).toEqual([]);
+    sim.recordMany(50);
+    // Until then it could be away.
+    await sim.clock.pass(5 * MINUTE);
+    expect(new Set(sim.sent().slice(6))).toEqual(new Set([1]));
+    await sim.clock.pass(7 * MINUTE);
+    expect(sim.parked()).toEqual([1, 2, 3, 4, 5, 6].map((event) => expect.stringMatching(`^${event} pending`)));
+    expect(endpoint()).toMatchObject({ position: 56, ahead: [] });
+  });
+
   test('is not one that fails five times at a single event', async () => {
     sim.create();
     sim.reply = away;

@@ -177,6 +177,27 @@ describe('an event that fails while others are delivered', () => {
   });
 
   test.each([
+    ['a name that does not resolve', { error: 'its name does not resolve' }],
+    ['no answer in time', { error: 'no answer within 10 s' }],
+    [
+      'an address that may not be called any more',
+      { error: 'its address may not be called', refused: 'loopback' as const },
+    ],
+    ['a redirect', status(302)],
+    ['404', status(404)],
+    ['429 without Retry-After', status(429)],
+  ])('by %s is tried again', async (_, result) => {
+    sim.create();
+    sim.reply = ({ event, attempt }) => (event === 1 && attempt === 1 ? result : ok);
+    sim.recordMany(2);
+    await start();
+    expect(sim.parked()).toEqual(['1 pending 1']);
+    await sim.clock.pass(5 * SECOND);
+    expect([sim.sent(), sim.parked()]).toEqual([[1, 2, 1], []]);
+    expect(endpoint()).toMatchObject({ status: 'enabled', position: 2 });
+  });
+
+  test.each([
     [0, 4_000],
     [0.999_999, 6_000],
   ])('waits a fifth less or more at random', async (random, wait) => {

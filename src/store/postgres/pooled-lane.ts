@@ -4,8 +4,9 @@ import { StoreError } from '../errors.ts';
 import { bindings, type Lane, type Row, type Step } from '../sql/engine.ts';
 
 /**
- * Runs statements over the connections of one pool. Prepared statements are parsed once per connection, so there must be few of
- * them. A statement that fails closes its connection, so that no later one finds it in an undefined state.
+ * Runs statements over the connections of one pool. Prepared statements (all of a lane that `isPrepared`, else those that are
+ * planned once) are parsed once per connection, so there must be few of them. A statement that fails closes its connection, so that
+ * no later one finds it in an undefined state.
  */
 export class PooledLane implements Lane {
   readonly #pool: pg.Pool;
@@ -72,9 +73,9 @@ export class PooledLane implements Lane {
   }
 
   #query(step: Step): pg.QueryConfig {
-    const { numbered: text, names } = step.statement;
+    const { numbered: text, names, isPlannedOnce } = step.statement;
     const values = bindings(step, names, { me: this.#owner() });
-    return this.#isPrepared ? { name: this.#nameOf(text), text, values } : { text, values };
+    return this.#isPrepared || isPlannedOnce ? { name: this.#nameOf(text), text, values } : { text, values };
   }
 
   #nameOf(text: string): string {

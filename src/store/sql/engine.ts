@@ -15,6 +15,8 @@ export interface Statement {
   readonly positional: string;
   /** The parameters, in the order of their numbers. */
   readonly names: readonly string[];
+  /** PostgreSQL plans it once a connection: each row is found by a unique index, whatever the values are. */
+  readonly isPlannedOnce: boolean;
 }
 
 export interface Step {
@@ -126,8 +128,10 @@ const parameter = /(?<!:):([a-z]\w*)/gi;
 export function statement(named: string): Statement {
   const names = [...new Set(Array.from(named.matchAll(parameter), ([, name = '']) => name))];
   const numbers = (sign: string) => named.replace(parameter, (_, name: string) => `${sign}${names.indexOf(name) + 1}`);
-  return { named, numbered: numbers('$'), positional: numbers('?'), names };
+  return { named, numbered: numbers('$'), positional: numbers('?'), names, isPlannedOnce: false };
 }
+
+export const plannedOnce = (named: string): Statement => ({ ...statement(named), isPlannedOnce: true });
 
 /** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {

@@ -9,54 +9,53 @@ import type {
   TrackingStore,
 } from '../store/tracking-store.ts';
 import { formsOf } from '../upstream/answers/receivers.ts';
+import type { FactOptions } from './fact-options.ts';
 import { needsQuoted, type ParsedReceived } from './matching.ts';
 import { foreignBefore, type Route, type RoutedBy, routeReply } from './reply-routing.ts';
-import type { Telling } from './telling.ts';
 import { receivedTime, toWindow, windowOf } from './window.ts';
 
-/** What is known of an answer before its batch is applied. */
-export interface AnswerKnowledge {
+/** What is known about a customer's message before its batch is applied. */
+export interface ReplyKnowledge {
   /** The message of ours that it quotes. */
   quoted: TrackedSend | undefined;
-  /** The number of a customer who names none, by the quoted message or by an earlier one. */
+  /** The number of a customer whose webhook has none: from the quoted message, or known from earlier. */
   recipient: string | undefined;
   conversation: Conversation | undefined;
-  /** What its batch says of conversations. */
+  /** Outgoing messages in the same batch. */
   batch: readonly ConversationFacts[];
 }
 
-export interface ToldAnswer {
+export interface ReplyFacts {
   facts: NewFact[];
   routedBy?: RoutedBy;
-  /** It is to be told at its next try. */
+  /** It is to be tried again, and makes its event then. */
   waits?: true;
-  /** It is told without what it waited for. There is no further try: to whom it was told stands. */
+  /** Its event is made without the quoted message, and it is not tried again: another try could choose another caller. */
   isSettled?: true;
 }
 
-const untold: ToldAnswer = { facts: [] };
+const noFacts: ReplyFacts = { facts: [] };
 
-/** By then a quoted message would be known: 30 s after the receipt. */
+/** 30 s after the receipt, when a quoted message of ours would be known. */
 const triesForQuote = 3;
-/** By then it is known of a message that was just sent whether it is ours: 5 s after the receipt. */
+/** 5 s after the receipt, when a message that was just sent is known to be ours or not. */
 const triesForForeign = 2;
 const justNowMs = 5_000;
 
-/** `message.received` for each caller that is to hear of an answer. */
-export async function tellAnswer(
+/** `message.received` for the caller whose message is answered, and for those that get all replies or the unrouted ones. */
+export async function replyFacts(
   parsed: ParsedReceived,
-  knowledge: AnswerKnowledge,
-  { store, telling }: { store: Pick<TrackingStore, 'lastSendTo'>; telling: Telling },
-): Promise<ToldAnswer> {
+  knowledge: ReplyKnowledge,
+  { store, factOptions }: { store: Pick<TrackingStore, 'lastSendTo'>; factOptions: FactOptions },
+): Promise<ReplyFacts> {
   const { entry, event, source } = parsed;
   const { connectionId, receivedAtMs, tries } = entry;
   const topic = { type: 'message.received', connectionId } as const;
-  const listeners = telling.audience.listeners(topic);
+  const listeners = factOptions.audience.listeners(topic);
   const fact = factOf(parsed);
-  if (listeners.length === 0 || fact === undefined || isStale(parsed, telling.staleMs)) return untold;
-  // Without its quoted message it is told once, when that is not to be expected any more.
+  if (listeners.length === 0 || fact === undefined || isStale(parsed, factOptions.staleMs)) return noFacts;
   const isPatient = source === 'webhook' && needsQuoted(parsed) && knowledge.recipient === undefined;
-  if (isPatient && tries < triesForQuote) return untold;
+  if (isPatient && tries < triesForQuote) return noFacts;
 
   const person = identityOf(parsed, knowledge);
   const at = receivedTime(event.at, receivedAtMs);
@@ -67,45 +66,45 @@ export async function tellAnswer(
     hasQuote: event.replyTo !== undefined,
     isButton: event.content.button !== undefined,
   };
-  const route = await routeReply(store, reply, telling.routingMs);
+  const route = await routeReply(store, reply, factOptions.routingMs);
   const isUnsure = route.isUnsure === true && foreign.provisional > receivedAtMs - justNowMs;
   if (isUnsure && source === 'webhook' && tries < triesForForeign) return { facts: [], waits: true };
 
   const owner = listeners.find(({ id }) => id === route.owner);
   const routedBy = owner ? route.routedBy : 'unrouted';
-  const data = dataOf(parsed, { person, knowledge, at, now: telling.now() });
+  const data = dataOf(parsed, { person, knowledge, at, now: factOptions.now() });
   const told = listeners.flatMap((listener) => {
-    const how = howTold(listener, owner, { routedBy });
+    const how = routeFor(listener, owner, { routedBy });
     return how === undefined ? [] : [{ caller: listener.id, routedBy: how }];
   });
   const facts = told.map(({ caller, routedBy: how }) => ({
-    ...{ caller, connectionId, type: topic.type, fact, at: telling.now() },
+    ...{ caller, connectionId, type: topic.type, fact, at: factOptions.now() },
     ...contactOf(person),
     detail: { received: { ...data, ...replyTo(event.replyTo, knowledge.quoted, caller), routedBy: how } },
   }));
   return { facts, routedBy, ...(isPatient && { isSettled: true }) };
 }
 
-/** A customer's message that says it is so old may have been told already: what was told of it is not kept any longer. */
+/** Whether an event may have been made of it already and deleted since, so that another one would be a duplicate. */
 export const isStale = ({ entry, event }: ParsedReceived, staleMs: number): boolean =>
   event.at !== undefined && event.at < entry.receivedAtMs - staleMs;
 
-/** The same in a webhook, in its twins and in a history: WATI's id of the message, since a history may have no other. */
+/** WATI's id of the message first: it is the same in a webhook, its twins and a history, which may have no other id. */
 function factOf({ entry, event: { ids }, source }: ParsedReceived): string | undefined {
   const id = ids.watiId ?? ids.whatsappMessageId;
   if (id !== undefined) return `in:${id}`;
   return source === 'poll' ? undefined : `in:entry-${entry.seq}`;
 }
 
-/** Undefined: it hears nothing of it. */
-function howTold(listener: Listener, owner: Listener | undefined, route: Route): string | undefined {
+/** The `routedBy` of a listener's event; undefined: it gets none. */
+function routeFor(listener: Listener, owner: Listener | undefined, route: Route): string | undefined {
   if (listener === owner) return route.routedBy;
   if (listener.inbound === 'all') return owner ? 'all' : 'unrouted';
   return listener.inbound === 'unrouted' && !owner ? 'unrouted' : undefined;
 }
 
-/** Who wrote, with all that is known of the person. What the message itself says wins. */
-function identityOf({ event }: ParsedReceived, { recipient, conversation }: AnswerKnowledge): ContactIdentity {
+/** The person with everything known about them; the webhook itself takes precedence. */
+function identityOf({ event }: ParsedReceived, { recipient, conversation }: ReplyKnowledge): ContactIdentity {
   const { phone, bsuid, contactId, username, name } = conversation ?? {};
   const known = { phone: recipient ?? phone, bsuid, contactId, username, name };
   return { ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)), ...event.from };
@@ -117,7 +116,7 @@ export const namesOf = ({ phone, bsuid, contactId }: ContactIdentity): string[] 
   ...[bsuid, contactId].filter((name) => name !== undefined),
 ];
 
-/** What can be given back as `to`. */
+/** The name to send a reply to. */
 export const recipientOf = (person: ContactIdentity): string | undefined => namesOf(person)[0];
 
 export function contactOf(person: ContactIdentity): { contact?: string } {
@@ -125,14 +124,14 @@ export function contactOf(person: ContactIdentity): { contact?: string } {
   return contact === undefined ? {} : { contact };
 }
 
-interface Telltale {
+interface ReplyContext {
   person: ContactIdentity;
-  knowledge: AnswerKnowledge;
+  knowledge: ReplyKnowledge;
   at: number;
   now: number;
 }
 
-function dataOf({ event, source }: ParsedReceived, { person, knowledge, at, now }: Telltale) {
+function dataOf({ event, source }: ParsedReceived, { person, knowledge, at, now }: ReplyContext) {
   const { ids, content } = event;
   const { phone, bsuid, username, name } = person;
   const { lastInAt = 0, lastInSource, closedAt } = knowledge.conversation ?? {};
@@ -153,7 +152,7 @@ function dataOf({ event, source }: ParsedReceived, { person, knowledge, at, now 
   };
 }
 
-/** Which message of ours it quotes is told to its caller alone. */
+/** The id of the quoted message is shown only to the caller that sent it. */
 function replyTo(whatsappMessageId: string | undefined, quoted: TrackedSend | undefined, caller: string) {
   if (whatsappMessageId === undefined) return {};
   return { replyTo: { whatsappMessageId, ...(quoted?.caller === caller && { messageId: quoted.id }) } };

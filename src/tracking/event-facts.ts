@@ -1,38 +1,43 @@
 import type { NewFact } from '../store/event-store.ts';
 import type { Conversation, ConversationFacts, TrackedSend, TrackingStore } from '../store/tracking-store.ts';
-import { tellAnswer } from './answer-facts.ts';
-import { tellChange, tellClick, tellContact } from './change-facts.ts';
+import { changeFacts, clickFacts, contactFacts } from './change-facts.ts';
+import type { FactOptions } from './fact-options.ts';
 import { isOutgoing, isReceived, type ParsedEvent, type ParsedOutgoing } from './matching.ts';
+import { replyFacts } from './reply-facts.ts';
 import type { RoutedBy } from './reply-routing.ts';
-import type { Telling } from './telling.ts';
 import type { IdentityEvent, ReceivedEvent, TrackedEvent } from './types.ts';
 
-/** What a batch tells callers, apart from states of messages, which the store notes itself. */
-export interface Told {
+/** The events that a batch makes for callers, apart from states of messages: the store records those itself. */
+export interface EventFacts {
   facts: NewFact[];
-  /** Events that are told at their next try. */
+  /** Webhooks that are to be tried again before they make an event. */
   waits: ReadonlySet<ParsedEvent>;
-  /** Events that wait for nothing any more. */
+  /** Webhooks that need no further try. */
   settled: ReadonlySet<ParsedEvent>;
+  /** How each reply was routed, for a metric. */
   routed: RoutedBy[];
 }
 
-export interface ToldOf {
+export interface FactSubjects {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
   quoted: ReadonlyMap<ParsedEvent, TrackedSend>;
   recipients: ReadonlyMap<ParsedEvent, string>;
-  /** What the batch says of conversations by messages that went out. */
+  /** Outgoing messages in the batch, ours and foreign. */
   outgoing: readonly ConversationFacts[];
 }
 
-export interface TellServices {
+export interface FactServices {
   store: Pick<TrackingStore, 'conversation' | 'lastSendTo'>;
-  telling: Telling;
+  factOptions: FactOptions;
 }
 
-/** Reads nothing of what nobody hears. */
-export async function tell(events: readonly ParsedEvent[], of: ToldOf, services: TellServices): Promise<Told> {
-  const each = await Promise.all(events.map((parsed) => tellOne(parsed, of, services)));
+/** Queries the store only for types of events that some caller has asked for. */
+export async function eventFacts(
+  events: readonly ParsedEvent[],
+  of: FactSubjects,
+  services: FactServices,
+): Promise<EventFacts> {
+  const each = await Promise.all(events.map((parsed) => factsOfEvent(parsed, of, services)));
   return {
     facts: each.flatMap(({ facts }) => facts),
     waits: new Set(each.flatMap(({ parsed, waits }) => (waits ? [parsed] : []))),
@@ -41,7 +46,7 @@ export async function tell(events: readonly ParsedEvent[], of: ToldOf, services:
   };
 }
 
-interface ToldOne {
+interface EventResult {
   parsed: ParsedEvent;
   facts: NewFact[];
   routedBy?: RoutedBy;
@@ -49,32 +54,32 @@ interface ToldOne {
   isSettled?: true;
 }
 
-async function tellOne(parsed: ParsedEvent, of: ToldOf, services: TellServices): Promise<ToldOne> {
+async function factsOfEvent(parsed: ParsedEvent, of: FactSubjects, services: FactServices): Promise<EventResult> {
   const { entry, event, source } = parsed;
-  const { telling } = services;
+  const { factOptions } = services;
   switch (event.kind) {
     case 'clicked': {
       const send = isOutgoing(parsed) ? of.matches.get(parsed) : undefined;
-      return { parsed, facts: send ? tellClick({ entry, event, source }, send, telling) : [] };
+      return { parsed, facts: send ? clickFacts({ entry, event, source }, send, factOptions) : [] };
     }
     case 'template':
     case 'account':
-      return { parsed, facts: tellChange({ entry, event, source }, telling) };
+      return { parsed, facts: changeFacts({ entry, event, source }, factOptions) };
     case 'received':
     case 'identity':
-      return tellOfPerson(parsed, event, { of, services });
+      return factsOfPerson(parsed, event, { of, services });
     default:
       return { parsed, facts: [] };
   }
 }
 
-async function tellOfPerson(
+async function factsOfPerson(
   parsed: ParsedEvent,
   event: TrackedEvent & (ReceivedEvent | IdentityEvent),
-  { of, services }: { of: ToldOf; services: TellServices },
-): Promise<ToldOne> {
+  { of, services }: { of: FactSubjects; services: FactServices },
+): Promise<EventResult> {
   const { connectionId, receivedAtMs } = parsed.entry;
-  const { audience } = services.telling;
+  const { audience } = services.factOptions;
   const isHeard = (['message.received', 'contact.changed'] as const).some(
     (type) => audience.listeners({ type, connectionId }).length > 0,
   );
@@ -83,11 +88,11 @@ async function tellOfPerson(
   const given = event.kind === 'received' ? event.from : event.identity;
   const person = { ...(recipient !== undefined && { phone: recipient }), ...given };
   const known: Conversation | undefined = await services.store.conversation(connectionId, person);
-  const changes = await tellContact({ connectionId, receivedAtMs, person, known }, services);
+  const changes = await contactFacts({ connectionId, receivedAtMs, person, known }, services);
   if (!isReceived(parsed)) return { parsed, facts: changes };
   const { quoted, outgoing } = of;
   const batch = outgoing.filter((each) => each.connectionId === connectionId);
   const knowledge = { quoted: quoted.get(parsed), recipient, conversation: known, batch };
-  const answer = await tellAnswer(parsed, knowledge, services);
-  return { parsed, ...answer, facts: [...changes, ...answer.facts] };
+  const reply = await replyFacts(parsed, knowledge, services);
+  return { parsed, ...reply, facts: [...changes, ...reply.facts] };
 }
