@@ -151,12 +151,12 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   }
   const { store } = services;
   const found = await findSubjects(events, services);
-  const told = await allFacts(events, found, services);
-  const plan = planBatch(events, { ...found, ...told });
-  const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });
+  const made = await allFacts(events, found, services);
+  const plan = planBatch(events, { ...found, ...made });
+  const applied = await store.applyTracking({ ...plan.batch, facts: made.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();
-  for (const routedBy of told.routed) services.metrics.received(routedBy);
+  for (const routedBy of made.routed) services.metrics.received(routedBy);
   reportBatch({ events, plan, changes }, services);
 }
 

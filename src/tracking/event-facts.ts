@@ -80,10 +80,10 @@ async function factsOfPerson(
 ): Promise<EventResult> {
   const { connectionId, receivedAtMs } = parsed.entry;
   const { audience } = services.factOptions;
-  const isHeard = (['message.received', 'contact.changed'] as const).some(
-    (type) => audience.listeners({ type, connectionId }).length > 0,
+  const hasSubscribers = (['message.received', 'contact.changed'] as const).some(
+    (type) => audience.subscribers({ type, connectionId }).length > 0,
   );
-  if (!isHeard) return { parsed, facts: [] };
+  if (!hasSubscribers) return { parsed, facts: [] };
   const recipient = of.recipients.get(parsed);
   const given = event.kind === 'received' ? event.from : event.identity;
   const person = { ...(recipient !== undefined && { phone: recipient }), ...given };

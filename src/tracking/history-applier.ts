@@ -22,16 +22,22 @@ export async function applyHistory(
   services: HistoryServices,
 ): Promise<void> {
   const { store, factOptions } = services;
-  const isHeard = factOptions?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
-  const events = parseHistory(rows, { ...of, ...(factOptions && isHeard && { receivedForMs: factOptions.staleMs }) });
+  const hasSubscribers = factOptions?.audience.subscribers({
+    type: 'message.received',
+    connectionId: of.connectionId,
+  }).length;
+  const events = parseHistory(rows, {
+    ...of,
+    ...(factOptions && hasSubscribers && { receivedForMs: factOptions.staleMs }),
+  });
   const subjects = await findSubjects(events, services);
-  const told = await allFacts(events, subjects, services);
+  const made = await allFacts(events, subjects, services);
   const { batch, messages } = planBatch(events, subjects);
   if (messages.length === 0 && batch.conversations.length === 0) return;
-  const applied = await store.applyTracking({ ...batch, done: [], facts: told.facts });
+  const applied = await store.applyTracking({ ...batch, done: [], facts: made.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();
-  for (const routedBy of told.routed) services.metrics.received(routedBy);
+  for (const routedBy of made.routed) services.metrics.received(routedBy);
   for (const message of messages) {
     const change = changes.get(message.send.seq);
     // A history shows that a state was reached, and not when.

@@ -37,7 +37,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
   const oldestFirst = events.filter((event) => event.kind === 'received').toReversed();
   const received = oldestFirst.toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
   // Older ones make no events, and only the last one decides whether the conversation is open.
-  const told = received.filter(
+  const kept = received.filter(
     ({ at = 0 }, place) => place === received.length - 1 || at > of.readAtMs - (of.receivedForMs ?? 0),
   );
   // Not tried again: a row without a matching message is not ours.
@@ -49,7 +49,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
     ageMs: 0,
   };
   const outgoing = events.filter((event) => event.kind !== 'received');
-  return [...outgoing, ...told].map((event) => ({ entry, event, source: 'poll' as const }));
+  return [...outgoing, ...kept].map((event) => ({ entry, event, source: 'poll' as const }));
 }
 
 type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | OutgoingEvent);

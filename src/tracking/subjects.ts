@@ -28,9 +28,10 @@ export async function findSubjects(
   { store, factOptions }: { store: MatchingStore; factOptions?: FactOptions | undefined },
 ): Promise<Subjects> {
   const matches = await matchSends(store, events.filter(isOutgoing));
-  const isHeard = ({ entry: { connectionId } }: ParsedEvent) =>
-    factOptions !== undefined && factOptions.audience.listeners({ type: 'message.received', connectionId }).length > 0;
-  const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || isHeard(each));
+  const hasSubscribers = ({ entry: { connectionId } }: ParsedEvent) =>
+    factOptions !== undefined &&
+    factOptions.audience.subscribers({ type: 'message.received', connectionId }).length > 0;
+  const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || hasSubscribers(each));
   const quoted = await findQuoted(store, replies);
   return { matches, quoted, recipients: await findRecipients(store, events, quoted) };
 }
