@@ -10,8 +10,8 @@ export type Outcome =
   | { outcome: 'unknown'; detail: string; status?: number };
 
 /**
- * What shows that a message was accepted: WATI's answer, our id in a webhook or a history (`local-id`), or a single message there
- * that it must be (`content`).
+ * What shows that a message was accepted: WATI's answer; a webhook or a row of a history that names it by an id (`local-id`); one
+ * that fits it and no other message (`content`).
  */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
