@@ -36,11 +36,7 @@ async function replay(
   what: Replay,
 ): Promise<number | undefined> {
   const typeRows = typesOf(types).map((type) => ({ type }));
-  if ('failed' in what) {
-    const values = { id, rows: JSON.stringify(typeRows) };
-    const [again = []] = await engine.write([{ statement: sql.retryFailed, values }]);
-    return again.length;
-  }
+  if ('failed' in what) return retryFailed({ engine, sql }, id, JSON.stringify(typeRows));
   if ('eventIds' in what) {
     const rows = [...new Set(what.eventIds)].flatMap((event) =>
       typeRows.map(({ type }) => ({ event: toSqlText(event), type })),
@@ -55,6 +51,27 @@ async function replay(
   const values = { caller, after, until, rows: JSON.stringify(typeRows) };
   const [counted = {}] = await engine.list({ statement: sql.countWalk, values });
   return integer(counted, 'n');
+}
+
+/** Rows of one commit: hundreds of thousands in one would hold up everything else. */
+const BATCH = 1_000;
+
+async function retryFailed(
+  { engine, sql }: { engine: Engine; sql: DeliveryStatements },
+  id: string,
+  rows: string,
+): Promise<number> {
+  let retried = 0;
+  for (let after = 0; ; ) {
+    const batch = { statement: sql.failedBatch, values: { id, after, limit: BATCH } };
+    const [{ batch_end = null, n = 0 } = {}] = await engine.list(batch);
+    if (batch_end === null) return retried;
+    const until = Number(batch_end);
+    const [again = []] = await engine.write([{ statement: sql.retryFailed, values: { id, after, until, rows } }]);
+    retried += again.length;
+    if (Number(n) < BATCH) return retried;
+    after = until;
+  }
 }
 
 function toDelivery(row: Row): EndpointDelivery {
