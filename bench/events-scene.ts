@@ -99,7 +99,7 @@ const received = (n: number, from: string) => ({
 });
 
 /** Which text an event tells of. */
-export function toldBy(event: { id: string; data: { received?: { text?: string } } }): Told {
+function toldBy(event: { id: string; data: { received?: { text?: string } } }): Told {
   return { n: Number.parseInt(event.data.received?.text ?? '', 10), eventId: event.id };
 }
 
@@ -177,7 +177,7 @@ export async function call(caller: Caller, what: `${'GET' | 'POST'} ${string}`, 
   return body === '' ? undefined : JSON.parse(body);
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const probe = createTcpServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address() as AddressInfo;

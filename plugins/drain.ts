@@ -43,8 +43,9 @@ export const drain = fp<DrainOptions>(
       else done();
     });
     // Fastify adds this header to requests that arrive while it closes; requests in progress need it as well.
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (...[, reply, , done]) => {
       if (draining) reply.header('connection', 'close');
+      done();
     });
 
     app.addHook('preClose', async () => {

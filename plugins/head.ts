@@ -12,10 +12,10 @@ export const headRoutes = fp(
       if (route.method !== 'GET') return;
       this.route({ ...route, method: 'HEAD', schema: { ...route.schema, hide: true } });
     });
-    app.addHook('onSend', async (request, _reply, payload) => {
-      if (request.method !== 'HEAD' || !(payload instanceof Readable)) return payload;
+    app.addHook('onSend', (...[request, , payload, done]) => {
+      if (request.method !== 'HEAD' || !(payload instanceof Readable)) return done();
       payload.destroy();
-      return null;
+      done(null, null);
     });
   },
   { name: 'head' },

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import type { onSendHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { isConnectionRejected, rejectFollowing } from '../src/http/request-smuggling.ts';
 import { isLeftUnsure, markRespondedEarly, unmarkRespondedEarly } from '../src/http/unread-body.ts';
@@ -86,9 +87,7 @@ export const lingeringClose = fp<LingerOptions>(
       if (socket instanceof Socket) arm(socket);
     });
 
-    app.addHook('onSend', async ({ raw }, reply) => {
-      if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
-    });
+    app.addHook('onSend', closeIfUnsure);
     app.addHook('onResponse', ({ raw }, _reply, done) => {
       if (!raw.complete && !raw.destroyed && !open.has(raw.socket)) {
         linger(raw.socket);
@@ -106,6 +105,15 @@ export const lingeringClose = fp<LingerOptions>(
   },
   { name: 'lingering-close' },
 );
+
+const closeIfUnsure: onSendHookHandler = (...[{ raw }, reply, , done]) => {
+  if (reply.statusCode < 400) return done();
+  if (isLeftUnsure(raw)) reply.header('connection', 'close');
+  // Deferred, so that a fault in the rest of the packet, such as a malformed chunk, is answered instead of this one.
+  Promise.resolve()
+    .then(() => done())
+    .catch(done);
+};
 
 function noteBytes({ bytesRead }: Socket, state: Lingering, now: number): void {
   if (bytesRead === state.bytesRead) return;

@@ -32,8 +32,8 @@ export const requestBodies = fp(
       done();
     });
 
-    app.addHook('preParsing', async (request, reply, payload) => {
-      if (!hasBody(request)) return payload;
+    app.addHook('preParsing', (...[request, reply, , done]) => {
+      if (!hasBody(request)) return done();
       assertPlain(request);
       if (!request.routeOptions.config.streams) {
         takeBytes(request, reply, bodies);
@@ -41,7 +41,7 @@ export const requestBodies = fp(
         const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
         request.raw.once('close', () => clearTimeout(timer));
       }
-      return payload;
+      done();
     });
   },
   { name: 'request-bodies', dependencies: ['auth', 'lingering-close'] },

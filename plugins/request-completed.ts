@@ -26,9 +26,10 @@ export const requestCompleted = fp<{ hooks: readonly EndHook[] }>(
       end(request, reply);
       done();
     });
-    app.addHook('onSend', async (request, reply) => {
+    app.addHook('onSend', (...[request, reply, , done]) => {
       if (reply.raw.destroyed) end(request, reply);
       else reply.raw.once('close', () => end(request, reply));
+      done();
     });
   },
   { name: 'request-completed' },

@@ -50,7 +50,7 @@ const hourMs = 60 * 60_000;
 /** Sends where there are a key to sign with and hosts that may be called. */
 function openDispatcher(
   config: Config,
-  { callers, logger }: ServiceOverrides,
+  { callers, logger, now }: ServiceOverrides,
   { store, webhooks, events, metrics, onTaskError }: EventParts & { events: Events },
 ): Dispatcher {
   const { WEBHOOK_TIMEOUT_MS, WEBHOOK_DISABLE_AFTER_HOURS, SHUTDOWN_TIMEOUT_MS, DRAIN_DELAY_MS } = config;
@@ -65,6 +65,7 @@ function openDispatcher(
     logger,
     onFault: (error) => onTaskError('webhooks', error),
     disableAfterMs: WEBHOOK_DISABLE_AFTER_HOURS * hourMs,
+    ...(now && { clock: { now } }),
     drainMs: Math.min(WEBHOOK_TIMEOUT_MS, (SHUTDOWN_TIMEOUT_MS - DRAIN_DELAY_MS) / 2),
   });
   tellEndpoints(metrics.registry, { endpoints: dispatcher.states, parked: (ids) => store.parkedCounts(ids) });

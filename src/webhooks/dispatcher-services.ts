@@ -49,8 +49,9 @@ export interface DispatcherServices {
   disableAfterMs: number;
   /** How long requests under way may take when the process ends. */
   drainMs: number;
-  clock?: DispatcherClock;
+  /** What is left out is the real one. */
+  clock?: Partial<DispatcherClock>;
 }
 
 /** What the parts of one endpoint's loop share. */
-export type EndpointServices = DispatcherServices & { clock: DispatcherClock };
+export type EndpointServices = Omit<DispatcherServices, 'clock'> & { clock: DispatcherClock };

@@ -38,7 +38,7 @@ const realClock = {
 };
 
 export function createDispatcher(services: DispatcherServices): Dispatcher {
-  return new EndpointDispatcher({ ...services, clock: services.clock ?? realClock });
+  return new EndpointDispatcher({ ...services, clock: { ...realClock, ...services.clock } });
 }
 
 class EndpointDispatcher implements Dispatcher {

@@ -50,6 +50,7 @@ export function openWebhooks(config: WebhooksConfig, { signingKeys, version, loo
     version,
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
     now,
+    receiversNow: Date.now,
   });
   return {
     secrets,

@@ -37,8 +37,10 @@ export interface SenderOptions {
   agent: Agent;
   version: string;
   timeoutMs: number;
-  /** Wall clock, ms. */
+  /** Wall clock of the service, which a sandbox moves, ms. */
   now: () => number;
+  /** Wall clock of the receivers, who compare it with the time of the signature, ms. */
+  receiversNow: () => number;
 }
 
 /** More of an answer is not read. */
@@ -46,7 +48,7 @@ const bodyBytesMax = 64 * 1024;
 
 /** Sends events to endpoints, each signed with every secret of its endpoint that is in force. */
 export function createWebhookSender(options: SenderOptions): WebhookSender {
-  const { secrets, destinations, agent, version, timeoutMs, now } = options;
+  const { secrets, destinations, agent, version, timeoutMs, now, receiversNow } = options;
   const underWay = new Set<Promise<unknown>>();
 
   async function attempt(request: Dispatcher.RequestOptions & { origin: string }, signal: AbortSignal) {
@@ -76,8 +78,7 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
     try {
       const url = destinations.parse(endpoint.url);
       if (!url) return { ...took(), error: 'its address is no URL' };
-      const atMs = now();
-      const signing = secrets.inForce(endpoint, atMs);
+      const signing = secrets.inForce(endpoint, now());
       if (signing.length === 0) return { ...took(), error: 'the service has no key to sign with (EVENTS_SIGNING_KEY)' };
       const request = {
         origin: url.origin,
@@ -87,12 +88,12 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
           'content-type': 'application/json',
           'user-agent': `wati-bff/${version}`,
           'wati-bff-attempt': String(number),
-          ...signatureHeaders(signing, { ...event, atMs }),
+          ...signatureHeaders(signing, { ...event, atMs: receiversNow() }),
         },
         body: event.text,
       };
       const { statusCode: status, headers } = await attempt(request, signal);
-      return { ...took(), ...resultOf(status, retryAfterMs(headers['retry-after'], now())) };
+      return { ...took(), ...resultOf(status, retryAfterMs(headers['retry-after'], receiversNow())) };
     } catch (thrown) {
       const error = toError(thrown);
       const refused = error instanceof UrlRefused && error.rule !== 'name' ? { refused: error.rule } : {};

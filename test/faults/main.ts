@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startSimulator } from '../../src/simulator/simulator.ts';
+import { doubles } from '../crash/event-oracle.ts';
+import { anEventReceiver, createEndpoint } from '../crash/event-receiver.ts';
 import { type Blows, strike } from './chaos.ts';
+import { eventViolations, everyEvent } from './events.ts';
 import { ask, type Sent, sendOne } from './load.ts';
 import { everyMessage, settle, violations } from './oracle.ts';
-import { createProcess } from './process.ts';
+import { callerKey, createProcess } from './process.ts';
 import { createRandom } from './random.ts';
 import { everyWebhook, webhookViolations } from './webhooks.ts';
 
@@ -39,7 +42,10 @@ const simulator = await startSimulator({
     failuresMax: Number.POSITIVE_INFINITY,
   },
 });
-const service = await createProcess(simulator, values.store);
+// Draws of its own: the load's are to be the same whatever comes when.
+const refusals = createRandom(seed);
+const receiver = await anEventReceiver(() => refusals.chance(0.02));
+const service = await createProcess(simulator, receiver, values.store);
 const random = createRandom(seed);
 const blows: Blows = { kills: 0, stops: 0, gatewayStops: 0 };
 const sends: Sent[] = [];
@@ -47,16 +53,18 @@ try {
   console.log(`${count} sends, seed ${seed}`);
   const startedAt = performance.now();
   await service.start();
+  await createEndpoint(await service.url(), receiver, callerKey);
   await load();
   await settle(service);
   await everyWebhook(simulator);
   await applied();
-  report('after the load', await everyMessage(service));
+  await report('after the load');
   await lookAtUnknown();
-  report('after looking at unknown ones', await everyMessage(service));
+  await report('after looking at unknown ones');
   console.log(`${Math.round((performance.now() - startedAt) / 1000)} s`);
 } finally {
   await service.kill();
+  await receiver.goAway();
   await simulator.close();
   service.remove();
 }
@@ -93,20 +101,29 @@ async function lookAtUnknown(): Promise<void> {
   for (const { id } of unknown) await ask(service, 'POST', `/v1/messages/${id}/reconcile`);
 }
 
-function report(when: string, stored: Awaited<ReturnType<typeof everyMessage>>): void {
+async function report(when: string): Promise<void> {
+  const feed = await everyEvent(service, receiver);
+  const stored = await everyMessage(service);
   const statuses = Object.groupBy(stored, ({ status }) => status);
   const tally = Object.entries(statuses).map(([status, those]) => `${status} ${those?.length}`);
   const { kills, stops, gatewayStops } = blows;
   const unanswered = sends.filter(({ said }) => said === undefined).length;
   console.log(`${when}: ${stored.length} records: ${tally.join(', ')}`);
   console.log(`  ${kills} kills, ${stops} stops, ${gatewayStops} gateway stops, ${unanswered} sends without an answer`);
-  const broken = [...violations(simulator, sends, stored), ...webhookViolations(simulator, stored)];
+  const broken = [
+    ...violations(simulator, sends, stored),
+    ...webhookViolations(simulator, stored),
+    ...eventViolations({ stored, feed, receiver, kills }),
+  ];
   const states = Object.entries(Object.groupBy(simulator.webhooks.posts, ({ state }) => state));
   const told = stored.filter(({ delivery }) => delivery !== undefined).length;
   // Where none is posted, none can be wrong.
   if (told === 0 && (statuses.accepted?.length ?? 0) >= acceptedMin) broken.push('no webhook told of any message');
   console.log(
     `  ${told} with a delivery; webhooks: ${states.map(([state, those]) => `${those?.length} ${state}`).join(', ')}`,
+  );
+  console.log(
+    `  ${feed.length} events, ${doubles(receiver.seen)} received again, ${receiver.refused.size} refused at first`,
   );
   console.log(`  ${broken.length} violations`);
   for (const line of broken.slice(0, 20)) console.log(`  - ${line}`);

@@ -6,16 +6,21 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import type { EventReceiver } from '../crash/event-receiver.ts';
 import { compileCache } from '../support/compile-cache.ts';
+import { signingKey } from '../webhooks/samples.ts';
 import { intakeAt } from './intake.ts';
 
 export const callerKey = 'faults-key-0123456789';
 
 /** The service in a process of its own, on a file that outlives it, or on an empty database. */
-export async function createProcess(simulator: Simulator, database?: string) {
+export async function createProcess(simulator: Simulator, receiver: EventReceiver, database?: string) {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-faults-'));
   const clientsFile = join(directory, 'clients.json');
-  writeFileSync(clientsFile, JSON.stringify([callerEntry('faults', callerKey, { scopes: ['*'] })]));
+  writeFileSync(
+    clientsFile,
+    JSON.stringify([callerEntry('faults', callerKey, { scopes: ['*'], events: ['message.*'] })]),
+  );
   const intake = await intakeAt(directory);
   simulator.webhooks.pointTo(intake.url);
   let running: ChildProcess | undefined;
@@ -42,6 +47,8 @@ export async function createProcess(simulator: Simulator, database?: string) {
         MATON_CONTROL_URL: simulator.controlUrl,
         CLIENTS_FILE: clientsFile,
         ...intake.settings,
+        EVENTS_SIGNING_KEY: signingKey,
+        WEBHOOK_ALLOWED_HOSTS: `http://127.0.0.1:${receiver.port}`,
         MATON_RATE_PER_SECOND: '100000',
         STORE_URL: database ?? `file:${join(directory, 'store.db')}`,
         // What a killed process was sending is known to be in doubt after so long.

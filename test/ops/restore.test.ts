@@ -17,6 +17,7 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     await store.insert(newStream('stream'));
     await insertSending(store, newMessage('sending'));
     await insertPublished(store, 'campaign', 3);
+    const { epoch } = await store.eventPositions('billing');
     await store.close();
     copyFileSync(`${folder}/store.db`, `${folder}/old.db`);
 
@@ -27,12 +28,15 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     expect(await recoverAndAdopt(restored, 100)).toEqual({ unknown: 3, adopted: [] });
     for (const id of ['queued', 'stream', 'sending']) expect((await mustFind(restored, id)).status).toBe('unknown');
     expect(await restored.claimBatch('campaign', 10)).toEqual([]);
+    // Readers of events are told that they may have missed some.
+    expect((await restored.eventPositions('billing')).epoch).not.toBe(epoch);
     await restored.close();
 
     // What it is good for: untouched, the copy would send again.
     const again = await openStore(`file:${folder}/store.db`, OPTIONS);
     expect(await recoverAndAdopt(again, 100)).toMatchObject({ adopted: [{ id: 'queued' }] });
     expect(await again.claimBatch('campaign', 10)).toHaveLength(3);
+    expect((await again.eventPositions('billing')).epoch).toBe(epoch);
     await again.close();
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,5 +1,7 @@
+import { Webhook } from 'svix';
 import { expect, it } from 'vitest';
 import { exampleIds } from '../../src/schemas/common.ts';
+import { record } from '../support/operations.ts';
 import { problem } from '../support/problem-type.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
 import { started } from './helper.ts';
@@ -35,4 +37,31 @@ it('lets the list of its settings hold', async () => {
   const create = (url: string) => ask('POST', '/v1/webhook-endpoints', { url, types: ['*'] });
   expect((await create('http://127.0.0.1:1/')).status).toBe(201);
   expect((await create('http://127.0.0.1:2/')).status).toBe(422);
+});
+
+it('moves the time of endpoints with its clock, but not that of signatures, which receivers compare with theirs', async () => {
+  const receiver = await startReceiver();
+  const { ask, order, advance, list } = await started();
+  await advance(86_400);
+  const url = `http://127.0.0.1:${receiver.port}/`;
+  const { json: created } = await ask('POST', '/v1/webhook-endpoints', { url, types: ['message.accepted'] });
+  await order('14155550702');
+  await expect.poll(() => receiver.received.length).toBe(1);
+  const [posted] = receiver.received;
+  const headers = Object.fromEntries(
+    Object.entries(posted?.headers ?? {}).map(([name, value]) => [name, String(value)]),
+  );
+  new Webhook(String(created.secret)).verify(String(posted?.body), headers);
+  const shown = async () => (await ask('GET', `/v1/webhook-endpoints/${created.id}`)).json;
+  await expect.poll(async () => String((await shown()).lastSuccessAt) > String(created.createdAt)).toBe(true);
+
+  receiver.answer((_, response) => void response.writeHead(500).end());
+  await order('14155550702');
+  await expect.poll(async () => (await shown()).parked).toBe(1);
+  await advance(16 * 60);
+  const told = () => list('/v1/events?types=webhook_endpoint.failing');
+  await expect.poll(told, { timeout: 10_000 }).toHaveLength(1);
+  const [{ data } = { data: {} }] = await told();
+  expect(record(data).endpoint).toMatchObject({ id: created.id, reason: 'answered 500' });
+  await receiver.close();
 });

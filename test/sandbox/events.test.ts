@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { request } from 'undici';
 import { afterAll, expect, it } from 'vitest';
+import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { callerEntry } from '../../src/callers.ts';
 import { isRecord, type Json } from '../support/json.ts';
 import { record } from '../support/operations.ts';
@@ -63,4 +65,19 @@ it('tells two callers of their messages and of the answers to them, each fact on
     ['14155560757', expect.any(Boolean)],
   ]);
   expect((await received('crm')).map(({ routedBy }) => routedBy)).toEqual(['all', 'all']);
+});
+
+it('tells of a picture by a path that is served, and of a window that the conversation has as well', async () => {
+  const { sandbox, ask, list } = await started();
+  await ask('POST', '/_sandbox/messages', { from: '14155560100', text: 'Broken', media: 'image' });
+  const told = () => list('/v1/events?types=message.received');
+  await expect.poll(told).toHaveLength(1);
+  const [event] = await told();
+  const { media, window, recipient } = record(record(event?.data).received);
+  const url = new URL(`/v1/media?path=${encodeURIComponent(String(record(media).path))}`, sandbox.url);
+  const picture = await request(url, { headers: { authorization: `Bearer ${sandboxKey}` } });
+  expect(picture.statusCode).toBe(200);
+  expect(picture.headers['content-type']).toMatch(/^image\//);
+  await picture.body.dump();
+  expect((await ask('GET', `/v1/conversations/${recipient}`)).json).toMatchObject({ window });
 });

@@ -49,6 +49,7 @@ function open({ keys = [signingKey], timeoutMs = 10_000, names = {} as Record<st
     version: '1.2.3',
     timeoutMs,
     now: Date.now,
+    receiversNow: Date.now,
   });
   return { sender, lookups, names, url: (host: string, path = '/') => `http://${host}:${port}${path}` };
 }
