@@ -89,10 +89,13 @@ export async function replyFacts(
 export const isStale = ({ entry, event }: ParsedReceived, staleMs: number): boolean =>
   event.at !== undefined && event.at < entry.receivedAtMs - staleMs;
 
-/** WATI's id of the message first: it is the same in a webhook, its twins and a history, which may have no other id. */
+/**
+ * WATI's id of the message first: it is the same in a webhook, its twins and a history, which may have no other id. With the
+ * connection, and apart from the numbers of entries: an id that somebody made up takes the place of no other message.
+ */
 function factOf({ entry, event: { ids }, source }: ParsedReceived): string | undefined {
   const id = ids.watiId ?? ids.whatsappMessageId;
-  if (id !== undefined) return `in:${id}`;
+  if (id !== undefined) return `in:${entry.connectionId}:${id}`;
   return source === 'poll' ? undefined : `in:entry-${entry.seq}`;
 }
 

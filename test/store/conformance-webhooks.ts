@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { ParkedEvent } from '../../src/store/webhook-endpoint-store.ts';
@@ -270,6 +271,35 @@ export function webhooksConformance(name: string, createFixture: () => Promise<S
       expect((await due('e1')).toSorted()).toEqual([1, 2, 3]);
       expect(await store.dueParked('e1', 9)).toMatchObject([{ tries: 0 }, { tries: 0 }, { tries: 0 }]);
       expect((await store.parkedCounts(['e1'])).get('e1')).toEqual({ pending: 3, failed: 1 });
+    });
+
+    test('are sent thousands again, and deleted with them, while others get on', async () => {
+      const count = 2_100;
+      for (let made = 0; made < count; made += 700) await makeEvents(store, 700);
+      await served(store, 'e1');
+      const seqs = Array.from({ length: count }, (_, place) => place + 1);
+      await park('e1', ...seqs.map(dead), { ...pending(0), eventSeq: count + 1 });
+      /** How many are left to be done, each time that others have their turn. */
+      const during = async <Result>(work: Promise<Result>, state: 'pending' | 'failed') => {
+        const left = new Set<number | undefined>();
+        let isOver = false;
+        const result = work.finally(() => {
+          isOver = true;
+        });
+        while (!isOver) {
+          await setImmediate();
+          left.add((await store.parkedCounts(['e1'])).get('e1')?.[state]);
+        }
+        expect([...left].filter((n) => n === 1_100 || n === 100)).toEqual([1_100, 100]);
+        return result;
+      };
+      expect(await during(store.replayEndpoint('crm', 'e1', { failed: true }), 'failed')).toEqual({
+        queued: count,
+        skipped: 0,
+      });
+      expect((await store.parkedCounts(['e1'])).get('e1')).toEqual({ pending: count, failed: 0 });
+      expect(await during(store.deleteEndpoint('crm', 'e1'), 'pending')).toBe(true);
+      expect((await store.parkedCounts(['e1'])).get('e1')).toEqual({ pending: 0, failed: 0 });
     });
 
     test('tell their caller in the same commit, or not at all', async () => {

@@ -37,10 +37,9 @@ async function replay(
 ): Promise<Replayed | undefined> {
   const typeRows = typesOf(types).map((type) => ({ type }));
   if ('failed' in what) {
-    const values = { id, rows: JSON.stringify(typeRows) };
-    const [again = []] = await engine.write([{ statement: sql.retryFailed, values }]);
+    const queued = await retryFailed({ engine, sql }, id, JSON.stringify(typeRows));
     const [left = {}] = await engine.list({ statement: sql.countFailed, values: { id } });
-    return { queued: again.length, skipped: integer(left, 'n') };
+    return { queued, skipped: integer(left, 'n') };
   }
   if ('eventIds' in what) {
     const named = new Set(what.eventIds);
@@ -56,6 +55,27 @@ async function replay(
   const [counted = {}] = await engine.list({ statement: sql.countWalk, values });
   const queued = integer(counted, 'queued');
   return { queued, skipped: integer(counted, 'walked') - queued };
+}
+
+/** Rows of one commit: hundreds of thousands in one would hold up everything else. */
+const BATCH = 1_000;
+
+async function retryFailed(
+  { engine, sql }: { engine: Engine; sql: DeliveryStatements },
+  id: string,
+  rows: string,
+): Promise<number> {
+  let retried = 0;
+  for (let after = 0; ; ) {
+    const batch = { statement: sql.failedBatch, values: { id, after, limit: BATCH } };
+    const [{ batch_end = null, n = 0 } = {}] = await engine.list(batch);
+    if (batch_end === null) return retried;
+    const until = Number(batch_end);
+    const [again = []] = await engine.write([{ statement: sql.retryFailed, values: { id, after, until, rows } }]);
+    retried += again.length;
+    if (Number(n) < BATCH) return retried;
+    after = until;
+  }
 }
 
 function toDelivery(row: Row): EndpointDelivery {

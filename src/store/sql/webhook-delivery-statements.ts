@@ -8,6 +8,7 @@ export interface DeliveryStatements {
   readonly walk: Statement;
   readonly countWalk: Statement;
   readonly parkNamed: Statement;
+  readonly failedBatch: Statement;
   readonly retryFailed: Statement;
   readonly countFailed: Statement;
 }
@@ -55,12 +56,17 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
       WHERE TRUE
       ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET state = 'pending', tries = 0, next_at = excluded.next_at
       RETURNING event_seq`),
+    failedBatch: statement(`
+      SELECT MAX(event_seq) AS batch_end, COUNT(*) AS n FROM (
+        SELECT event_seq FROM webhook_parked WHERE endpoint_id = :id AND state = 'failed' AND event_seq > :after
+        ORDER BY event_seq LIMIT :limit) AS batch`),
     retryFailed: statement(`
       UPDATE webhook_parked SET state = 'pending', tries = 0, next_at = ${now}
-      WHERE endpoint_id = :id AND state = 'failed'
+      WHERE endpoint_id = :id AND state = 'failed' AND event_seq > :after AND event_seq <= :until
         AND event_seq IN (SELECT events.seq FROM events JOIN ${inputRows({ type: 'TEXT' })} ON events.type = given.type
                           WHERE events.seq IN (SELECT failed.event_seq FROM webhook_parked AS failed
-                                               WHERE failed.endpoint_id = :id AND failed.state = 'failed'))
+                                               WHERE failed.endpoint_id = :id AND failed.state = 'failed'
+                                                 AND failed.event_seq > :after AND failed.event_seq <= :until))
       RETURNING event_seq`),
     countFailed: statement(`
       SELECT COUNT(*) AS n FROM (
