@@ -141,7 +141,7 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
         tags: ['webhooks'],
         summary: 'Send events again',
         description:
-          'What is kept since a time, single events, or all that is given up: each is sent again as it was, with the same id, beside what is new. Types that the endpoint does not have any more are passed over.',
+          'What is kept since a time, single events, or all that is given up: each is sent again as it was, with the same id, beside what is new. Those of types that the endpoint does not have any more are skipped, and counted.',
         params: WebhookEndpointParams,
         body: WebhookReplay,
         response: { 202: QueuedReplay },
@@ -150,22 +150,22 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
     async (request, reply) => {
       const { id } = request.params;
       const { id: caller } = callerOf(request);
-      const about: Record<string, unknown> = { endpointId: id, ...replayed(request.body) };
+      const about: Record<string, unknown> = { endpointId: id, ...whatIsAsked(request.body) };
       return audited(request, { act: 'webhook-endpoint-replay', about }, async () => {
         assertAvailable(webhooks);
         const { status } = await ownEndpoint(store, request, id);
         if (status === 'disabled') throw new Problem('webhook-endpoint-disabled', 'enable it first');
         const what = await whatOf(services, caller, request.body);
-        const queued = (await store.replayEndpoint(caller, id, what).catch(unwritten)) ?? notFound();
-        about.queued = queued;
+        const replayed = (await store.replayEndpoint(caller, id, what).catch(unwritten)) ?? notFound();
+        Object.assign(about, replayed);
         onChange();
-        return reply.code(202).send({ queued });
+        return reply.code(202).send(replayed);
       });
     },
   );
 }
 
-const replayed = ({ since, eventIds, failed }: WebhookReplay) => ({ since, failed, events: eventIds?.length });
+const whatIsAsked = ({ since, eventIds, failed }: WebhookReplay) => ({ since, failed, events: eventIds?.length });
 
 /** The schema takes one of the three. */
 async function whatOf({ store }: WebhookServices, caller: string, { since, eventIds }: WebhookReplay) {

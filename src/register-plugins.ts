@@ -21,7 +21,7 @@ import { slowClients } from '../plugins/slow-clients.ts';
 import { strictText } from '../plugins/strict-text.ts';
 import { traceRequests } from '../plugins/tracing.ts';
 import { strictValidation } from '../plugins/validation.ts';
-import { createContextBuilder, deadlineOf, isUnattended } from '../routes/request-context.ts';
+import { createContextResolver, deadlineOf, isUnattended } from '../routes/request-context.ts';
 import type { Config } from './config.ts';
 import { createListedConnections } from './connections/listed-connections.ts';
 import { watchMethods } from './http/allowed-methods.ts';
@@ -65,8 +65,8 @@ export function createChecks(config: Config, { store, stopSwitch, upstream, pin 
     isUnattended,
     deadline: (request) => deadlineOf(request, config).deadline,
   });
-  const contextOf = createContextBuilder(config, { connections: upstream.connections, pin, stopCheck });
-  return { isRepeat, stopCheck, listedCheck, contextOf };
+  const resolveContext = createContextResolver(config, { connections: upstream.connections, pin, stopCheck });
+  return { isRepeat, stopCheck, listedCheck, resolveContext };
 }
 
 export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({

@@ -229,6 +229,9 @@ export const WebhookReplay = Type.Object(
 export type WebhookReplay = Static<typeof WebhookReplay>;
 
 export const QueuedReplay = Type.Object(
-  { queued: count('events that are sent again, with the same ids; counted no further than 10000') },
+  {
+    queued: count('events that are sent again, with the same ids; counted no further than 10000'),
+    skipped: count('events that are not: of types that the endpoint does not have any more, or not kept any more'),
+  },
   { title: 'QueuedReplay' },
 );

@@ -22,7 +22,7 @@ const { lastSuccessAt: _, ...created } = endpoint;
 const secret = 'whsec_RVhBTVBMRS1FWEFNUExFLUVYQU1QTEUtRVhBTVBMRSE=';
 
 const tested: Static<typeof WebhookTest> = { delivered: true, status: 204, durationMs: 12 };
-const queued: Static<typeof QueuedReplay> = { queued: 3 };
+const queued: Static<typeof QueuedReplay> = { queued: 3, skipped: 0 };
 const deliveries: Static<typeof WebhookDeliveryList> = {
   data: [
     {

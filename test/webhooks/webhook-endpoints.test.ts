@@ -442,11 +442,14 @@ describe('what was sent', () => {
 
   it('is sent again since a time, by ids, or where it was given up', async () => {
     const id = idOf(await create('crm'));
-    const replay = vi.spyOn(store, 'replayEndpoint').mockResolvedValue(7);
+    const replay = vi.spyOn(store, 'replayEndpoint').mockResolvedValue({ queued: 7, skipped: 2 });
     vi.spyOn(store, 'eventPositions').mockResolvedValue({ epoch: 'e', last: 40, purged: 3 });
     const before = vi.spyOn(store, 'eventBefore').mockResolvedValue(12);
     const ask = (json: unknown) => service.ask('POST', at(id, '/replay'), as('crm', { json }));
-    expect(await ask({ since: '2026-01-01T00:00:00Z' })).toMatchObject({ status: 202, json: { queued: 7 } });
+    expect(await ask({ since: '2026-01-01T00:00:00Z' })).toMatchObject({
+      status: 202,
+      json: { queued: 7, skipped: 2 },
+    });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { after: 12, until: 40 });
     expect(before).toHaveBeenLastCalledWith('crm', Date.parse('2026-01-01T00:00:00Z') - 1);
     expect(await ask({ eventIds: ['evt_a', 'evt_b'] })).toMatchObject({ status: 202 });

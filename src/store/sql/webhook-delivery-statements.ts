@@ -9,6 +9,7 @@ export interface DeliveryStatements {
   readonly countWalk: Statement;
   readonly parkNamed: Statement;
   readonly retryFailed: Statement;
+  readonly countFailed: Statement;
 }
 
 export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStatements {
@@ -42,9 +43,9 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
         replay_until = CASE WHEN replay_until > CAST(:until AS BIGINT) THEN replay_until ELSE CAST(:until AS BIGINT) END
       WHERE caller = :caller AND id = :id AND status = 'enabled' RETURNING id`),
     countWalk: statement(`
-      SELECT COUNT(*) AS n FROM (
-        SELECT type FROM events WHERE caller = :caller AND seq > :after AND seq <= :until ORDER BY seq LIMIT ${COUNTED_MAX}) AS walked
-      WHERE walked.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })})`),
+      SELECT COUNT(*) AS walked, COUNT(CASE WHEN walked.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })}) THEN 1 END) AS queued
+      FROM (
+        SELECT type FROM events WHERE caller = :caller AND seq > :after AND seq <= :until ORDER BY seq LIMIT ${COUNTED_MAX}) AS walked`),
     parkNamed: statement(`
       INSERT INTO webhook_parked (endpoint_id, event_seq, state, tries, next_at)
       SELECT endpoint.id, events.seq, 'pending', 0, ${now}
@@ -61,5 +62,8 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
                           WHERE events.seq IN (SELECT failed.event_seq FROM webhook_parked AS failed
                                                WHERE failed.endpoint_id = :id AND failed.state = 'failed'))
       RETURNING event_seq`),
+    countFailed: statement(`
+      SELECT COUNT(*) AS n FROM (
+        SELECT event_seq FROM webhook_parked WHERE endpoint_id = :id AND state = 'failed' LIMIT ${COUNTED_MAX}) AS failed`),
   };
 }
