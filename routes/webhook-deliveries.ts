@@ -91,7 +91,7 @@ function listWebhookDeliveries(app: TypedApp, { store, cursors, now }: WebhookSe
         tags: ['webhooks'],
         summary: 'See what was sent to a webhook endpoint',
         description:
-          'The newest events first: what is tried again, what was given up, and what was delivered among the last 1,000 attempts.',
+          'The newest events first: what waits for another try, what is given up, and what was delivered among the last 1,000 attempts.',
         params: WebhookEndpointParams,
         querystring: WebhookDeliveryQuery,
         response: { 200: WebhookDeliveryList },
@@ -141,7 +141,7 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
         tags: ['webhooks'],
         summary: 'Send events again',
         description:
-          'What is kept since a time, single events, or all that was given up: each is sent again as it was, with the same id, beside what is new. Those of types that the endpoint does not have any more are skipped, and counted.',
+          'What is kept since a time, single events, or all that is given up: each is sent again as it was, with the same id, beside what is new. Those of types that the endpoint does not have any more are skipped, and counted.',
         params: WebhookEndpointParams,
         body: WebhookReplay,
         response: { 202: QueuedReplay },

@@ -33,7 +33,10 @@ const types = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
   examples: [['message.delivered', 'message.failed']],
 });
 
-const description = text(256, 'orders, production', { line: true, description: 'for people' });
+const description = text(256, 'orders, production', {
+  line: true,
+  description: 'words of yours that tell this endpoint from others; the service does nothing with them',
+});
 const from = oneOf(
   ['latest', 'earliest'],
   '`latest`: what is recorded from now on; `earliest`: all that is kept before that as well',
@@ -103,8 +106,8 @@ export const WebhookEndpoint = Type.Object(
     failingSince: Type.Optional(Timestamp),
     lastSuccessAt: Type.Optional(Timestamp),
     lagSeconds: count('age of the oldest event that it is still to get; 0: none waits'),
-    parked: count('events that failed by themselves and are tried again later'),
-    failed: count('events that are given up; `replay` sends them again'),
+    parked: count('events that were not taken and wait for another try'),
+    failed: count('events that are given up, after the last try; `replay` sends them again'),
     previousSecretUntil: Type.Optional(
       Type.String({
         description: 'until when the secret before the present one signs as well',
@@ -174,7 +177,7 @@ export const WebhookDelivery = Type.Object(
     type: Type.String({ description: 'of the event' }),
     status: oneOf(
       deliveryStatuses,
-      '`pending`: it is tried again; `failed`: it is given up; `delivered`: it was answered with a 2xx',
+      '`pending`: it waits for another try; `failed`: it is given up; `delivered`: it was answered with a 2xx',
     ),
     tries: Type.Optional(count('how often it was tried')),
     at: Type.Optional(Type.String({ description: 'when it was tried last', examples: ['2026-11-02T09:30:00.000Z'] })),
@@ -210,7 +213,7 @@ export const WebhookReplay = Type.Object(
       Type.Boolean({
         not: { enum: [false] },
         'x-form': 'true, or left out',
-        description: 'true: all that were given up; false is refused',
+        description: 'true: all that are given up (`failed`); false is refused',
       }),
     ),
   },
