@@ -1,15 +1,13 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Caller, type Callers, eventsFor, type KeyHolder, mayUse } from '../src/callers.ts';
+import { type Caller, type Callers, type KeyHolder, mayUse } from '../src/callers.ts';
 import { type EventFeed, type EventFilter, type FeedPage, isOf, type StartingPlace } from '../src/events/event-feed.ts';
 import { eventStream } from '../src/events/event-stream.ts';
-import { eventTypes, typesNamed, typesOf } from '../src/events/event-types.ts';
 import type { EventText } from '../src/events/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { standingRights } from '../src/http/standing-rights.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
-import { didYouMean } from '../src/lib/did-you-mean.ts';
 import type { Pools } from '../src/pools/pools.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import { invalid, Problem } from '../src/problem.ts';
@@ -22,7 +20,9 @@ import {
   EventStreamQuery,
 } from '../src/schemas/event.ts';
 import type { StoredEvent } from '../src/store/event-store.ts';
+import { filterOf } from './event-filter.ts';
 import { preferences } from './header-lists.ts';
+import { assertRecorded, isRecorded } from './recorded-types.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface EventServices extends Pick<Pools, 'eventReaders' | 'eventWaits' | 'eventPages'> {
@@ -31,6 +31,7 @@ interface EventServices extends Pick<Pools, 'eventReaders' | 'eventWaits' | 'eve
   text: EventText;
   /** An event as a stream writes it. */
   frame: (event: StoredEvent) => string;
+  isListed: (connection: string) => Promise<boolean>;
   onFault: (error: unknown) => void;
 }
 
@@ -57,8 +58,8 @@ function listEvents(app: TypedApp, services: EventServices): void {
     },
     async (request, reply) => {
       const caller = readerOf(request);
-      const { cursor, limit, types, connection } = request.query;
-      const ask = { ...filterOf(caller, types, connection), limit };
+      const { cursor, limit } = request.query;
+      const ask = { ...(await filterOf(services, caller, request.query)), limit };
       const from = await startOf(services.feed, caller, { cursor, pointer: '/query/cursor' });
       const page = await services.feed.read(caller.id, from, ask);
       const waitMs = page.events.length > 0 || page.hasMore ? 0 : waitMsOf(request);
@@ -159,7 +160,7 @@ function streamEvents(app: TypedApp, services: EventServices): void {
     },
     async (request, reply) => {
       const caller = readerOf(request);
-      const { types } = filterOf(caller, request.query.types);
+      const { types, connectionId } = await filterOf(services, caller, request.query);
       const { seq: position } = await streamStart(feed, caller, request);
       if (feed.hub.isReleased) throw new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 });
       untilAnswered(reply, takeOrRefuse(eventReaders, caller.id));
@@ -170,7 +171,14 @@ function streamEvents(app: TypedApp, services: EventServices): void {
       });
       const rights = rightsOf(request, services.callers);
       const isOver = () => feed.hub.isReleased || reply.raw.destroyed;
-      const ask = { reader, position, rights, isOver, ...(types && { types }) };
+      const ask = {
+        reader,
+        position,
+        rights,
+        isOver,
+        ...(types && { types }),
+        ...(connectionId !== undefined && { connectionId }),
+      };
       const events = Readable.from(eventStream({ feed, frame, onFault }, ask), { objectMode: false });
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
@@ -201,14 +209,11 @@ export const events: FastifyPluginAsyncTypebox<EventServices> = async (app, serv
   getEvent(app, services);
 };
 
-const isRecorded = (caller: Caller): boolean => eventsFor(caller).length > 0;
-
 /** Throws `events-not-recorded` where nothing is written down for it. */
 function readerOf(request: FastifyRequest): KeyHolder {
   const caller = callerOf(request);
-  if (isRecorded(caller)) return caller;
-  const detail = `your operator has to list the types that you want in \`events\` of the entry \`${caller.name}\` in the callers file`;
-  throw new Problem('events-not-recorded', detail);
+  assertRecorded(caller);
+  return caller;
 }
 
 /** Which connections a stream or a wait may read of now. */
@@ -220,23 +225,6 @@ function rightsOf(request: FastifyRequest, callers: Callers): () => Pick<EventFi
   };
 }
 
-/** Throws where a pattern names nothing, or the connection is not the caller's. */
-function filterOf(caller: Caller, patterns: readonly string[] | undefined, connectionId?: string): EventFilter {
-  const errors = (patterns ?? []).flatMap((pattern, at) =>
-    typesNamed(pattern).length > 0
-      ? []
-      : [{ pointer: `/query/types/${at}`, detail: `names no type of event${didYouMean(pattern, eventTypes)}` }],
-  );
-  if (errors.length > 0) throw invalid(errors);
-  if (connectionId !== undefined && !mayUse(caller, connectionId))
-    throw new Problem('forbidden', 'your key may not use the connection that you named');
-  return {
-    mayUse: (connection) => mayUse(caller, connection),
-    ...(patterns && { types: typesOf(patterns) }),
-    ...(connectionId !== undefined && { connectionId }),
-  };
-}
-
 /** Throws a 400 where it is no cursor of this caller. */
 async function startOf(
   feed: EventFeed,
@@ -245,5 +233,7 @@ async function startOf(
 ): Promise<StartingPlace> {
   const from = await feed.startAt(caller.id, cursor);
   if (from) return from;
-  throw invalid([{ pointer, detail: 'is no cursor that you got from your events' }]);
+  const detail =
+    'is no cursor that you got from your events; give `nextCursor` of a page, `cursor` of an event, `earliest` or `latest`';
+  throw invalid([{ pointer, detail }]);
 }

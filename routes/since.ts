@@ -4,11 +4,11 @@ import { invalid } from '../src/problem.ts';
 const AHEAD_MAX_MS = 60_000;
 
 /** Throws the Problem of a `since` that is no time, or lies in the future. */
-export function assertSince(since: string | undefined): void {
+export function assertSince(since: string | undefined, pointer: '/query/since' | '/since' = '/query/since'): void {
   if (since === undefined) return;
   const at = Date.parse(since);
-  if (Number.isNaN(at)) throw invalid([{ pointer: '/query/since', detail: 'is not a time' }]);
+  if (Number.isNaN(at)) throw invalid([{ pointer, detail: 'is not a time' }]);
   if (at <= Date.now() + AHEAD_MAX_MS) return;
   const detail = 'is in the future; give a time that has passed, in UTC, such as that of your last look';
-  throw invalid([{ pointer: '/query/since', detail }]);
+  throw invalid([{ pointer, detail }]);
 }

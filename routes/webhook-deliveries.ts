@@ -70,7 +70,7 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: Web
             delivered: error === undefined,
             ...(status !== undefined && { status }),
             durationMs,
-            ...(error !== undefined && { detail: error }),
+            ...(error !== undefined && { detail: helped(status, error) }),
           };
         } finally {
           underWay.delete(id);
@@ -80,6 +80,12 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: Web
     },
   );
 }
+
+/** A receiver that refuses the signature says so by its status alone. */
+const helped = (status: number | undefined, error: string): string =>
+  status === 401 || status === 403
+    ? `${error}: does the receiver have this endpoint's secret, and does its clock go right?`
+    : error;
 
 function listWebhookDeliveries(app: TypedApp, { store, cursors, now }: WebhookServices): void {
   app.get(
@@ -171,7 +177,7 @@ const whatIsAsked = ({ since, eventIds, failed }: WebhookReplay) => ({ since, fa
 async function whatOf({ store }: WebhookServices, caller: string, { since, eventIds }: WebhookReplay) {
   if (eventIds) return { eventIds };
   if (since === undefined) return { failed: true as const };
-  assertSince(since);
+  assertSince(since, '/since');
   const [after, { last: until }] = await Promise.all([
     // Behind what was before that millisecond.
     store.eventBefore(caller, Date.parse(since) - 1),

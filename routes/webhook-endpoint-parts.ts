@@ -1,8 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { EventCursors } from '../src/events/cursor.ts';
-import { eventTypes, typesNamed } from '../src/events/event-types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { didYouMean } from '../src/lib/did-you-mean.ts';
 import { isoTimes } from '../src/lib/iso-times.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { invalid, Problem } from '../src/problem.ts';
@@ -10,7 +8,7 @@ import type { WebhookEndpoint } from '../src/schemas/webhook-endpoint.ts';
 import { StoreError } from '../src/store/errors.ts';
 import type { EventStore } from '../src/store/event-store.ts';
 import type { StoredEndpoint, WebhookEndpointStore } from '../src/store/webhook-endpoint-store.ts';
-import { assertReachable, UrlRefused } from '../src/webhooks/destination.ts';
+import { assertReachable, UrlRefused, withoutScheme } from '../src/webhooks/destination.ts';
 import { lagSeconds } from '../src/webhooks/lag.ts';
 import type { Webhooks } from '../src/webhooks/open-webhooks.ts';
 
@@ -42,7 +40,10 @@ export function assertAvailable({ secrets, destinations }: WebhookServices['webh
 export async function checkedUrl({ destinations }: WebhookServices['webhooks'], text: string): Promise<string> {
   try {
     const url = destinations.parse(text);
-    if (!url) throw invalid([{ pointer: '/url', detail: 'is no URL: look at its host and port' }]);
+    if (!url) {
+      const remedy = text.includes('://') ? 'look at its host and port' : withoutScheme;
+      throw invalid([{ pointer: '/url', detail: `is no URL: ${remedy}` }]);
+    }
     await assertReachable(destinations, url);
     return url.href;
   } catch (error) {
@@ -52,13 +53,16 @@ export async function checkedUrl({ destinations }: WebhookServices['webhooks'], 
   }
 }
 
-export function assertTypes(types: readonly string[]): void {
-  const errors = types.flatMap((pattern, at) =>
-    typesNamed(pattern).length > 0
-      ? []
-      : [{ pointer: `/types/${at}`, detail: `names no type of event${didYouMean(pattern, eventTypes)}` }],
-  );
-  if (errors.length > 0) throw invalid(errors);
+/** Throws where another enabled endpoint of the caller has this address: each event would come to it twice. */
+export async function assertOnlyOne(
+  store: Pick<WebhookEndpointStore, 'listEndpoints'>,
+  { caller, url, id }: { caller: string; url: string; id?: string },
+): Promise<void> {
+  const endpoints = await store.listEndpoints(caller).catch(unread);
+  const other = endpoints.find((each) => each.url === url && each.status === 'enabled' && each.id !== id);
+  if (!other) return;
+  const detail = `your endpoint ${other.id} has this address: it would get each event twice; change that one`;
+  throw new Problem('webhook-endpoint-exists', detail, { errors: [{ pointer: '/url', detail }] });
 }
 
 export async function ownEndpoint(

@@ -13,11 +13,12 @@ import {
   WebhookEndpointWithSecret,
 } from '../src/schemas/webhook-endpoint.ts';
 import { audited } from './operator-act.ts';
+import { assertRecorded, assertTypes } from './recorded-types.ts';
 import type { TypedApp } from './typed-app.ts';
 import { webhookDeliveries } from './webhook-deliveries.ts';
 import {
   assertAvailable,
-  assertTypes,
+  assertOnlyOne,
   checkedUrl,
   hostOf,
   notFound,
@@ -42,7 +43,14 @@ function createWebhookEndpoint(app: TypedApp, services: WebhookServices): void {
     {
       config: {
         scope: 'webhooks:write',
-        problems: ['webhooks-unavailable', 'webhook-endpoints-exhausted', 'webhook-url-refused', 'store-unavailable'],
+        problems: [
+          'webhooks-unavailable',
+          'events-not-recorded',
+          'webhook-endpoints-exhausted',
+          'webhook-endpoint-exists',
+          'webhook-url-refused',
+          'store-unavailable',
+        ],
       },
       schema: {
         operationId: 'createWebhookEndpoint',
@@ -56,13 +64,16 @@ function createWebhookEndpoint(app: TypedApp, services: WebhookServices): void {
     },
     async (request, reply) => {
       const { types, description, from = 'latest' } = request.body;
-      const { id: caller } = callerOf(request);
+      const owner = callerOf(request);
+      const { id: caller } = owner;
       const id = `whe_${randomBytes(16).toString('base64url')}`;
       const about = { endpointId: id, host: hostOf(request.body.url), types };
       return audited(request, { act: 'webhook-endpoint-create', about }, async () => {
         assertAvailable(webhooks);
-        assertTypes(types);
+        assertRecorded(owner);
+        assertTypes(owner, types, '/types');
         const url = await checkedUrl(webhooks, request.body.url);
+        await assertOnlyOne(store, { caller, url });
         const position = await positionAt(store, caller, from);
         const endpoint = { id, caller, url, types, position, ...(description !== undefined && { description }) };
         const created = await store.createEndpoint(endpoint, endpointsMax).catch(unwritten);
@@ -120,7 +131,14 @@ function updateWebhookEndpoint(app: TypedApp, services: WebhookServices): void {
     {
       config: {
         scope: 'webhooks:write',
-        problems: ['not-found', 'webhooks-unavailable', 'webhook-url-refused', 'store-unavailable'],
+        problems: [
+          'not-found',
+          'webhooks-unavailable',
+          'events-not-recorded',
+          'webhook-endpoint-exists',
+          'webhook-url-refused',
+          'store-unavailable',
+        ],
       },
       schema: {
         operationId: 'updateWebhookEndpoint',
@@ -136,14 +154,20 @@ function updateWebhookEndpoint(app: TypedApp, services: WebhookServices): void {
     async (request) => {
       const { id } = request.params;
       const { url, types, description, status, from } = request.body;
-      const { id: caller } = callerOf(request);
+      const owner = callerOf(request);
+      const { id: caller } = owner;
       const about = { endpointId: id, types, status, from, ...(url !== undefined && { host: hostOf(url) }) };
       return audited(request, { act: 'webhook-endpoint-update', about }, async () => {
-        await ownEndpoint(store, request, id);
-        if (url !== undefined || status === 'enabled') assertAvailable(webhooks);
-        if (types) assertTypes(types);
+        const before = await ownEndpoint(store, request, id);
+        const isTried = url !== undefined || status === 'enabled';
+        if (isTried) assertAvailable(webhooks);
+        if (isTried || from || types) assertRecorded(owner);
+        if (types) assertTypes(owner, types, '/types');
+        const checked = url === undefined ? undefined : await checkedUrl(webhooks, url);
+        if (isTried && (status ?? before.status) === 'enabled')
+          await assertOnlyOne(store, { caller, url: checked ?? before.url, id });
         const change = {
-          ...(url !== undefined && { url: await checkedUrl(webhooks, url) }),
+          ...(checked !== undefined && { url: checked }),
           ...(types && { types }),
           ...(description !== undefined && { description }),
           ...(status !== undefined && { status }),
@@ -182,8 +206,6 @@ function deleteWebhookEndpoint(app: TypedApp, { store, onChange }: WebhookServic
   );
 }
 
-const hourMs = 60 * 60 * 1000;
-
 function rotateWebhookSecret(app: TypedApp, services: WebhookServices): void {
   const { store, webhooks, now, onChange } = services;
   app.post(
@@ -207,7 +229,7 @@ function rotateWebhookSecret(app: TypedApp, services: WebhookServices): void {
       const about = { endpointId: id, overlapHours };
       return audited(request, { act: 'webhook-endpoint-rotate', about }, async () => {
         assertAvailable(webhooks);
-        const until = now() + overlapHours * hourMs;
+        const until = now() + overlapHours * 3_600_000;
         const rotated = await store.rotateEndpointSecret(callerOf(request).id, id, until).catch(unwritten);
         if (!rotated) return notFound();
         onChange();

@@ -69,7 +69,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const checks = createChecks(config, services);
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
-  await registerEventRoutes(parts);
+  await registerEventRoutes(parts, checks);
   await registerOperatorRoutes(parts);
   refuseOtherMethods();
 
@@ -160,10 +160,13 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
 }
 
 /** What callers hear of later. */
-async function registerEventRoutes({ app, config, overrides, front: { pools }, services }: AppParts) {
+async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
+  const { app, config, overrides, front, services } = parts;
+  const { pools } = front;
   await app.register(events, {
     ...services.events,
     callers: overrides.callers,
+    isListed,
     eventReaders: pools.eventReaders,
     eventWaits: pools.eventWaits,
     eventPages: pools.eventPages,

@@ -47,8 +47,12 @@ export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string):
 export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean =>
   caller.scopes.includes('*') || caller.scopes.includes(scope);
 
-/** The types of events that are recorded for a caller; none: its entry names no events. */
-export const eventsFor = ({ events = [] }: Pick<Caller, 'events'>): readonly EventType[] => typesOf(events);
+/**
+ * The types of events that are recorded for a caller; none: its entry names no events. One that names any is told of its own
+ * webhook endpoints as well.
+ */
+export const eventsFor = ({ events = [] }: Pick<Caller, 'events'>): readonly EventType[] =>
+  events.length === 0 ? [] : typesOf([...events, 'webhook_endpoint.*']);
 
 /** The entries of one version of the file, indexed for lookups. */
 export interface CallerIndex {

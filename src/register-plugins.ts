@@ -52,21 +52,29 @@ export interface AppParts {
   numbers: PhoneNumbers;
 }
 
+/** How long a read waits for Maton's list of connections. */
+const listedWaitMs = 2_000;
+
 export type Checks = ReturnType<typeof createChecks>;
 
 /** Checks that run before a route, and those that routes call. */
 export function createChecks(config: Config, { store, stopSwitch, upstream, pin }: Services) {
   const isRepeat = createIsRepeat(store);
   const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
+  const listed = createListedConnections(upstream.connections);
   const listedCheck = createListedCheck({
-    listed: createListedConnections(upstream.connections),
+    listed,
     stopCheck,
     isRepeat,
     isUnattended,
     deadline: (request) => deadlineOf(request, config).deadline,
   });
   const resolveContext = createContextResolver(config, { connections: upstream.connections, pin, stopCheck });
-  return { isRepeat, stopCheck, listedCheck, resolveContext };
+  const isListed = async (connection: string) => {
+    const found = await listed.check(connection, performance.now() + listedWaitMs);
+    return found.is === 'listed' || (found.is === 'unavailable' && !found.missing);
+  };
+  return { isRepeat, stopCheck, listedCheck, isListed, resolveContext };
 }
 
 export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({

@@ -101,10 +101,12 @@ function nearScope(word: string): string {
 export function eventFault(pattern: string): string | undefined {
   if (typesNamed(pattern).length > 0) return undefined;
   if (!/^[\w.*:-]{1,40}$/.test(pattern) || isSecret(pattern)) return 'is not known';
-  const known = [...eventTypes, ...eventGroups, '*'];
-  const near = didYouMean(pattern, known) || sameGroup(pattern);
-  return `"${pattern}" is not known${near}`;
+  return `"${pattern}" is not known${nearEvents(pattern)}`;
 }
+
+/** `; did you mean x?`, or which there are. */
+export const nearEvents = (pattern: string): string =>
+  didYouMean(pattern, [...eventTypes, ...eventGroups, '*']) || sameGroup(pattern);
 
 /** `message`, `message.` and `messages.delivered` mean something of the group. */
 function sameGroup(pattern: string): string {

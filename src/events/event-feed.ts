@@ -94,6 +94,11 @@ export class EventFeed {
     }
   }
 
+  /** Whether it has an event of this connection, as far as one look goes. */
+  async hasAny(caller: string, connectionId: string): Promise<boolean> {
+    return (await this.#look(caller, 0, { limit: 1, connectionId, mayUse: () => true })).events.length > 0;
+  }
+
   async find(caller: string, id: string): Promise<StoredEvent | undefined> {
     return this.#store.findEvent(caller, id).catch(throwStoreUnreadable);
   }

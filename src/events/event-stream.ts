@@ -23,6 +23,7 @@ interface StreamAsk {
   /** All up to here was read. */
   position: number;
   types?: readonly string[];
+  connectionId?: string;
   /** Which connections the reader may read of now; undefined: its rights were taken away. */
   rights: () => Pick<EventFilter, 'mayUse'> | undefined;
   isOver: () => boolean;
@@ -38,7 +39,8 @@ interface StreamAsk {
  */
 export async function* eventStream(services: StreamServices, ask: StreamAsk): AsyncGenerator<string> {
   const { feed, onFault, clock = () => performance.now() } = services;
-  const { reader, types, rights, isOver } = ask;
+  const { reader, types, connectionId, rights, isOver } = ask;
+  const wanted = { ...(types && { types }), ...(connectionId !== undefined && { connectionId }) };
   const idAt = (position: number) => `id: ${feed.cursorAt(reader.caller, position)}\n\n`;
   let { position } = ask;
   let saidAt = clock();
@@ -46,7 +48,7 @@ export async function* eventStream(services: StreamServices, ask: StreamAsk): As
   while (!isOver()) {
     const mine = rights();
     if (!mine) return;
-    const page = await feed.next(reader, position, { ...mine, ...(types && { types }) }).catch((error: unknown) => {
+    const page = await feed.next(reader, position, { ...mine, ...wanted }).catch((error: unknown) => {
       // A client whose cursor has expired is told so when it comes back.
       if (!(error instanceof Problem) || error.slug !== 'cursor-expired') onFault(error);
     });

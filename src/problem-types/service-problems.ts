@@ -72,10 +72,10 @@ export const serviceProblems = {
   },
   'store-unavailable': {
     status: 503,
-    title: 'The message cannot be recorded now',
+    title: 'The records cannot be read or written now',
     retryable: true,
     meaning:
-      'A message that cannot be recorded is not sent. Only with `outcome: "unknown"` it may have been recorded, and is sent then.',
+      'What was asked of the records was not done. A message that cannot be recorded is not sent; only with `outcome: "unknown"` it may have been recorded, and is sent then.',
     cause: 'A full disk, or a database that is down.',
     remedy: 'Repeat after Retry-After; operators look at the disk or database.',
     repeat: 'Yes; with `outcome: "unknown"` only under the same Idempotency-Key.',

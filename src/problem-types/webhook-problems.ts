@@ -21,6 +21,17 @@ export const webhookProblems = {
       'List yours with `GET /v1/webhook-endpoints`; change one in the place of another one, or delete what you do not use.',
     repeat: 'Yes, once one is deleted.',
   },
+  'webhook-endpoint-exists': {
+    status: 409,
+    title: 'Another webhook endpoint of yours has this address',
+    retryable: false,
+    meaning:
+      'An enabled endpoint of yours is at the same address, which would get each event twice. Nothing was changed; the detail names its id.',
+    cause: 'A deployment that creates its endpoint at each start, or an endpoint for each type.',
+    remedy:
+      'Use the one that there is: `PATCH /v1/webhook-endpoints/{id}` changes its types, `POST …/rotate-secret` gives a new secret. Or delete or disable it first.',
+    repeat: 'Yes, once the other one is deleted or disabled, or with another address.',
+  },
   'webhook-endpoint-disabled': {
     status: 409,
     title: 'The webhook endpoint is disabled',

@@ -174,8 +174,16 @@ export const EventList = Type.Object(
 const types = Type.Optional(
   Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
     maxItems: 32,
-    description: 'only events of these types, repeatable; `message.*` names all that begin so',
+    description:
+      'only events of these types; repeat `types` for several; `message.*` names all that begin so, of which one at least must be recorded for you',
     examples: [['message.delivered', 'message.failed']],
+  }),
+);
+const connection = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: 512,
+    description: 'only events of this connection, which must be one of yours; those about your endpoints name none',
   }),
 );
 const cursorText = { minLength: 1, maxLength: 512 };
@@ -190,9 +198,7 @@ export const EventQuery = Type.Object(
     }),
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
     types,
-    connection: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: 'only events of this connection' }),
-    ),
+    connection,
   },
   strict,
 );
@@ -200,6 +206,7 @@ export const EventQuery = Type.Object(
 export const EventStreamQuery = Type.Object(
   {
     types,
+    connection,
     lastEventId: Type.Optional(
       Type.String({
         ...cursorText,

@@ -29,7 +29,7 @@ const url = Type.String({
 const types = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
   minItems: 1,
   maxItems: 32,
-  description: `types of events: ${eventTypes.map((type) => `\`${type}\``).join(', ')}; \`message.*\` for all of a noun, \`*\` for all. What is not recorded for you (\`events\` of your entry) does not come`,
+  description: `types of events: ${eventTypes.map((type) => `\`${type}\``).join(', ')}; \`message.*\` for all of a noun, \`*\` for all. Each must name one at least that is recorded for you (\`events\` of your entry in the callers file); those about your endpoints always are`,
   examples: [['message.delivered', 'message.failed']],
 });
 

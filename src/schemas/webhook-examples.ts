@@ -53,7 +53,9 @@ export const webhookAnswers = {
 
 const ofEndpoints = { instance: '/v1/webhook-endpoints' };
 const ofOne = { instance: `/v1/webhook-endpoints/${exampleIds.endpoint}/replay` };
-const refused = "the operator's list of hosts (WEBHOOK_ALLOWED_HOSTS) does not have this one (rule: host)";
+const refused =
+  '`hooks.example.org` is not among the hosts that may be called; ask your operator to add it to WEBHOOK_ALLOWED_HOSTS (rule: host)';
+const taken = `your endpoint ${exampleIds.endpoint} has this address: it would get each event twice; change that one`;
 
 export const webhookProblemExamples = {
   'webhooks-unavailable': {
@@ -61,6 +63,7 @@ export const webhookProblemExamples = {
     detail: 'the service has no key to sign with (EVENTS_SIGNING_KEY); ask your operator',
   },
   'webhook-endpoints-exhausted': { ...ofEndpoints, detail: 'you have 5 already' },
+  'webhook-endpoint-exists': { ...ofEndpoints, detail: taken, errors: [{ pointer: '/url', detail: taken }] },
   'webhook-endpoint-disabled': { ...ofOne, detail: 'enable it first' },
   'webhook-url-refused': { ...ofEndpoints, detail: refused, errors: [{ pointer: '/url', detail: refused }] },
 };

@@ -18,6 +18,8 @@ export interface AllowedHosts {
   readonly isEmpty: boolean;
   /** What is wrong with a URL: its host, port or scheme is not listed. */
   missing(url: Pick<URL, 'protocol' | 'hostname' | 'port'>): 'host' | 'port' | 'scheme' | undefined;
+  /** The same in words, with what helps. */
+  explain(lacking: 'host' | 'port' | 'scheme', url: Pick<URL, 'protocol' | 'hostname' | 'port'>): string;
   /** Whether this very address is listed, with this port. */
   lists(address: string, port: number): boolean;
 }
@@ -67,6 +69,7 @@ function readEntry(word: string): Entry | string {
 export const loopbackHosts: AllowedHosts = {
   isEmpty: false,
   missing: ({ hostname }) => (isLoopback(hostname) ? undefined : 'host'),
+  explain: (_, { hostname }) => `\`${hostname}\` is not called: the sandbox calls only addresses of this machine`,
   lists: () => true,
 };
 
@@ -83,6 +86,20 @@ function allowedHosts(entries: readonly Entry[]): AllowedHosts {
       const ofPort = ofHost.filter((entry) => isAt(entry, protocol, port));
       if (ofPort.length === 0) return 'port';
       return protocol === 'https:' || ofPort.some(({ http }) => http) ? undefined : 'scheme';
+    },
+    explain: (lacking, { hostname, protocol }) => {
+      const host = `\`${hostname}\``;
+      if (lacking === 'host') {
+        const bare = hostname.replace(/^\[|\]$/g, '');
+        if (isIP(bare) !== 0 && addressRule(bare) !== undefined && !isLoopback(hostname))
+          return `${host} is an address that is never called`;
+        return `${host} is not among the hosts that may be called; ask your operator to add it to WEBHOOK_ALLOWED_HOSTS`;
+      }
+      if (lacking === 'port') {
+        const ports = [...new Set(named(hostname).map((entry) => entry.port ?? defaultPort(protocol)))];
+        return `${host} may be called at port ${ports.join(', ')} alone; ask your operator to add another one to WEBHOOK_ALLOWED_HOSTS`;
+      }
+      return `${host} may be called over https:// alone; ask your operator to write it with http:// in WEBHOOK_ALLOWED_HOSTS`;
     },
     lists: (address, port) =>
       named(isIP(address) === 6 ? `[${address}]` : address).some(

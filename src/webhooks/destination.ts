@@ -42,12 +42,6 @@ export interface DestinationOptions {
   ownUrls?: readonly string[];
 }
 
-const missing = {
-  host: "the operator's list of hosts (WEBHOOK_ALLOWED_HOSTS) does not have this one",
-  port: "the operator's list of hosts (WEBHOOK_ALLOWED_HOSTS) has this one with another port",
-  scheme: 'only https is spoken with this host; the operator can list it with http://',
-} as const;
-
 const ofAddress: Readonly<Record<AddressRule, string>> = {
   unspecified: 'an unspecified address',
   loopback: 'a loopback address, which the operator has not listed itself',
@@ -72,7 +66,7 @@ export function createDestinations(options: DestinationOptions): Destinations {
       if (!url) return undefined;
       assertForm(text, url);
       const lacking = allowed.missing(url);
-      if (lacking !== undefined) throw new UrlRefused(lacking, missing[lacking]);
+      if (lacking !== undefined) throw new UrlRefused(lacking, allowed.explain(lacking, url));
       if (ownUrls.some((own) => isWithin(url, own))) {
         throw new UrlRefused('own-listener', 'it is an address of this service itself');
       }
@@ -89,9 +83,12 @@ export function createDestinations(options: DestinationOptions): Destinations {
   };
 }
 
+/** For a URL that is none, or whose host is read as its scheme. */
+export const withoutScheme = 'write it with https:// (or http://)';
+
 function assertForm(text: string, url: URL): void {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw new UrlRefused('scheme', 'it must begin with https://, or http:// where the operator lists that');
+    throw new UrlRefused('scheme', text.includes('://') ? 'it must begin with https:// (or http://)' : withoutScheme);
   }
   // The parser drops empty ones, `https://@host/` and `https://host/#`.
   const [authority = ''] = text.replace(/^[^:]*:[/\\]*/, '').split(/[/\\?#]/, 1);

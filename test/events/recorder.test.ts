@@ -261,7 +261,7 @@ describe('the recorder', () => {
     await expect
       .poll(() => memory.subscriptions.map(({ caller, types }) => [caller, types.length]))
       .toEqual([
-        ['billing', 1],
+        ['billing', 3],
         ['crm', 18],
       ]);
     memory.fact(fact({ caller: 'crm' }));

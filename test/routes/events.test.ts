@@ -83,6 +83,9 @@ describe('the feed of events', () => {
       ['message.fialed', /names no type of event; did you mean message\.failed\?/],
       ['webhook.test', /names no type/],
       ['messages.*', /names no type/],
+      ['orders', /; there is message\.\*, broadcast\.\*, .* and \*$/],
+      ['message', /message\.\*/],
+      ['message.sent,message.read', /^names no type of event; repeat `types` for several/],
     ] as const) {
       const answer = await ask(`?types=message.sent&types=${types}`);
       expect(answer.json).toMatchObject({
@@ -105,7 +108,31 @@ describe('the feed of events', () => {
     expect(idsOf(pageOf(await ask(`?cursor=${cursor}&connection=c1`, narrow)))).toEqual([first.id, second.id]);
     expect((await ask(`/${second.id}`, narrow)).status).toBe(200);
     expect((await ask(`/${other.id}`, narrow)).json).toMatchObject(aProblem('not-found'));
-    expect((await ask('?connection=c2', narrow)).json).toMatchObject(aProblem('forbidden'));
+    for (const path of ['', '/stream'])
+      for (const [connection, asked] of [
+        ['c2', narrow],
+        ['invented', {}],
+      ] as const)
+        expect((await ask(`${path}?connection=${connection}`, asked)).json).toMatchObject({
+          type: problem('validation-failed'),
+          errors: [{ pointer: '/query/connection', detail: 'is none of your connections' }],
+        });
+  });
+
+  it('tells of its own endpoints whoever lists any types, and names types that are not recorded', async () => {
+    const shop = { key: keys.shop };
+    expect((await ask('?types=webhook_endpoint.failing&types=*', shop)).status).toBe(200);
+    const detail = 'is not recorded for you; ask your operator to list it in `events`';
+    for (const path of ['', '/stream'])
+      expect(await ask(`${path}?types=message.sent&types=account.changed&types=broadcast.*`, shop)).toMatchObject({
+        status: 400,
+        json: {
+          errors: [
+            { pointer: '/query/types/1', detail },
+            { pointer: '/query/types/2', detail },
+          ],
+        },
+      });
   });
 
   it('has nothing of another caller: not by its id, nor by its cursor', async () => {
@@ -118,7 +145,14 @@ describe('the feed of events', () => {
     expect((await ask(`?cursor=${cursor}`, { key: keys.shop })).status).toBe(200);
     expect((await ask(`?cursor=${cursor}`)).json).toMatchObject({
       type: problem('validation-failed'),
-      errors: [{ pointer: '/query/cursor', detail: 'is no cursor that you got from your events' }],
+      errors: [
+        {
+          pointer: '/query/cursor',
+          detail: expect.stringMatching(
+            /^is no cursor that you got from your events; give `nextCursor` of a page, .*`latest`$/,
+          ),
+        },
+      ],
     });
   });
 

@@ -20,7 +20,9 @@ const callers = [
     name,
     key: keyOf(name),
     scopes: ['webhooks:read', 'webhooks:write'],
+    events: ['message.*'],
   })),
+  { name: 'unheard', key: keyOf('unheard'), scopes: ['webhooks:read', 'webhooks:write'] },
   { name: 'reader', key: keyOf('reader'), scopes: ['webhooks:read'] },
 ];
 const types = ['message.delivered', 'message.failed'];
@@ -158,9 +160,74 @@ describe('an endpoint', () => {
     expect((await service.ask('GET', at('whe_x'), as('reader'))).status).toBe(404);
   });
 
+  it('is refused, by place, with types of which none is recorded, and to a caller without events', async () => {
+    const wanted = [
+      'message.failed',
+      'account.changed',
+      'template.*',
+      'webhook_endpoint.failing',
+      '*',
+      'mesage.failed',
+    ];
+    const unrecorded = 'is not recorded for you; ask your operator to list it in `events`';
+    const errors = [
+      { pointer: '/types/1', detail: unrecorded },
+      { pointer: '/types/2', detail: unrecorded },
+      { pointer: '/types/5', detail: 'names no type of event; did you mean message.failed?' },
+    ];
+    const id = idOf(await create('billing', { types: ['message.*', 'webhook_endpoint.disabled'] }));
+    const change = (name: string, json: object) => service.ask('PATCH', at(id), as(name, { json }));
+    for (const answer of [await create('billing', { types: wanted }), await change('billing', { types: wanted })]) {
+      expect(answer).toMatchObject({ status: 400, json: { type: problem('validation-failed'), errors } });
+    }
+    expect(await create('billing', { types: ['message.sent,message.read', 'orders'] })).toMatchObject({
+      status: 400,
+      json: {
+        errors: [
+          { detail: 'names no type of event; give each as an item of its own' },
+          { detail: expect.stringMatching(/; there is message\.\*, broadcast\.\*, .* and \*$/) },
+        ],
+      },
+    });
+    await service.ask('DELETE', at(id), as('billing'));
+    expect(await create('unheard')).toMatchObject({
+      status: 409,
+      json: { type: problem('events-not-recorded'), detail: expect.stringContaining('`unheard`') },
+    });
+    const was = { id: 'whe_was', caller: 'unheard', url: 'https://hooks.example/was', types, position: 0 };
+    await store.createEndpoint(was, 3);
+    const changed = (json: object) => service.ask('PATCH', at(was.id), as('unheard', { json }));
+    for (const json of [{ types }, { from: 'latest' }, { status: 'enabled' }, { url: 'https://hooks.example/' }])
+      expect((await changed(json)).json, JSON.stringify(json)).toMatchObject({ type: problem('events-not-recorded') });
+    expect((await changed({ status: 'disabled' })).status).toBe(200);
+    expect((await service.ask('DELETE', at(was.id), as('unheard'))).status).toBe(204);
+  });
+
+  it('is the only enabled one of its caller at its address', async () => {
+    const id = idOf(await create('billing'));
+    const other = idOf(await create('billing', { url: 'https://hooks.example/other' }));
+    const change = (of: string, json: object) => service.ask('PATCH', at(of), as('billing', { json }));
+    const url = 'https://HOOKS.example:443/wati';
+    const refusal = {
+      status: 409,
+      json: { type: problem('webhook-endpoint-exists'), detail: expect.stringContaining(id) },
+    };
+    expect(await create('billing', { url })).toMatchObject(refusal);
+    expect(await change(other, { url })).toMatchObject(refusal);
+    expect((await change(id, { url, status: 'enabled' })).status).toBe(200);
+    expect((await create('crm')).status).toBe(201);
+    const { data } = record((await service.ask('GET', '/v1/webhook-endpoints', as('crm'))).json);
+    for (const each of Array.isArray(data) ? data : []) await service.ask('DELETE', at(String(each.id)), as('crm'));
+    expect((await change(other, { url, status: 'disabled' })).status).toBe(200);
+    expect(await change(other, { status: 'enabled' })).toMatchObject(refusal);
+    expect((await change(id, { status: 'disabled' })).status).toBe(200);
+    expect((await change(other, { status: 'enabled' })).status).toBe(200);
+    for (const each of [id, other]) await service.ask('DELETE', at(each), as('billing'));
+  });
+
   it('is one of so many', async () => {
     const ids = [];
-    for (let at = 0; at < 3; at += 1) ids.push(idOf(await create('full')));
+    for (let at = 0; at < 3; at += 1) ids.push(idOf(await create('full', { url: `https://hooks.example/${at}` })));
     expect(await create('full')).toMatchObject({
       status: 409,
       json: { type: problem('webhook-endpoints-exhausted'), detail: 'you have 3 already' },
@@ -239,7 +306,28 @@ describe('an address', () => {
         errors: [{ pointer: '/url' }],
       },
     });
+    if (!/example/.test(url)) return;
     for (const found of Object.values(names).flat()) expect(record(answer.json).detail).not.toContain(found);
+  });
+
+  it.each([
+    [
+      'https://example.com/',
+      422,
+      /^`example.com` is not among .*; ask your operator to add it to WEBHOOK_ALLOWED_HOSTS /,
+    ],
+    ['https://hooks.example:8443/', 422, /^`hooks.example` may be called at port 443 alone; ask your operator/],
+    ['https://169.254.169.254/', 422, /^`169.254.169.254` is an address that is never called /],
+    ['http://hooks.example/', 422, /^`hooks.example` may be called over https:\/\/ alone; ask .* with http:\/\/ in/],
+    ['ftp://hooks.example/', 422, /^it must begin with https:\/\/ \(or http:\/\/\) /],
+    ['localhost:4001/x', 422, /^write it with https:\/\/ \(or http:\/\/\) /],
+    ['127.0.0.1:4001', 400, /^is no URL: write it with https:\/\/ \(or http:\/\/\)/],
+    ['hooks.example/x', 400, /^is no URL: write it with https:\/\//],
+    ['https://hooks.example:99999/', 400, /^is no URL: look at its host and port/],
+  ])('is refused with what helps: %s', async (url, status, detail) => {
+    const answer = await create('crm', { url });
+    expect(answer.status).toBe(status);
+    expect(record(answer.json).errors).toMatchObject([{ pointer: '/url', detail: expect.stringMatching(detail) }]);
   });
 
   it('is refused to a change as well, which changes nothing', async () => {
@@ -366,6 +454,11 @@ describe('a test', () => {
     });
     release();
     expect(await first).toMatchObject({ status: 200, json: { delivered: false, status: 500, detail: 'answered 500' } });
+    for (const status of [401, 403]) {
+      receiver.answer((_, response) => void response.writeHead(status).end());
+      const detail = `answered ${status}: does the receiver have this endpoint's secret, and does its clock go right?`;
+      expect((await service.ask('POST', at(id, '/test'), as('crm'))).json).toMatchObject({ status, detail });
+    }
     const [got] = receiver.received;
     expect(JSON.parse(String(got?.body))).toEqual({
       id: expect.stringMatching(/^evt_[A-Za-z0-9_-]{22}$/),
@@ -381,7 +474,8 @@ describe('a test', () => {
 
 describe('what was sent', () => {
   it('is listed by page, with a cursor that is good for this list alone', async () => {
-    const [id, other] = [idOf(await create('crm')), idOf(await create('crm'))];
+    const id = idOf(await create('crm'));
+    const other = idOf(await create('crm', { url: 'https://hooks.example/other' }));
     const list = vi.spyOn(store, 'listDeliveries').mockResolvedValueOnce({
       deliveries: [
         {
@@ -464,10 +558,11 @@ describe('what was sent', () => {
       { eventIds: [] },
       { eventIds: ids },
       { since: 'yesterday' },
-      { since: '2999-01-01T00:00:00Z' },
     ]) {
       expect((await ask(wrong)).status, JSON.stringify(wrong)).toBe(400);
     }
+    for (const since of ['2999-01-01T00:00:00Z', '2026-02-30T25:00:00Z'])
+      expect(await ask({ since })).toMatchObject({ status: 400, json: { errors: [{ pointer: '/since' }] } });
     expect(replay).toHaveBeenCalledTimes(3);
     vi.restoreAllMocks();
     await service.ask('PATCH', at(id), as('crm', { json: { status: 'disabled' } }));
