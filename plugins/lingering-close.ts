@@ -33,7 +33,8 @@ interface Lingering {
 export const lingeringClose = fp<LingerOptions>(
   async (app, { silentMs = 5_000, timeoutMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
     const open = new Map<Socket, Lingering>();
-    const requests = new WeakMap<Socket, IncomingMessage>();
+    /** Sockets that are armed, each with its last request. */
+    const armed = new WeakMap<Socket, { request?: IncomingMessage }>();
     let closing = false;
 
     const linger = (socket: Socket) => {
@@ -54,17 +55,18 @@ export const lingeringClose = fp<LingerOptions>(
       for (const [socket, state] of open) look(socket, state, now);
     }, checkEveryMs).unref();
 
-    const armed = new WeakSet<Socket>();
-    const arm = (socket: Socket) => {
-      if (armed.has(socket)) return;
-      armed.add(socket);
+    const arm = (socket: Socket): { request?: IncomingMessage } => {
+      const known = armed.get(socket);
+      if (known) return known;
+      const state: { request?: IncomingMessage } = {};
+      armed.set(socket, state);
       socket.once('close', () => open.delete(socket));
       // Not `socket.destroySoon`, which another instance may have replaced: the sandbox hands a connection to another service
       // after a reset.
       const destroySoon = () => Socket.prototype.destroySoon.call(socket);
       // Node calls this to close a connection after its last response, as soon as that is written.
       socket.destroySoon = () => {
-        const request = requests.get(socket);
+        const { request } = state;
         const isOver = request !== undefined && isRead(request) && !isConnectionRejected(socket);
         rejectFollowing(socket);
         if (socket.destroyed || isOver) return destroySoon();
@@ -72,12 +74,12 @@ export const lingeringClose = fp<LingerOptions>(
         linger(socket);
         if (request) throwAway(request, destroySoon);
       };
+      return state;
     };
     // Before the handler: only the last request of a connection may be incomplete. A connection that the sandbox's listener
     // accepted emits no `connection` event here, so it is first seen with its request.
     const take = (request: IncomingMessage) => {
-      requests.set(request.socket, request);
-      arm(request.socket);
+      arm(request.socket).request = request;
     };
     for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
       app.server.prependListener(event, take);

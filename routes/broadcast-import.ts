@@ -61,15 +61,15 @@ async function readThrough(
 }
 
 async function startImport(services: Services, reply: FastifyReply, query: Static<typeof ImportQuery>) {
-  const { config, broadcasts, templates, numbers, contextOf } = services;
+  const { config, broadcasts, templates, numbers, resolveContext } = services;
   const { template, broadcastName, channel: asked } = query;
   const { request } = reply;
-  const context = await contextOf(request);
-  const asker = requireIdempotencyKey(request);
+  const context = await resolveContext(request);
+  const requester = requireIdempotencyKey(request);
   const print = (file: unknown) =>
     fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
   // If the key was used before, the file is only read and compared, and nothing is recorded.
-  const repeated = await broadcasts.findReplay(asker, async () => print(await readThrough(services, reply, {})));
+  const repeated = await broadcasts.findReplay(requester, async () => print(await readThrough(services, reply, {})));
   if (repeated) return repeated;
   const mayReach = createSendingCheck(callerOf(request));
   mayReach.template(template, queryPointers.template);
@@ -78,7 +78,7 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
   const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
   const { connection, channel } = context;
   const draft = { template, broadcastName, connection, channel, asked };
-  return broadcasts.start(asker, draft, async (add) => {
+  return broadcasts.start(requester, draft, async (add) => {
     let rows: BroadcastRecipient[] = [];
     const flush = async () => {
       const batch = rows;

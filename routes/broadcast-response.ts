@@ -1,18 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { broadcastLocation } from '../src/broadcasts/broadcast-service.ts';
-import type { BroadcastScope, Started } from '../src/broadcasts/types.ts';
+import type { BroadcastRequester, Started } from '../src/broadcasts/types.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
-import { requestScopeOf } from './request-context.ts';
+import { requesterOf } from './request-context.ts';
 
 export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
 };
 
 /** The schema of the headers requires the key. */
-export function requireIdempotencyKey(request: FastifyRequest): BroadcastScope {
-  return { key: '', ...requestScopeOf(request) };
+export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
+  return { key: '', ...requesterOf(request) };
 }
 
 export function replyWithBroadcast(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {

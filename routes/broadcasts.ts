@@ -19,7 +19,7 @@ import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
-import type { BuildContext } from './request-context.ts';
+import type { ResolveContext } from './request-context.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -27,14 +27,14 @@ export interface BroadcastServices {
   config: Config;
   broadcasts: Broadcasts;
   templates: TemplateCache;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
   /** Why a broadcast does not continue by itself. */
   holds: Holds;
 }
 
 const bodyBytesMax = 8 * 1024 * 1024;
 
-function createBroadcast(app: TypedApp, { broadcasts, templates, contextOf }: BroadcastServices): void {
+function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext }: BroadcastServices): void {
   app.post(
     '/v1/broadcasts',
     {
@@ -59,22 +59,22 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, contextOf }: Br
     async (request, reply) => {
       const { template, broadcastName, channel: asked } = request.body;
       const recipients = request.body.recipients.map((each) => ({ ...each, to: digits(each.to) }));
-      const context = await contextOf(request);
-      const asker = requireIdempotencyKey(request);
+      const context = await resolveContext(request);
+      const requester = requireIdempotencyKey(request);
       const fingerprint = fingerprintOf(context.connection, [
         template,
         broadcastName,
         recipients,
         ...(asked ? [asked] : []),
       ]);
-      const repeated = await broadcasts.findReplay(asker, () => fingerprint);
+      const repeated = await broadcasts.findReplay(requester, () => fingerprint);
       if (repeated) return replyWithBroadcast(reply, repeated);
       assertAllWithinRules(callerOf(request), template, recipients);
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
       assertSound(recipients, checkTemplate(await templates.find(context, template, { fits }), template));
       const { connection, channel } = context;
       const draft = { template, broadcastName, connection, channel, asked };
-      const begun = broadcasts.start(asker, draft, async (add) => {
+      const begun = broadcasts.start(requester, draft, async (add) => {
         await add(recipients);
         return fingerprint;
       });

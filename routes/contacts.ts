@@ -9,16 +9,16 @@ import type { ContactList, WatiContact } from '../src/upstream/contact-answers.t
 import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/tolerant-reader.ts';
 import { toPage } from './page.ts';
-import type { BuildContext } from './request-context.ts';
+import type { ResolveContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
   contacts: Contacts;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
-function listContacts(app: TypedApp, { contacts, contextOf }: Services): void {
+function listContacts(app: TypedApp, { contacts, resolveContext }: Services): void {
   app.get(
     '/v1/contacts',
     {
@@ -35,7 +35,7 @@ function listContacts(app: TypedApp, { contacts, contextOf }: Services): void {
     },
     async (request, reply) => {
       const { page, pageSize, name, createdDate, attribute } = request.query;
-      const found = await contacts.list(await contextOf(request, reply), {
+      const found = await contacts.list(await resolveContext(request, reply), {
         pageNumber: page,
         pageSize,
         name,
@@ -48,7 +48,7 @@ function listContacts(app: TypedApp, { contacts, contextOf }: Services): void {
   );
 }
 
-function getContact(app: TypedApp, { contacts, contextOf }: Services): void {
+function getContact(app: TypedApp, { contacts, resolveContext }: Services): void {
   app.get(
     '/v1/contacts/:recipient',
     {
@@ -65,7 +65,7 @@ function getContact(app: TypedApp, { contacts, contextOf }: Services): void {
     },
     async (request, reply) => {
       const recipient = digits(request.params.recipient);
-      const context = await contextOf(request, reply);
+      const context = await resolveContext(request, reply);
       if (isPhone(recipient)) {
         const found = await contacts.find(context, recipient);
         if (!found) throw new Problem('not-found', 'WATI knows no contact with this number');
@@ -79,7 +79,7 @@ function getContact(app: TypedApp, { contacts, contextOf }: Services): void {
   );
 }
 
-function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
+function putContact(app: TypedApp, { contacts, resolveContext }: Services): void {
   app.put(
     '/v1/contacts/:recipient',
     {
@@ -96,7 +96,7 @@ function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
       },
     },
     async (request, reply) => {
-      const context = await contextOf(request);
+      const context = await resolveContext(request);
       const phone = digits(request.params.recipient);
       request.requestLog.to = masked(phone);
       const { name, attributes = {} } = request.body;
@@ -110,7 +110,7 @@ function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
   );
 }
 
-function updateContact(app: TypedApp, { contacts, contextOf }: Services): void {
+function updateContact(app: TypedApp, { contacts, resolveContext }: Services): void {
   app.patch(
     '/v1/contacts/:recipient',
     {
@@ -129,7 +129,7 @@ function updateContact(app: TypedApp, { contacts, contextOf }: Services): void {
       const phone = digits(request.params.recipient);
       request.requestLog.to = masked(phone);
       const { attributes } = request.body;
-      const updated = await contacts.update(await contextOf(request), phone, attributes);
+      const updated = await contacts.update(await resolveContext(request), phone, attributes);
       return updated ? toContact(updated) : asSent(phone, undefined, attributes);
     },
   );

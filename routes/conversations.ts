@@ -28,7 +28,7 @@ import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
 import { toPage } from './page.ts';
-import type { BuildContext } from './request-context.ts';
+import type { ResolveContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -39,10 +39,10 @@ interface Services {
   now: () => number;
   /** How long after a message its caller gets the replies of the recipient. */
   routingMs: number;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
-function getConversation(app: TypedApp, { conversations, store, now, routingMs, contextOf }: Services): void {
+function getConversation(app: TypedApp, { conversations, store, now, routingMs, resolveContext }: Services): void {
   app.get(
     '/v1/conversations/:recipient',
     {
@@ -61,7 +61,7 @@ function getConversation(app: TypedApp, { conversations, store, now, routingMs, 
     async (request, reply) => {
       const recipient = digits(request.params.recipient);
       request.requestLog.to = masked(recipient);
-      const context = await contextOf(request, reply);
+      const context = await resolveContext(request, reply);
       const who = { connectionId: context.connection, recipient, caller: callerOf(request).id };
       const ask = { ...who, now: now(), routingMs };
       if (request.query.refresh) {
@@ -74,7 +74,7 @@ function getConversation(app: TypedApp, { conversations, store, now, routingMs, 
   );
 }
 
-function listConversationMessages(app: TypedApp, { conversations, contextOf }: Services): void {
+function listConversationMessages(app: TypedApp, { conversations, resolveContext }: Services): void {
   app.get(
     '/v1/conversations/:recipient/messages',
     {
@@ -93,7 +93,7 @@ function listConversationMessages(app: TypedApp, { conversations, contextOf }: S
     async (request, reply) => {
       const { page, pageSize, events = false } = request.query;
       const target = digits(request.params.recipient);
-      const history = await conversations.history(await contextOf(request, reply), target, {
+      const history = await conversations.history(await resolveContext(request, reply), target, {
         pageNumber: page,
         pageSize,
       });
@@ -103,7 +103,7 @@ function listConversationMessages(app: TypedApp, { conversations, contextOf }: S
   );
 }
 
-function assignOperator(app: TypedApp, { conversations, contextOf }: Services): void {
+function assignOperator(app: TypedApp, { conversations, resolveContext }: Services): void {
   app.put(
     '/v1/conversations/:recipient/operator',
     {
@@ -126,13 +126,13 @@ function assignOperator(app: TypedApp, { conversations, contextOf }: Services): 
       const recipient = digits(request.params.recipient);
       request.requestLog.to = masked(recipient);
       const { email } = request.body;
-      await conversations.assignOperator(await contextOf(request), recipient, email);
+      await conversations.assignOperator(await resolveContext(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
     },
   );
 }
 
-function setConversationStatus(app: TypedApp, { conversations, contextOf }: Services): void {
+function setConversationStatus(app: TypedApp, { conversations, resolveContext }: Services): void {
   app.put(
     '/v1/conversations/:recipient/status',
     {
@@ -154,7 +154,7 @@ function setConversationStatus(app: TypedApp, { conversations, contextOf }: Serv
       const { status } = request.body;
       // WATI calls BLOCK what is `blocked` here.
       await conversations.setStatus(
-        await contextOf(request),
+        await resolveContext(request),
         recipient,
         status === 'blocked' ? 'BLOCK' : status.toUpperCase(),
       );

@@ -15,7 +15,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { requestedChannel, requestScopeOf } from './request-context.ts';
+import { requestedChannel, requesterOf } from './request-context.ts';
 import { sendResponses } from './send-response.ts';
 import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -140,7 +140,7 @@ function checkOf(
       const counted = await rows.end();
       mayReach.assert();
       // One of the messages was charged when the record was inserted.
-      await delivery.spend(requestScopeOf(request), counted.rows - 1);
+      await delivery.spend(requesterOf(request), counted.rows - 1);
       return counted;
     },
   };

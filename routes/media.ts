@@ -16,14 +16,14 @@ import {
 } from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
-import { abortOnDisconnect, type BuildContext } from './request-context.ts';
+import { abortOnDisconnect, type ResolveContext } from './request-context.ts';
 
 interface Services {
   streams: Streams;
   diagnosis: AuthDiagnosis;
   /** Capacity for streamed answers, by caller. */
   downloads: SharedPool;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
 const MediaQuery = Type.Object(
@@ -39,7 +39,10 @@ const MediaQuery = Type.Object(
   strict,
 );
 
-export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, downloads, contextOf }) => {
+export const media: FastifyPluginAsyncTypebox<Services> = async (
+  app,
+  { streams, diagnosis, downloads, resolveContext },
+) => {
   app.get(
     '/v1/media',
     {
@@ -60,7 +63,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       },
     },
     async (request, reply) => {
-      const context = await contextOf(request);
+      const context = await resolveContext(request);
       untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
       const { path: fileName } = request.query;
       const answer = await streams.open(context, {

@@ -18,7 +18,7 @@ import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
-import { contextOn, deadlineOf, requestScopeOf, sendWaitMs } from './request-context.ts';
+import { contextOn, deadlineOf, requesterOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -164,7 +164,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
     async (request, reply) => {
       const time = deadlineOf(request, config);
       const { id } = request.params;
-      const asker = requestScopeOf(request);
+      const requester = requesterOf(request);
       // Called once the message is known to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
@@ -178,7 +178,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
           await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
-      const sent = await delivery.resend(asker, id, on);
+      const sent = await delivery.resend(requester, id, on);
       if (isTemplateRefused(sent.stored)) templates.invalidate(sent.stored.connectionId);
       return replyWithMessage(reply, sent);
     },

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../src/config.ts';
@@ -15,7 +14,7 @@ import { assertWithinRules, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { type BuildContext, requestedChannel, requestScopeOf, sendWaitMs } from './request-context.ts';
+import { type ResolveContext, requestedChannel, requesterOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -24,10 +23,14 @@ interface Services {
   delivery: Delivery;
   sendCalls: SendCalls;
   templates: TemplateCache;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
-/** Config of every sending route in this file. */
+/**
+ * Config of every sending route in this file. When its handler runs, the plugins have checked the body by its schema, and by this:
+ * the key and the caller's rate (`scope`), that sending is not stopped, the quota of the day and the country of the recipient
+ * (`sendsMessage`), and that Maton lists the connection (`connection`).
+ */
 const sending = (problems: ProblemSlug[]) => ({
   scope: 'messages:send' as const,
   connection: true,
@@ -51,28 +54,31 @@ interface SendServices extends Services {
   assertFits: ReturnType<typeof createFitCheck>;
 }
 
-function createSend({ delivery, templates, contextOf }: Services) {
+function createSend({ delivery, templates, resolveContext }: Services) {
   return async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
     request.requestLog.to = masked(content.body.to);
-    const context = await contextOf(request);
-    const asker = requestScopeOf(request);
+    const context = await resolveContext(request);
+    const requester = requesterOf(request);
     // Before the checks: a repeat is answered from the record, whatever has happened to its template since.
-    const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
+    const repeated = await delivery.findReplay(requester, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
-    assertWithinRules(callerOf(request), { ...content.body }, bodyPointers);
+    assertWithinRules(callerOf(request), content.body, bodyPointers);
     if (content.kind === 'template')
       await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
-    const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
+    const sent = await delivery.send({ requester, content, context, waitMs: sendWaitMs(request, context) });
     // WATI refused the template, so our cached copy of it is outdated.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return replyWithMessage(reply, sent);
   };
 }
 
+/** As long as the id of any message. */
+const anyId = '00000000-0000-4000-8000-000000000000';
+
 /** Throws a fault if the content makes the URL longer than WATI and the servers in between accept. */
 function createFitCheck({ config, sendCalls }: Services) {
   return (request: FastifyRequest, content: SingleContent, { pointer, text }: { pointer: string; text?: string }) => {
-    const { call } = toUpstreamCall(sendCalls, content, randomUUID());
+    const { call } = toUpstreamCall(sendCalls, content, anyId);
     const through = { ...call, channel: requestedChannel(request, config) };
     const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);

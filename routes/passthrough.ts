@@ -15,7 +15,7 @@ import { refusalFrom } from '../src/upstream/answer-start.ts';
 import { type AuthDiagnosis, type CallContext, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { passThroughHeaders, waitForFirstByte } from './media.ts';
-import { abortOnDisconnect, type BuildContext } from './request-context.ts';
+import { abortOnDisconnect, type ResolveContext } from './request-context.ts';
 
 interface Services {
   allowed: readonly NativePath[];
@@ -25,7 +25,7 @@ interface Services {
   diagnosis: AuthDiagnosis;
   /** Capacity for streamed answers, by caller. */
   downloads: SharedPool;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
 /** Only for the document. No path of WATI's is known to take another method, so the sandbox allows none: that is a 403. */
@@ -75,14 +75,14 @@ export const passthrough: FastifyPluginAsyncTypebox<Services> = async (app, serv
 };
 
 async function passThrough(services: Services, reply: FastifyReply, wildcard: string) {
-  const { allowed, defaultCountries, streams, downloads, contextOf } = services;
+  const { allowed, defaultCountries, streams, downloads, resolveContext } = services;
   const { request } = reply;
   // HEAD calls GET.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const path = nativePath(wildcard, method, allowed);
   const caller = callerOf(request);
   assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, method);
-  const context = await contextOf(request);
+  const context = await resolveContext(request);
   untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
   const length = Number(request.headers['content-length']);
   const reads = method === 'GET';

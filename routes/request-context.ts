@@ -20,7 +20,7 @@ import { preferences, urgencyOf } from './header-lists.ts';
  */
 
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
-export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
+export type ResolveContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
 
 /** How long the list of connections is trusted to decide which one is the only active one. */
 const connectionsTrustedMs = 10_000;
@@ -31,7 +31,10 @@ interface ContextServices {
   stopCheck: StopCheck;
 }
 
-export function createContextBuilder(config: Config, { connections, pin, stopCheck }: ContextServices): BuildContext {
+export function createContextResolver(
+  config: Config,
+  { connections, pin, stopCheck }: ContextServices,
+): ResolveContext {
   const onlyOne = async (request: FastifyRequest, time: RequestDeadline) => {
     const only = await onlyActiveFor(request, connections, time);
     await (request.routeOptions.config.sendsMessage ? pin.use(only) : pin.compare(only));
@@ -102,8 +105,8 @@ const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
 export const isUnattended = (request: FastifyRequest): boolean =>
   request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
 
-/** The `RequestScope` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
-export function requestScopeOf(request: FastifyRequest) {
+/** The `Requester` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
+export function requesterOf(request: FastifyRequest) {
   const key = request.headers['idempotency-key'];
   return {
     caller: callerOf(request).id,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../src/config.ts';
-import type { StreamedUpload } from '../src/delivery/dispatch/types.ts';
+import type { StreamedUpload } from '../src/delivery/dispatch/upstream-request.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -13,7 +13,7 @@ import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
-import { type BuildContext, requestScopeOf, sendWaitMs } from './request-context.ts';
+import { type ResolveContext, requesterOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage } from './send-response.ts';
 
 export interface StreamServices {
@@ -21,7 +21,7 @@ export interface StreamServices {
   delivery: Delivery;
   streams: Streams;
   uploads: Uploads;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
 /** How one kind of file is sent. */
@@ -42,15 +42,15 @@ const bytesPerMs = 64;
 
 /** Streams the file of the request to WATI, and replies with the message that it becomes. */
 export async function replyWithStreamed(services: StreamServices, reply: FastifyReply, send: StreamedSend) {
-  const { config, delivery, contextOf } = services;
+  const { config, delivery, resolveContext } = services;
   const { draft, preflight } = send;
   const { request } = reply;
-  const context = await contextOf(request);
-  const asker = requestScopeOf(request);
+  const context = await resolveContext(request);
+  const requester = requesterOf(request);
   const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, send.asked, await done]);
   // If the key was used before, the file is only read and compared, and sent nowhere.
   const repeated = await delivery.findReplay(
-    asker,
+    requester,
     async () => {
       const upload = await beginUpload(services, reply, send);
       upload.stream.resume();
@@ -76,7 +76,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
     fingerprint: () => fingerprint(upload).catch(() => undefined),
   };
   const sent = delivery
-    .stream({ scope: asker, draft, streamed, context, waitMs: sendWaitMs(request, context) })
+    .stream({ requester, draft, streamed, context, waitMs: sendWaitMs(request, context) })
     .finally(upload.release);
   return replyWithMessage(reply, await sent);
 }
@@ -109,7 +109,7 @@ function transmit({ config, streams }: StreamServices, upload: Upload, { call, c
     contentLength: config.UPLOAD_FRAMING === 'chunked' ? undefined : file.contentLength,
     totalMs: config.UPLOAD_TIMEOUT_MS + Math.ceil(contentLength / bytesPerMs),
     canSend,
-    priority: 'permit-held',
+    hasPermit: true,
   });
 }
 

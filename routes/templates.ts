@@ -15,12 +15,12 @@ import type { TemplateCache, TemplateMatches } from '../src/templates/template-c
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
-import type { BuildContext } from './request-context.ts';
+import type { ResolveContext } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
   templates: TemplateCache;
-  contextOf: BuildContext;
+  resolveContext: ResolveContext;
 }
 
 /** Caches subtract `Age` from `max-age` (RFC 9111, 4.2), so what remains is the remaining lifetime of our own list. */
@@ -29,7 +29,7 @@ const aged = (ttlMs: number, ageMs: number) => ({
   age: String(Math.floor(ageMs / 1000)),
 });
 
-function listTemplates(app: TypedApp, { templates, contextOf }: Services): void {
+function listTemplates(app: TypedApp, { templates, resolveContext }: Services): void {
   app.get(
     '/v1/templates',
     {
@@ -45,7 +45,7 @@ function listTemplates(app: TypedApp, { templates, contextOf }: Services): void 
     },
     async (request, reply) => {
       const { page, pageSize, status, language, name } = request.query;
-      const { templates: all, ageMs } = await templates.all(await contextOf(request));
+      const { templates: all, ageMs } = await templates.all(await resolveContext(request));
       reply.headers(aged(templates.ttlMs, ageMs));
       const wanted = all.filter(
         (template) =>
@@ -59,7 +59,7 @@ function listTemplates(app: TypedApp, { templates, contextOf }: Services): void 
   );
 }
 
-function getTemplate(app: TypedApp, { templates, contextOf }: Services): void {
+function getTemplate(app: TypedApp, { templates, resolveContext }: Services): void {
   app.get(
     '/v1/templates/:name',
     {
@@ -77,7 +77,7 @@ function getTemplate(app: TypedApp, { templates, contextOf }: Services): void {
     },
     async (request, reply) => {
       const { name } = request.params;
-      const found = await templates.find(await contextOf(request), name, request.query);
+      const found = await templates.find(await resolveContext(request), name, request.query);
       const template = oneOf(found, request.query.language);
       const { ageMs } = found;
       reply.headers(aged(templates.ttlMs, ageMs));
@@ -87,7 +87,7 @@ function getTemplate(app: TypedApp, { templates, contextOf }: Services): void {
   );
 }
 
-function previewTemplate(app: TypedApp, { templates, contextOf }: Services): void {
+function previewTemplate(app: TypedApp, { templates, resolveContext }: Services): void {
   app.post(
     '/v1/templates/:name/preview',
     {
@@ -106,7 +106,7 @@ function previewTemplate(app: TypedApp, { templates, contextOf }: Services): voi
     async (request) => {
       const { parameters = {}, language } = request.body;
       const wanted = { language, fits: takes(parameters) };
-      const found = await templates.find(await contextOf(request), request.params.name, wanted);
+      const found = await templates.find(await resolveContext(request), request.params.name, wanted);
       const first = oneOf(found, language);
       const approved = found.versions.filter(({ status }) => status === first.status);
       const template = approved.find((each) => parameterFaults(each, parameters).length === 0) ?? first;

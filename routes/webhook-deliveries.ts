@@ -5,18 +5,17 @@ import { isoTimes } from '../src/lib/iso-times.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import {
-  QueuedReplay,
   type WebhookDelivery,
   WebhookDeliveryList,
   WebhookDeliveryQuery,
   WebhookEndpointParams,
-  WebhookReplay,
   WebhookTest,
 } from '../src/schemas/webhook-endpoint.ts';
+import { QueuedReplay, WebhookReplay } from '../src/schemas/webhook-replay.ts';
 import type { EndpointDelivery } from '../src/store/webhook-endpoint-store.ts';
 import { testEvent } from '../src/webhooks/test-event.ts';
 import { audited } from './operator-act.ts';
-import { skippedBy } from './replay-skipped.ts';
+import { notSentBy } from './replay-not-sent.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 import {
@@ -98,7 +97,7 @@ function listWebhookDeliveries(app: TypedApp, { store, cursors, now }: WebhookSe
         tags: ['webhooks'],
         summary: 'See what was sent to a webhook endpoint',
         description:
-          'The newest events first: what is tried again, what was given up, and what was delivered among the last 1,000 attempts.',
+          'The newest events first: what waits for another try, what is given up, and what was delivered among the last 1,000 attempts.',
         params: WebhookEndpointParams,
         querystring: WebhookDeliveryQuery,
         response: { 200: WebhookDeliveryList },
@@ -148,7 +147,7 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
         tags: ['webhooks'],
         summary: 'Send events again',
         description:
-          'What is kept since a time, single events, or all that was given up: each is sent again as it was, with the same id, beside what is new. What is passed over is in `skipped`: ids that are not known, types that the endpoint does not have, and whether events since that time were deleted by age.',
+          'What is kept since a time, single events, or all that is given up: each is sent again as it was, with the same id, beside what is new. What is not is counted in `skipped`, and `notSent` says why: ids that are not known, types that the endpoint does not have, events since that time that were deleted by age.',
         params: WebhookEndpointParams,
         body: WebhookReplay,
         response: { 202: QueuedReplay },
@@ -157,28 +156,28 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
     async (request, reply) => {
       const { id } = request.params;
       const { id: caller } = callerOf(request);
-      const about: Record<string, unknown> = { endpointId: id, ...replayed(request.body) };
+      const about: Record<string, unknown> = { endpointId: id, ...whatIsAsked(request.body) };
       return audited(request, { act: 'webhook-endpoint-replay', about }, async () => {
         assertAvailable(webhooks);
         const endpoint = await ownEndpoint(store, request, id);
         if (endpoint.status === 'disabled') throw new Problem('webhook-endpoint-disabled', 'enable it first');
         const what = await whatOf(services, caller, request.body);
-        const queued = (await store.replayEndpoint(caller, id, what).catch(unwritten)) ?? notFound();
-        about.queued = queued;
+        const replayed = (await store.replayEndpoint(caller, id, what).catch(unwritten)) ?? notFound();
+        Object.assign(about, replayed);
         onChange();
-        const skipped = await skippedBy(store, endpoint, {
+        const notSent = await notSentBy(store, endpoint, {
           what,
-          queued,
+          queued: replayed.queued,
           since: request.body.since,
           keptSinceMs: services.now() - services.retentionMs,
         });
-        return reply.code(202).send({ queued, ...(skipped.length > 0 && { skipped }) });
+        return reply.code(202).send({ ...replayed, ...(notSent.length > 0 && { notSent }) });
       });
     },
   );
 }
 
-const replayed = ({ since, eventIds, failed }: WebhookReplay) => ({ since, failed, events: eventIds?.length });
+const whatIsAsked = ({ since, eventIds, failed }: WebhookReplay) => ({ since, failed, events: eventIds?.length });
 
 /** The schema takes one of the three. */
 async function whatOf({ store }: WebhookServices, caller: string, { since, eventIds }: WebhookReplay) {

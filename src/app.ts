@@ -90,7 +90,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   return app;
 }
 
-async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, contextOf }: Checks) {
+async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, resolveContext }: Checks) {
   const { app, config, overrides, front, services, numbers } = parts;
   const { upstream, delivery, reconciler, templates, shownHolds, uploads } = services;
   const { pools } = front;
@@ -99,7 +99,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
     delivery,
     sendCalls: upstream.sendCalls,
     templates,
-    contextOf,
+    resolveContext,
   });
   await app.register(messageRecords, {
     config,
@@ -114,7 +114,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
     config,
     broadcasts: services.broadcasts,
     templates,
-    contextOf,
+    resolveContext,
     holds: shownHolds,
   };
   const mayListen = (id: string) => {
@@ -133,18 +133,23 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
     templates,
     uploads,
     numbers,
-    contextOf,
+    resolveContext,
   });
-  await app.register(templateRoutes, { templates, contextOf });
-  await app.register(contacts, { contacts: upstream.contacts, contextOf });
+  await app.register(templateRoutes, { templates, resolveContext });
+  await app.register(contacts, { contacts: upstream.contacts, resolveContext });
   await app.register(conversations, {
     conversations: upstream.conversations,
     store: services.store,
     now: overrides.now ?? Date.now,
     routingMs: services.recording.factOptions.routingMs,
-    contextOf,
+    resolveContext,
   });
-  const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
+  const streaming = {
+    streams: upstream.streams,
+    diagnosis: upstream.diagnosis,
+    downloads: pools.downloads,
+    resolveContext,
+  };
   await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
   await app.register(passthrough, {

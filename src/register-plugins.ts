@@ -21,7 +21,7 @@ import { slowClients } from '../plugins/slow-clients.ts';
 import { strictText } from '../plugins/strict-text.ts';
 import { traceRequests } from '../plugins/tracing.ts';
 import { strictValidation } from '../plugins/validation.ts';
-import { createContextBuilder, deadlineOf, isUnattended } from '../routes/request-context.ts';
+import { createContextResolver, deadlineOf, isUnattended } from '../routes/request-context.ts';
 import type { Config } from './config.ts';
 import { createListedConnections } from './connections/listed-connections.ts';
 import { watchMethods } from './http/allowed-methods.ts';
@@ -69,12 +69,12 @@ export function createChecks(config: Config, { store, stopSwitch, upstream, pin 
     isUnattended,
     deadline: (request) => deadlineOf(request, config).deadline,
   });
-  const contextOf = createContextBuilder(config, { connections: upstream.connections, pin, stopCheck });
+  const resolveContext = createContextResolver(config, { connections: upstream.connections, pin, stopCheck });
   const isListed = async (connection: string) => {
     const found = await listed.check(connection, performance.now() + listedWaitMs);
     return found.is === 'listed' || (found.is === 'unavailable' && !found.missing);
   };
-  return { isRepeat, stopCheck, listedCheck, isListed, contextOf };
+  return { isRepeat, stopCheck, listedCheck, isListed, resolveContext };
 }
 
 export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({

@@ -30,6 +30,7 @@ const faultsShown = 100;
  * entry are checked. Messages without a template (texts, files, buttons, lists) are restricted by their recipients alone.
  */
 export function assertWithinRules(rules: SendingRules, sending: Sending, pointers: SendingPointers): void {
+  if (rules.recipients === undefined && rules.templates === undefined) return;
   const check = createSendingCheck(rules);
   check.template(sending.template, pointers.template);
   if (sending.to !== undefined) check.recipient(sending.to, pointers.to);

@@ -118,7 +118,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|recipients\/recipient|schemas\/common|store\/(errors|store-problems))\.ts$/,
+      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|recipients\/recipient|schemas\/common|store\/(errors|store-problems|retry-while-store-fails))\.ts$/,
     types:
       /^src\/(delivery|templates|upstream|rate-limit|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
@@ -126,7 +126,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/broadcasts\//,
     values:
-      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|store\/(errors|quota-store|store-problems))\.ts$/,
+      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|store\/(errors|quota-store|store-problems|retry-while-store-fails))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
     packages: /^$/,
   },
@@ -222,7 +222,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/store\//,
-    values: /^src\/(store\/|(problem|events\/event-types|lib\/(hmac-sha256|to-error))\.ts$)/,
+    values: /^src\/(store\/|(problem|events\/event-types|lib\/(hmac-sha256|sleep|to-error))\.ts$)/,
     types: /^src\/(store|schemas)\//,
     packages: /^(node:[\w/]+|pg)$/,
   },

@@ -63,9 +63,9 @@ ${call(`${json} ${url}/v1/messages/text -d '{"to":"14155550100","text":"Your par
 ${call(`${json} ${url}/v1/messages/template -d '{"to":"14155550111","template":"order_update","parameters":{"customer_name":"Asha","order_id":"A-1001","order_status":"shipped"}}'`)}
 ${call(`'${url}/v1/contacts?pageSize=2'`)}
 
-Hear of it: what becomes of a message, and what a customer writes (the second line), arrives as events, here and in webhooks:
+Hear of it: what becomes of a message, and what a customer writes (the second line), arrives as events, for a minute in your terminal, and in webhooks:
 
-${call(`-N '${url}/v1/events/stream?lastEventId=earliest' &`)}
+${call(`-N --max-time 60 '${url}/v1/events/stream?lastEventId=earliest' &`)}
   curl -s ${url}/_sandbox/messages -d '{"from":"14155550100","text":"Thank you!"}'
 
 Rehearse: the service as you will run it, with settings and callers of your own, against this simulated Maton:

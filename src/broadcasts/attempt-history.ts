@@ -1,4 +1,4 @@
-import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
+import type { ActiveDelivery } from '../delivery/dispatch/upstream-request.ts';
 
 type EarlierAttempts = Pick<ActiveDelivery, 'failures' | 'refusedAlone'>;
 

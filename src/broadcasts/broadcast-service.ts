@@ -17,7 +17,7 @@ import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
-  BroadcastScope,
+  BroadcastRequester,
   Broadcasts,
   KnownBroadcast,
   Started,
@@ -56,15 +56,15 @@ class BroadcastService implements Broadcasts {
     this.#services = services;
   }
 
-  async findReplay({ caller, route, key }: BroadcastScope, fingerprint: () => string | Promise<string>) {
+  async findReplay({ caller, route, key }: BroadcastRequester, fingerprint: () => string | Promise<string>) {
     const { store } = this.#services;
     const known = await store.findBroadcastByKey(caller, route, key).catch(throwStoreUnreadable);
     return known && replay(known, store.sameContent(known, await fingerprint()));
   }
 
-  async start(...[scope, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
+  async start(...[requester, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
     const { store, stopped, newId, channel, onStart, onChange } = this.#services;
-    const { caller, quota, ...idempotency } = scope;
+    const { caller, quota, ...idempotency } = requester;
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
     const { template, broadcastName, connection } = draft;
@@ -93,7 +93,7 @@ class BroadcastService implements Broadcasts {
       });
       // Sending may have been stopped during a long import.
       assertNotStopped(stopped, { caller, connection });
-      const broadcast = await this.#publish(scope, { id, fingerprint, total });
+      const broadcast = await this.#publish(requester, { id, fingerprint, total });
       onStart?.(broadcast);
       onChange();
       return { broadcast };
@@ -113,18 +113,18 @@ class BroadcastService implements Broadcasts {
 
   /** If the acknowledgement of the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
-    { quota, ...scope }: BroadcastScope,
+    { quota, ...requester }: BroadcastRequester,
     { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
   ): Promise<StoredBroadcast> {
     const { store } = this.#services;
-    const charge = quota && { caller: scope.caller, n: total, limits: quota };
+    const charge = quota && { caller: requester.caller, n: total, limits: quota };
     try {
       return (await store.publishBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
     } catch (error) {
       if (!(error instanceof StoreError)) throw toInsertProblem(error);
       const published = await store
         .discardBroadcast(id)
-        .then(() => store.findBroadcastByKey(scope.caller, scope.route, scope.key))
+        .then(() => store.findBroadcastByKey(requester.caller, requester.route, requester.key))
         .catch((cause) => raise(startInDoubt(cause)));
       return published?.id === id ? published : notStarted(error);
     }
@@ -204,7 +204,7 @@ function toRecord(
     connectionId: connection,
     template,
     localMessageId: id,
-    call: toJson({ kind: 'template', body }),
+    content: toJson({ kind: 'template', body }),
     broadcastId,
     ...routing,
   };

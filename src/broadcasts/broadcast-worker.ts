@@ -1,6 +1,5 @@
 import { executeAttempt } from '../delivery/dispatch/attempt.ts';
-import { retryUntilStored } from '../delivery/dispatch/complete.ts';
-import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
+import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/upstream-request.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { HeldQueues, type ReportHold } from '../holds/held-queues.ts';
 import { sleep } from '../lib/sleep.ts';
@@ -8,6 +7,7 @@ import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { QueueKey, StoredMessage } from '../store/message-store.ts';
+import { retryWhileStoreFails } from '../store/retry-while-store-fails.ts';
 import { permitRequestOf } from '../upstream/permits.ts';
 import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
@@ -207,7 +207,7 @@ export class BroadcastWorker {
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
     const change = () => store.changeBroadcastStatus(caller, id, { to: 'paused', by: 'service', reason });
-    const paused = await retryUntilStored(change, closing).catch((failure) => {
+    const paused = await retryWhileStoreFails(change, closing).catch((failure) => {
       // The process ends first. The next one will get the same refusal.
       if (!(failure instanceof StoreError)) throw failure;
       return undefined;

@@ -1,8 +1,8 @@
-import { retryUntilStored } from '../delivery/dispatch/complete.ts';
-import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
+import type { ActiveDelivery } from '../delivery/dispatch/upstream-request.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';
+import { retryWhileStoreFails } from '../store/retry-while-store-fails.ts';
 
 export type RunningBroadcast = Awaited<ReturnType<BroadcastStore['listRunningBroadcasts']>>[number];
 
@@ -67,7 +67,7 @@ export class Claims {
   }
 
   async requeueUnsentWithRetry(id: string): Promise<void> {
-    await retryUntilStored(() => this.#requeueUnsent(id), this.#services.closing).catch((failure) => {
+    await retryWhileStoreFails(() => this.#requeueUnsent(id), this.#services.closing).catch((failure) => {
       // The process ends first. Recovery then makes the messages `unknown`.
       if (!(failure instanceof StoreError)) throw failure;
     });
@@ -81,7 +81,7 @@ export class Claims {
     const { store } = this.#services;
     const claimed = await store.listClaimed(id);
     const sent = new Set(Array.from(this.#inFlight.values(), keyOf));
-    await store.requeueAll(claimed.filter((mark) => !sent.has(keyOf(mark))));
+    await store.requeueAll(claimed.filter((attempt) => !sent.has(keyOf(attempt))));
   }
 }
 

@@ -4,7 +4,7 @@ import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** The caller and the idempotency key: broadcasts always have one. */
-export interface BroadcastScope {
+export interface BroadcastRequester {
   caller: string;
   route: string;
   key: string;
@@ -46,12 +46,16 @@ export interface Started {
 /** Broadcasts. Each recipient is a message like any other, in the broadcast lane. */
 export interface Broadcasts {
   /** The earlier broadcast under this key. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
-  findReplay(scope: BroadcastScope, fingerprint: () => string | Promise<string>): Promise<Started | undefined>;
+  findReplay(requester: BroadcastRequester, fingerprint: () => string | Promise<string>): Promise<Started | undefined>;
   /**
    * Calls `fill`, inserts all recipients that it adds, and publishes them when it resolves with the fingerprint of the request.
    * If it throws, nothing is stored and nothing was sent.
    */
-  start(scope: BroadcastScope, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
+  start(
+    requester: BroadcastRequester,
+    draft: BroadcastDraft,
+    fill: (add: AddRecipients) => Promise<string>,
+  ): Promise<Started>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;

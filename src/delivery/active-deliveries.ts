@@ -1,9 +1,7 @@
-import { withTimeout } from '../lib/with-timeout.ts';
 import { StoreError } from '../store/errors.ts';
 import type { StoredMessage } from '../store/message-store.ts';
-import type { ActiveDelivery } from './dispatch/types.ts';
+import type { ActiveDelivery } from './dispatch/upstream-request.ts';
 import { storedOutcome } from './outcome.ts';
-import type { SendResult } from './types.ts';
 
 interface ActiveDeliveriesOptions {
   closing: AbortSignal;
@@ -75,18 +73,4 @@ export class ActiveDeliveries {
   async close(): Promise<void> {
     await Promise.allSettled(this.#running.values());
   }
-}
-
-export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
-  stored: { ...stored },
-  ...(pendingWrite !== undefined && { pendingWrite: true }),
-});
-
-/** Returns the state of the message when it is final, or after `ms`. */
-export async function waitForOutcome(
-  ms: number,
-  run: Promise<ActiveDelivery>,
-  delivery: ActiveDelivery,
-): Promise<SendResult> {
-  return toResult(await withTimeout(run, ms, () => delivery));
 }

@@ -1,8 +1,8 @@
 import type { ReportHold } from '../holds/held-queues.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import { Problem } from '../problem.ts';
 import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
@@ -10,25 +10,25 @@ import type { CallContext } from '../upstream/client.ts';
 import { type CallerPriority, queueKey } from '../upstream/permits.ts';
 import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { ActiveDeliveries, toResult, waitForOutcome } from './active-deliveries.ts';
+import { ActiveDeliveries } from './active-deliveries.ts';
 import {
   type Admission,
   createAdmission,
   createSendsPool,
-  type HoldCapacity,
+  type KeepPlace,
   PendingInserts,
 } from './admission/admission.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
-import { InvalidStream } from './dispatch/complete.ts';
+import { StreamDiscarded } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
 import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
-import type { ActiveDelivery, DispatchServices } from './dispatch/types.ts';
+import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
-import { findReplay, keyInProgress, keyReused, locationOf, replay, replayOrReject, resendable } from './idempotency.ts';
+import { findReplay, findResendable, keyInProgress, locationOf, replayOrReject } from './idempotency.ts';
 import { messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
-import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
+import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 
 interface DeliveryServices extends DispatchServices {
   store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
@@ -90,42 +90,42 @@ class DeliveryService implements Delivery {
 
   /** Checks capacity first, because during a flood of requests a refusal has to be cheap. */
   async send(request: SendRequest): Promise<SendResult> {
-    return this.#admission.withCapacity(request.context, (holdCapacity) => this.#send(request, holdCapacity));
+    return this.#admission.withCapacity(request.context, (keepPlace) => this.#send(request, keepPlace));
   }
 
-  async #send(request: SendRequest, holdCapacity: HoldCapacity, resendOf?: string): Promise<SendResult> {
-    const { scope, content, context, waitMs } = request;
+  async #send(request: SendRequest, keepPlace: KeepPlace, resendOf?: string): Promise<SendResult> {
+    const { requester, content, context, waitMs } = request;
     // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     this.#assertPermitWithinDeadline(content, context, timeoutMs);
-    if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
+    if (waitMs === 0) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, queueKeyOf(content, context));
     if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
     const deadline = performance.now() + timeoutMs;
     const delivery = { stored: inserted.inserted, deadline, ...(waitMs === 0 && { detached: true as const }) };
     const run = this.#active.start(delivery, () => this.#deliver(delivery, content, context));
-    holdCapacity(run);
+    keepPlace(run);
     return waitForOutcome(waitMs, run, delivery);
   }
 
   /** Sends a file or CSV while it is uploaded. It never waits in the queue, because its bytes would not be available later. */
   async stream(request: StreamRequest): Promise<SendResult> {
-    return this.#admission.withCapacity(request.context, (holdCapacity) => this.#stream(request, holdCapacity));
+    return this.#admission.withCapacity(request.context, (keepPlace) => this.#stream(request, keepPlace));
   }
 
-  async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
+  async #stream({ requester, draft, streamed, context, waitMs }: StreamRequest, keepPlace: KeepPlace) {
     const { newId, sendTimeoutMs } = this.#services;
     const timeoutMs = waitMs > 0 ? waitMs : sendTimeoutMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
-    const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
+    const fields = { ...messageFields({ id: newId(), kind }, requester, this.#routingOf(context)), ...draft };
     const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, queueKey(context.priority));
     if ('existing' in inserted) throw keyInProgress(locationOf(inserted.existing));
     const delivery: ActiveDelivery = { stored: inserted.inserted, deadline: 0 };
     const dispatch = { request: uploadRequest(streamed), context, services: this.#services };
     const run = this.#active.start(delivery, () => deliver(delivery, dispatch));
-    holdCapacity(run);
+    keepPlace(run);
     const isReceived = await Promise.race([run, streamed.bodyReceived]).then(
       () => true,
       () => false,
@@ -134,28 +134,20 @@ class DeliveryService implements Delivery {
       // An invalid body deletes its record: a 202 before that is decided would name a message that does not exist.
       return await (isReceived ? waitForOutcome(waitMs, run, delivery) : run.then(toResult));
     } catch (error) {
-      throw error instanceof InvalidStream ? error.cause : error;
+      throw error instanceof StreamDiscarded ? error.cause : error;
     }
   }
 
-  async resend(scope: RequestScope, id: string, contextOf: ResendContext): Promise<SendResult> {
-    const { store } = this.#services;
-    const earlier =
-      scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
-    if (earlier) {
-      // All messages share the route pattern, so the key alone does not identify the message that was resent.
-      if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
-      return replay(store, earlier, undefined);
-    }
-    const original = await store.find(scope.caller, id).catch(throwStoreUnreadable);
-    if (!original) throw new Problem('not-found', 'you have no message with this id');
-    const content = resendable(original);
+  async resend(requester: Requester, id: string, contextOf: ResendContext): Promise<SendResult> {
+    const found = await findResendable(this.#services.store, requester, id);
+    if ('replayed' in found) return found;
+    const { original, content } = found;
     const { context, waitMs } = await contextOf(original, content);
-    const request = { scope, content, context, waitMs };
-    return this.#admission.withCapacity(context, (holdCapacity) => this.#send(request, holdCapacity, original.id));
+    const request = { requester, content, context, waitMs };
+    return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }
 
-  async spend({ caller, quota }: RequestScope, messages: number): Promise<void> {
+  async spend({ caller, quota }: Requester, messages: number): Promise<void> {
     if (quota && messages > 0) await this.#services.store.spendQuota(caller, messages, quota).catch(throwInsertFailed);
   }
 
@@ -239,3 +231,13 @@ const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);
 };
+
+const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
+  stored: { ...stored },
+  ...(pendingWrite !== undefined && { pendingWrite: true }),
+});
+
+/** The state of the message when it is final, or after `ms`; the delivery then goes on without the client. */
+async function waitForOutcome(ms: number, run: Promise<ActiveDelivery>, delivery: ActiveDelivery): Promise<SendResult> {
+  return toResult(await withTimeout(run, ms, () => delivery));
+}

@@ -2,11 +2,11 @@ import { Problem } from '../problem.ts';
 import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import { type Content, contentOf } from './send-content.ts';
-import type { Delivery } from './types.ts';
+import type { Delivery, Requester } from './types.ts';
 
 /*
  * Requests that repeat an earlier one. With the same idempotency key: `findReplay` answers it from the record before anything
- * is checked, and `replayOrReject` if the record was inserted meanwhile. An explicit resend: `resendable`.
+ * is checked, and `replayOrReject` if the record was inserted meanwhile. An explicit resend: `findResendable`.
  */
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
@@ -53,8 +53,28 @@ export function replay(
   return { stored: known, replayed: true };
 }
 
+/**
+ * The message that is to be sent again, with its content; or the answer to the same request made before. Throws
+ * `message-not-resendable`, and `not-found` for a message that is not the caller's.
+ */
+export async function findResendable(
+  store: Pick<MessageStore, 'find' | 'findByKey' | 'sameContent'>,
+  { caller, route, key }: Requester,
+  id: string,
+): Promise<ReturnType<typeof replay> | { original: StoredMessage; content: Content }> {
+  const earlier = key && (await store.findByKey(caller, route, key).catch(throwStoreUnreadable));
+  if (earlier) {
+    // All messages share the route pattern, so the key alone does not identify the message that was resent.
+    if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
+    return replay(store, earlier, undefined);
+  }
+  const original = await store.find(caller, id).catch(throwStoreUnreadable);
+  if (!original) throw new Problem('not-found', 'you have no message with this id');
+  return { original, content: resendable(original) };
+}
+
 /** The content of an earlier message that is to be sent again. Throws `message-not-resendable`. */
-export function resendable(original: StoredMessage): Content {
+function resendable(original: StoredMessage): Content {
   if (original.status !== 'unknown' && original.status !== 'not_sent') throw notResendable(original);
   const content = contentOf(original);
   if (content) return content;

@@ -2,24 +2,24 @@ import { digits } from '../schemas/common.ts';
 import type { MessageKind, NewMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
-import type { RequestScope, SendRequest } from './types.ts';
+import type { Requester, SendRequest } from './types.ts';
 
 /** The connection and the company number that a message is sent through. */
 export type Routing = Pick<NewMessage, 'connectionId' | 'channel' | 'channelNamed'>;
 
 /** A message with its content, ready to be inserted. */
 export function newMessage(
-  { scope, content, context }: SendRequest,
+  { requester, content, context }: SendRequest,
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
 ): NewMessage & { fingerprint: string } {
   const id = newId();
   return {
-    ...messageFields({ id, kind: content.kind }, scope, routing),
+    ...messageFields({ id, kind: content.kind }, requester, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
     // The same id at WATI, so that its webhooks and histories lead to the message by primary key.
     ...(supportsClientId(content) && { localMessageId: id }),
-    call: toJson(content),
+    content: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
     ...(resendOf !== undefined && { resendOf }),
   };
@@ -28,7 +28,7 @@ export function newMessage(
 /** The fields that every new message has. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
-  { caller, route, key, quota }: RequestScope,
+  { caller, route, key, quota }: Requester,
   routing: Routing,
 ): NewMessage {
   return {

@@ -9,7 +9,10 @@ export type Outcome =
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** What shows that a message was accepted: WATI's answer, or what reconciliation found later. */
+/**
+ * What shows that a message was accepted: WATI's answer; a webhook or a row of a history that names it by an id (`local-id`); one
+ * that fits it and no other message (`content`).
+ */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
 /** The outcome that an attempt proved. `connectionFault` and `credentials` are explanations from the control API. */
@@ -42,7 +45,7 @@ function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome
 }
 
 /** The final state of a message, in the form that the store takes. */
-export function settlementOf(
+export function completionOf(
   outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
 ): Completion {
@@ -83,7 +86,7 @@ export function isTemplateRefused(send: StoredMessage): boolean {
   return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }
 
-/** The field contains only what `settlementOf` wrote. */
+/** The field contains only what `completionOf` wrote. */
 function isOutcome(value: unknown): value is Outcome {
   return typeof value === 'object' && value !== null && 'outcome' in value;
 }

@@ -68,8 +68,8 @@ export function batchFieldsOf({ kind, body }: Content): { name: string; broadcas
 }
 
 /** The field contains only a Content. */
-export function contentOf({ call }: Pick<StoredMessage, 'call'>): Content | undefined {
-  return isContent(call) ? call : undefined;
+export function contentOf({ content }: Pick<StoredMessage, 'content'>): Content | undefined {
+  return isContent(content) ? content : undefined;
 }
 
 function isContent(value: unknown): value is Content {

@@ -1,11 +1,11 @@
 import type { MessageFilter, MessageKind, MessageStore, StoredMessage } from '../store/message-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
 import type { CallContext } from '../upstream/client.ts';
-import type { StreamedUpload } from './dispatch/types.ts';
+import type { StreamedUpload } from './dispatch/upstream-request.ts';
 import type { Content } from './send-content.ts';
 
-/** The caller, and the scope within which an idempotency key is unique. */
-export interface RequestScope {
+/** Who asks: the caller with its quota, and its idempotency key. */
+export interface Requester {
   caller: string;
   /** Method and route pattern. A key is unique within one route. */
   route: string;
@@ -27,14 +27,14 @@ export interface SendResult {
 export type WaitMs = number;
 
 export interface SendRequest {
-  scope: RequestScope;
+  requester: Requester;
   content: Content;
   context: CallContext;
   waitMs: WaitMs;
 }
 
 export interface StreamRequest {
-  scope: RequestScope;
+  requester: Requester;
   draft: StreamDraft;
   streamed: StreamedUpload;
   context: CallContext;
@@ -64,16 +64,16 @@ export type ResendContext = (
 export interface Delivery {
   /** The earlier message under this key, if there is one. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
   findReplay(
-    scope: RequestScope,
+    requester: Requester,
     fingerprint: () => string | undefined | Promise<string | undefined>,
     stream?: StreamDraft,
   ): Promise<SendResult | undefined>;
   send(request: SendRequest): Promise<SendResult>;
   stream(request: StreamRequest): Promise<SendResult>;
   /** Sends the content of an earlier message again, as a new one, on explicit request. Throws `message-not-resendable`. */
-  resend(scope: RequestScope, id: string, context: ResendContext): Promise<SendResult>;
+  resend(requester: Requester, id: string, context: ResendContext): Promise<SendResult>;
   /** Charges further messages for a request with one record for many. Throws `quota-spent`. */
-  spend(scope: RequestScope, messages: number): Promise<void>;
+  spend(requester: Requester, messages: number): Promise<void>;
   find(caller: string, id: string): Promise<StoredMessage | undefined>;
   list(
     caller: string,

@@ -8,8 +8,8 @@ export interface EventTopic {
   connectionId: string;
 }
 
-/** A caller that gets events. */
-export interface Listener {
+/** A caller that has asked for events. */
+export interface Subscriber {
   id: string;
   /** Which messages of customers it gets. */
   inbound: 'own' | 'unrouted' | 'all';
@@ -18,15 +18,15 @@ export interface Listener {
 /** Which caller gets which events, by the current callers file. */
 export interface EventAudience {
   /** Whether any caller has asked for events. */
-  isAnybody(): boolean;
+  hasSubscribers(): boolean;
   /** The same array as long as the file is unchanged. */
   subscriptions(): readonly EventSubscription[];
   /** The callers that list this type and may use the connection. */
-  listeners(topic: { type: EventType; connectionId: string }): readonly Listener[];
-  mayHear(caller: string, topic: EventTopic): boolean;
+  subscribers(topic: { type: EventType; connectionId: string }): readonly Subscriber[];
+  isSubscribed(caller: string, topic: EventTopic): boolean;
 }
 
-interface Entry extends Listener {
+interface Entry extends Subscriber {
   caller: Caller;
   types: readonly EventType[];
 }
@@ -46,19 +46,19 @@ export function createEventAudience(callers: Pick<Callers, 'list'>): EventAudien
     subscriptions = all.map(({ id, types }) => ({ caller: id, types }));
     return entries;
   };
-  const hears = ({ types, caller }: Entry, { type, connectionId }: EventTopic): boolean =>
+  const covers = ({ types, caller }: Entry, { type, connectionId }: EventTopic): boolean =>
     types.some((each) => each === type) && (connectionId === '' || mayUse(caller, connectionId));
 
   return {
-    isAnybody: () => current().size > 0,
+    hasSubscribers: () => current().size > 0,
     subscriptions: () => {
       current();
       return subscriptions;
     },
-    listeners: (topic) => [...current().values()].filter((entry) => hears(entry, topic)),
-    mayHear: (caller, topic) => {
+    subscribers: (topic) => [...current().values()].filter((entry) => covers(entry, topic)),
+    isSubscribed: (caller, topic) => {
       const entry = current().get(caller);
-      return entry !== undefined && hears(entry, topic);
+      return entry !== undefined && covers(entry, topic);
     },
   };
 }

@@ -76,7 +76,7 @@ export function createEventRecorder(services: RecorderServices): EventRecorder {
 
   return {
     start: async () => {
-      await pass.subscribe().catch(onFault);
+      await pass.storeSubscriptions().catch(onFault);
       running ??= run();
     },
     wake: () => {
@@ -98,30 +98,30 @@ export function createEventRecorder(services: RecorderServices): EventRecorder {
 
 function createPass(services: RecorderServices, onEvents: () => void) {
   const { store, audience, onRecorded } = services;
-  let told: readonly EventSubscription[] | undefined;
+  let stored: readonly EventSubscription[] | undefined;
   /** Facts of callers without events may remain. */
   let mayBeLeft = true;
 
-  const subscribe = async () => {
+  const storeSubscriptions = async () => {
     const subscriptions = audience.subscriptions();
-    if (subscriptions === told) return;
+    if (subscriptions === stored) return;
     await store.setSubscriptions(subscriptions);
-    told = subscriptions;
+    stored = subscriptions;
     mayBeLeft = true;
   };
 
   /** Whether a pass would do nothing, which is what every send meets while no caller has asked for events. */
-  const isIdle = () => !mayBeLeft && !audience.isAnybody() && audience.subscriptions() === told;
+  const isIdle = () => !mayBeLeft && !audience.hasSubscribers() && audience.subscriptions() === stored;
 
   /** Returns whether there may be more facts to take at once. */
   const run = async (): Promise<boolean> => {
-    await subscribe();
+    await storeSubscriptions();
     if (isIdle()) return false;
     const facts = await store.pendingFacts(batchMax);
     const isFull = facts.length >= batchMax;
-    const { heard, dropped } = sortOut(facts, services, isFull);
-    const rendered = await renderAll(heard, services);
-    const done = [...heard, ...dropped].map(({ seq }) => seq);
+    const { subscribed, dropped } = splitBySubscription(facts, services, isFull);
+    const rendered = await renderAll(subscribed, services);
+    const done = [...subscribed, ...dropped].map(({ seq }) => seq);
     if (done.length > 0) {
       const recorded = await store.recordEvents(rendered, done);
       for (const { type } of recorded) onRecorded(type);
@@ -131,16 +131,16 @@ function createPass(services: RecorderServices, onEvents: () => void) {
     return isFull;
   };
 
-  return { subscribe, run, isIdle };
+  return { storeSubscriptions, run, isIdle };
 }
 
 /** Facts to be turned into events, and facts to be dropped. Recent ones are dropped only if the batch is full, so that they block no others. */
-function sortOut(facts: readonly PendingFact[], { audience, now }: RecorderServices, isFull: boolean) {
-  const heard = facts.filter((fact) => audience.mayHear(fact.caller, fact));
-  const kept = new Set(heard);
+function splitBySubscription(facts: readonly PendingFact[], { audience, now }: RecorderServices, isFull: boolean) {
+  const subscribed = facts.filter((fact) => audience.isSubscribed(fact.caller, fact));
+  const kept = new Set(subscribed);
   const since = now() - graceMs;
   const dropped = facts.filter((fact) => !kept.has(fact) && (isFull || fact.at <= since));
-  return { heard, dropped };
+  return { subscribed, dropped };
 }
 
 /** A fact that cannot be rendered is logged and skipped. Throws if the store cannot be read. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { KnownBroadcast } from '../broadcasts/types.ts';
-import { settlementOf, storedOutcome } from '../delivery/outcome.ts';
+import { completionOf, storedOutcome } from '../delivery/outcome.ts';
 import { toBroadcast } from '../messages/broadcast-view.ts';
 import { toMessage } from '../messages/message-view.ts';
 import type { NewEvent, PendingFact } from '../store/event-store.ts';
@@ -75,7 +75,7 @@ function asFound(message: StoredMessage, { outcome, at }: PendingFact): StoredMe
     updatedAt: new Date(at).toISOString(),
   };
   const known = storedOutcome(found);
-  const failure = known && settlementOf(known).failure;
+  const failure = known && completionOf(known).failure;
   return { ...found, ...(failure && { failure }) };
 }
 

@@ -6,8 +6,10 @@ import { markInvited } from './unread-body.ts';
  * that status and would take it for the answer (RFC 9110, 10.1.1).
  */
 export function sendContinue({ raw, request }: FastifyReply): void {
+  const { expect } = request.headers;
+  if (expect === undefined) return;
   markInvited(request.raw);
-  if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
+  if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(expect)) raw.writeContinue();
 }
 
 export const hasBody = ({ headers }: FastifyRequest): boolean =>

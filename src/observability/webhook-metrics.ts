@@ -56,7 +56,7 @@ export function tellEndpoints(registry: Registry, { endpoints, parked }: Endpoin
   gauge(
     {
       name: 'webhook_parked',
-      help: 'Events that an endpoint did not take and that are tried again, up to 10,000',
+      help: 'Events that an endpoint did not take and that wait for another try, up to 10,000',
       labels: ['endpoint'],
     },
     async () => {

@@ -33,7 +33,10 @@ async function* messagesTo(store: Exported, to: string) {
     let cursor: string | undefined;
     do {
       const page = await store.list(caller, { to }, { limit: pageSize, ...(cursor !== undefined && { cursor }) });
-      yield* page.messages;
+      // `call` is the name that its content has in exports.
+      for (const { content, ...message } of page.messages) {
+        yield { ...message, ...(content !== undefined && { call: content }) };
+      }
       cursor = page.next;
     } while (cursor !== undefined);
   }

@@ -40,7 +40,7 @@ export class SharedPool {
   readonly #share: number;
   readonly #alone: number;
   readonly #clock: () => number;
-  readonly #held = new Map<string, number>();
+  readonly #takenBy = new Map<string, number>();
   /** Active holders, and when each was last active. */
   readonly #asked = new Map<string, number>();
   readonly #refused: Record<PoolRefusal, number> = { 'pool-full': 0, 'share-spent': 0 };
@@ -59,7 +59,7 @@ export class SharedPool {
   }
 
   usedBy(holder: string): number {
-    return this.#held.get(holder) ?? 0;
+    return this.#takenBy.get(holder) ?? 0;
   }
 
   /** The current share of `holder`. */
@@ -75,28 +75,28 @@ export class SharedPool {
     this.#asked.delete(holder);
     this.#asked.set(holder, this.#clock());
     if (this.#used + amount > this.#size()) return this.#refuse('pool-full');
-    const held = this.usedBy(holder);
-    if (held > 0 && held + amount > this.limitOf(holder)) return this.#refuse('share-spent');
-    this.#held.set(holder, held + amount);
+    const taken = this.usedBy(holder);
+    if (taken > 0 && taken + amount > this.limitOf(holder)) return this.#refuse('share-spent');
+    this.#takenBy.set(holder, taken + amount);
     this.#used += amount;
-    let isHeld = true;
+    let isTaken = true;
     return () => {
-      if (!isHeld) return;
-      isHeld = false;
+      if (!isTaken) return;
+      isTaken = false;
       this.#giveBack(holder, amount);
     };
   }
 
   reading(): PoolReading {
     const { name, used } = this;
-    return { name, size: this.#size(), used, holders: this.#held.size, refused: { ...this.#refused } };
+    return { name, size: this.#size(), used, holders: this.#takenBy.size, refused: { ...this.#refused } };
   }
 
   #giveBack(holder: string, amount: number): void {
     this.#used -= amount;
     const left = this.usedBy(holder) - amount;
-    if (left > 0) this.#held.set(holder, left);
-    else this.#held.delete(holder);
+    if (left > 0) this.#takenBy.set(holder, left);
+    else this.#takenBy.delete(holder);
   }
 
   #refuse(reason: PoolRefusal): PoolRefusal {
@@ -105,7 +105,7 @@ export class SharedPool {
   }
 
   #othersAsk(holder: string): boolean {
-    for (const other of this.#held.keys()) if (other !== holder) return true;
+    for (const other of this.#takenBy.keys()) if (other !== holder) return true;
     const since = this.#clock() - ASKING_MS;
     // In order of time, oldest first.
     for (const [other, at] of this.#asked) {

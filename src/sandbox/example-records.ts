@@ -1,4 +1,4 @@
-import { settlementOf, toJson } from '../delivery/outcome.ts';
+import { completionOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
@@ -34,16 +34,16 @@ export async function recordExamples(
     to,
     connectionId,
     localMessageId: id,
-    call: toJson(content),
+    content: toJson(content),
     fingerprint: contentFingerprint(connectionId, content),
   });
   await store.claim(id, 1);
-  await store.complete(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
+  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 
   await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
   await store.completeAll(
-    recipients.map(({ id }) => ({ id, ...settlementOf({ outcome: 'accepted', evidence: 'answer' }) })),
+    recipients.map(({ id }) => ({ id, ...completionOf({ outcome: 'accepted', evidence: 'answer' }) })),
   );
   while ((await store.sweepBroadcasts(100)) > 0);
   for (const [broadcast, name] of [
@@ -91,5 +91,5 @@ function recipient({ broadcast: broadcastId, caller, name: broadcastName }: Exam
   // An id that is the same in every sandbox.
   const id = `${broadcastId.slice(0, -1)}${at}-r`;
   const call = toJson({ kind: 'template', body: { to, template, parameters, broadcastName } });
-  return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, call, broadcastId };
+  return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, content: call, broadcastId };
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { buildApp } from '../app.ts';
@@ -62,7 +62,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
     seed,
-    gatewayPort: await freePort(portAfter(port, 1)),
+    gatewayPort: port === 0 ? 0 : await freePort(port + 1),
     // In a container the ledger has to be readable from outside, like the service.
     ...(everywhere.test(host) && { gatewayHost: host }),
     ...limitsOf(settings),
@@ -228,10 +228,13 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
 
 const dayMs = 24 * 60 * 60 * 1_000;
 
-/** 0: the system chooses. */
-const portAfter = (port: number, by: number): number => (port === 0 ? 0 : port + by);
+/**
+ * For 0 a random port below those that systems choose from: nobody else is given it before it is listened on, or while a reset
+ * restarts the service.
+ */
+const portAfter = (port: number, by: number): number => (port === 0 ? randomInt(10_000, 32_000) : port + by);
 
-/** The first free port from `from` on; for 0, any free port. */
+/** The first free port from `from` on; 0 if there is none. */
 async function freePort(from: number): Promise<number> {
   for (let port = from; port < Math.min(from + 100, 65_536); port++) {
     const free = await new Promise<number>((resolve) => {

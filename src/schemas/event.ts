@@ -151,7 +151,7 @@ export const Event = Type.Object(
       // Open: a client that was generated from today's list takes what is added to it.
       'x-extensible-enum': [...eventTypes, 'webhook.test'],
     }),
-    timestamp: Timestamp,
+    timestamp: Type.String({ ...Timestamp, description: 'when it happened; ISO 8601, UTC' }),
     cursor: Type.Optional(
       Type.String({ description: 'the place behind this event, for `GET /v1/events`; absent in `webhook.test`' }),
     ),

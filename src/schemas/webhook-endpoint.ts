@@ -33,7 +33,10 @@ const types = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
   examples: [['message.delivered', 'message.failed']],
 });
 
-const description = text(256, 'orders, production', { line: true, description: 'for people' });
+const description = text(256, 'orders, production', {
+  line: true,
+  description: 'words of yours that tell this endpoint from others; the service does nothing with them',
+});
 const from = oneOf(
   ['latest', 'earliest'],
   '`latest`: what is recorded from now on; `earliest`: all that is kept before that as well',
@@ -85,7 +88,7 @@ export const WebhookEndpointPatch = Type.Object(
 );
 export type WebhookEndpointPatch = Static<typeof WebhookEndpointPatch>;
 
-const count = (what: string) => Type.Integer({ minimum: 0, description: what });
+export const count = (what: string) => Type.Integer({ minimum: 0, description: what });
 
 export const WebhookEndpoint = Type.Object(
   {
@@ -103,8 +106,8 @@ export const WebhookEndpoint = Type.Object(
     failingSince: Type.Optional(Timestamp),
     lastSuccessAt: Type.Optional(Timestamp),
     lagSeconds: count('age of the oldest event that it is still to get; 0: none waits'),
-    parked: count('events that failed by themselves and are tried again later'),
-    failed: count('events that are given up; `replay` sends them again'),
+    parked: count('events that were not taken and wait for another try'),
+    failed: count('events that are given up, after the last try; `replay` sends them again'),
     previousSecretUntil: Type.Optional(
       Type.String({
         description: 'until when the secret before the present one signs as well',
@@ -174,7 +177,7 @@ export const WebhookDelivery = Type.Object(
     type: Type.String({ description: 'of the event' }),
     status: oneOf(
       deliveryStatuses,
-      '`pending`: it is tried again; `failed`: it is given up; `delivered`: it was answered with a 2xx',
+      '`pending`: it waits for another try; `failed`: it is given up; `delivered`: it was answered with a 2xx',
     ),
     tries: Type.Optional(count('how often it was tried')),
     at: Type.Optional(Type.String({ description: 'when it was tried last', examples: ['2026-11-02T09:30:00.000Z'] })),
@@ -193,56 +196,3 @@ export const WebhookDeliveryList = Type.Object(
   { data: Type.Array(WebhookDelivery), nextCursor: Type.Optional(Type.String()) },
   { title: 'WebhookDeliveryList' },
 );
-
-export const WebhookReplay = Type.Object(
-  {
-    since: Type.Optional(
-      Type.String({
-        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
-        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
-        description: 'all events since then that are kept; ISO 8601 with `Z`; not more than a minute in the future',
-        examples: ['2026-11-02T09:30:00Z'],
-      }),
-    ),
-    eventIds: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 100 })),
-    // A boolean of one value has no name in the clients of some languages.
-    failed: Type.Optional(
-      Type.Boolean({
-        not: { enum: [false] },
-        'x-form': 'true, or left out',
-        description: 'true: all that were given up; false is refused',
-      }),
-    ),
-  },
-  {
-    title: 'WebhookReplay',
-    ...strict,
-    minProperties: 1,
-    maxProperties: 1,
-    description: 'Exactly one of the three.',
-    examples: [{ failed: true }],
-  },
-);
-export type WebhookReplay = Static<typeof WebhookReplay>;
-
-export const QueuedReplay = Type.Object(
-  {
-    queued: count('events that are sent again, with the same ids; counted no further than 10000'),
-    skipped: Type.Optional(
-      Type.Array(
-        Type.Object({
-          eventId: Type.Optional(Type.String({ description: 'absent where it is not known which events they were' })),
-          reason: Type.String({
-            description:
-              '`unknown`: you have no such event, or it was deleted by age; `type`: the endpoint does not have its type; `deleted`: events behind `since` were deleted by age; there may be more one day',
-            examples: ['unknown'],
-          }),
-          detail: Type.String(),
-        }),
-        { description: 'what is not sent again though it was asked for; absent: nothing' },
-      ),
-    ),
-  },
-  { title: 'QueuedReplay' },
-);
-export type QueuedReplay = Static<typeof QueuedReplay>;

@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import { exampleIds } from './common.ts';
-import type { QueuedReplay, WebhookDeliveryList, WebhookEndpoint, WebhookTest } from './webhook-endpoint.ts';
+import type { WebhookDeliveryList, WebhookEndpoint, WebhookTest } from './webhook-endpoint.ts';
+import type { QueuedReplay } from './webhook-replay.ts';
 
 const at = '2026-11-02T09:30:00.000Z';
 
@@ -22,7 +23,7 @@ const { lastSuccessAt: _, ...created } = endpoint;
 const secret = 'whsec_RVhBTVBMRS1FWEFNUExFLUVYQU1QTEUtRVhBTVBMRSE=';
 
 const tested: Static<typeof WebhookTest> = { delivered: true, status: 204, durationMs: 12 };
-const queued: QueuedReplay = { queued: 3 };
+const queued: QueuedReplay = { queued: 3, skipped: 0 };
 const deliveries: Static<typeof WebhookDeliveryList> = {
   data: [
     {

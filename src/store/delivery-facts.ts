@@ -3,7 +3,7 @@
 /** none, sent, failed, delivered, read. It never decreases. */
 export type DeliveryRank = 0 | 1 | 2 | 3 | 4;
 
-/** What is known of the delivery of one message. Two of these join to a third: the highest rank, the earliest of each time. */
+/** What is known of the delivery of one message. Two of these join to a third: the highest rank, the earliest of each time, the least of each id. */
 export interface DeliveryFacts {
   rank: DeliveryRank;
   sentAt?: number;
@@ -11,9 +11,9 @@ export interface DeliveryFacts {
   deliveredAt?: number;
   readAt?: number;
   repliedAt?: number;
-  /** Kept while the rank is that of a failure. Of several failures the earliest counts. */
+  /** Kept while the rank is that of a failure. Of several failures the earliest counts, and of two at once the lesser. */
   failure?: { code: string; detail: string };
-  /** Ids that the events contained. The first one that is known of a message is kept. */
+  /** Ids that the events contained. WATI gives a message one of each; should there be several, the least by its bytes is kept. */
   watiId?: string;
   whatsappMessageId?: string;
   source: 'webhook' | 'poll';

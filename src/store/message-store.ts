@@ -27,8 +27,8 @@ export interface NewMessage {
   /** The caller named the channel, so only a version of this service that knows channels may claim the message. */
   channelNamed?: boolean;
   localMessageId?: string;
-  /** What the upstream call is built from. Absent for streams: their bytes are never stored. */
-  call?: Json;
+  /** The content, from which the upstream call is built (`call_json` in the database). Absent for streams: their bytes are never stored. */
+  content?: Json;
   /** SHA-256 of content and recipient, hex; stored only as an HMAC. Absent while a file is coming in, and for recipients. */
   fingerprint?: string;
   /** The caller's Idempotency-Key, and the route that it is valid for. */
@@ -162,7 +162,7 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
-   * answer is the truth. Erases `call` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
+   * answer is the truth. Erases `content` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
    * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
    * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
@@ -216,7 +216,7 @@ export interface MessageStore extends QueueStore, PinStore {
   list(caller: string, filter: MessageFilter, page: ListPage): Promise<{ messages: StoredMessage[]; next?: string }>;
 
   /**
-   * Releases keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`) and erases their `call` and fingerprint;
+   * Releases keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`) and erases their `content` and fingerprint;
    * erases fingerprints without a key after an hour (not beside older replicas, which cannot count lookalikes without them);
    * deletes records `recordRetentionMs` after the end. At most `limit` rows of each. Returns how many rows it touched.
    */

@@ -73,8 +73,8 @@ export interface ConversationFacts {
   foreignOutAt?: number;
   /** The same, provisionally: the entry may yet turn out to be a message of this service. */
   provisionalOut?: { at: number; entry: number };
-  /** It turned out so. Unless `foreignOutAt` is set, nothing else of these facts is kept. */
-  withdrawn?: { entry: number };
+  /** Whose it is turned out: the provisional time of this entry no longer counts. Unless `foreignOutAt` is set, nothing else of these facts is kept. */
+  endsProvisional?: { entry: number };
 }
 
 export interface Conversation extends ContactIdentity {

@@ -137,14 +137,20 @@ export interface WebhookEndpointStore {
 
   /**
    * Sends again: since a number by walking it, single events and what failed by parking them as due. Events of types that it no
-   * longer has are passed over. A walk under way is widened. Answers how many, counting no further than 10,000; undefined: it has no
-   * such endpoint that is enabled.
+   * longer has are skipped. A walk under way is widened. undefined: it has no such endpoint that is enabled.
    */
   replayEndpoint(
     caller: string,
     id: string,
     what: { after: number; until: number } | { eventIds: readonly string[] } | { failed: true },
-  ): Promise<number | undefined>;
+  ): Promise<Replayed | undefined>;
+}
+
+/** Counted no further than 10,000 in all. */
+export interface Replayed {
+  queued: number;
+  /** Of types that the endpoint no longer has, or no events of its caller that are kept. */
+  skipped: number;
 }
 
 export interface EndpointDelivery {

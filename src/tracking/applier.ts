@@ -6,11 +6,11 @@ import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { ContactIdentity, TrackingChange, TrackingStore } from '../store/tracking-store.ts';
 import { type BatchPlan, type MatchedMessage, nextTryAfterFault, planBatch } from './batch.ts';
+import { factsOfBatch, findMatches } from './event-matches.ts';
 import type { FactOptions } from './fact-options.ts';
 import { type EventEntry, isReceived, type MatchingStore, type ParsedEvent, parseEntry } from './matching.ts';
 import { isStale } from './reply-facts.ts';
 import type { RoutedBy } from './reply-routing.ts';
-import { allFacts, findSubjects } from './subjects.ts';
 import { type AppliedOutcome, type Reached, type Transitions, transitionsOf } from './transitions.ts';
 import type { DeliverySource, TrackedEvent } from './types.ts';
 
@@ -150,13 +150,13 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
     events.push(parseEntry(entry));
   }
   const { store } = services;
-  const found = await findSubjects(events, services);
-  const told = await allFacts(events, found, services);
-  const plan = planBatch(events, { ...found, ...told });
-  const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });
+  const found = await findMatches(events, services);
+  const batchFacts = await factsOfBatch(events, found, services);
+  const plan = planBatch(events, { ...found, ...batchFacts });
+  const applied = await store.applyTracking({ ...plan.batch, facts: batchFacts.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();
-  for (const routedBy of told.routed) services.metrics.received(routedBy);
+  for (const routedBy of batchFacts.routed) services.metrics.received(routedBy);
   reportBatch({ events, plan, changes }, services);
 }
 

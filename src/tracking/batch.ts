@@ -132,7 +132,7 @@ function conversationFactsOf({ entry, event, source }: ParsedEvent, quoted: stri
 
 /**
  * Records a foreign message to a customer at once, so that a reply a minute later is not taken for a reply to us. It is
- * withdrawn if the message turns out to be ours.
+ * taken back if the message turns out to be ours.
  */
 function outgoingFactsOf(
   parsed: ParsedOutgoing,
@@ -146,11 +146,11 @@ function outgoingFactsOf(
   const contact = contactOf(event);
   if (send) {
     // Also at the first try: an entry that was set aside and is requested again starts anew.
-    if (contact) about.push({ connectionId, contact, withdrawn: { entry: seq } });
+    if (contact) about.push({ connectionId, contact, endsProvisional: { entry: seq } });
     about.push(...closedWindowFactsOf(parsed, send));
   } else if (contact) {
     const at = receivedTime(event.at, receivedAtMs);
-    if (!mayBeOurs) about.push({ connectionId, contact, foreignOutAt: at, withdrawn: { entry: seq } });
+    if (!mayBeOurs) about.push({ connectionId, contact, foreignOutAt: at, endsProvisional: { entry: seq } });
     else if (tries === 0) about.push({ connectionId, contact, provisionalOut: { at, entry: seq } });
   }
   return about;

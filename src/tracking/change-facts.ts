@@ -20,7 +20,7 @@ export function clickFacts(
 ): NewFact[] {
   const { connectionId, seq } = entry;
   const topic = { type: 'message.clicked', connectionId } as const;
-  if (!audience.listeners(topic).some(({ id }) => id === send.caller)) return [];
+  if (!audience.subscribers(topic).some(({ id }) => id === send.caller)) return [];
   const { click, at } = event;
   const key = digest(send.seq, click.url, click.text, at ?? seq);
   return [
@@ -47,8 +47,8 @@ export function changeFacts(
           detail: { template: event.template },
         }
       : { type: 'account.changed' as const, fact: `a:${key}`, detail: { account: event.account } };
-  const listeners = audience.listeners({ type: change.type, connectionId });
-  return listeners.map(({ id: caller }) => ({ caller, connectionId, ...change, at: now() }));
+  const subscribers = audience.subscribers({ type: change.type, connectionId });
+  return subscribers.map(({ id: caller }) => ({ caller, connectionId, ...change, at: now() }));
 }
 
 /** The ids and names in a webhook, and what was known about the person before. */
@@ -65,17 +65,17 @@ export async function contactFacts(
   { store, factOptions }: { store: Pick<TrackingStore, 'lastSendTo'>; factOptions: FactOptions },
 ): Promise<NewFact[]> {
   const topic = { type: 'contact.changed', connectionId } as const;
-  const listeners = factOptions.audience.listeners(topic);
-  const contact = listeners.length === 0 ? undefined : changedContact(person, known);
+  const subscribers = factOptions.audience.subscribers(topic);
+  const contact = subscribers.length === 0 ? undefined : changedContact(person, known);
   if (contact === undefined) return [];
   const names = [...new Set([...namesOf(person), ...namesOf(known ?? {})])];
   const since = receivedAtMs - factOptions.routingMs;
-  const isTold = async ({ id: caller, inbound }: (typeof listeners)[number]) =>
+  const concerns = async ({ id: caller, inbound }: (typeof subscribers)[number]) =>
     inbound === 'all' || (await store.lastSendTo(connectionId, names, { since, caller })) !== undefined;
-  const told = await Promise.all(listeners.map(async (each) => ((await isTold(each)) ? [each.id] : [])));
+  const recipients = await Promise.all(subscribers.map(async (each) => ((await concerns(each)) ? [each.id] : [])));
   const who = recipientOf({ ...known, ...person });
   const fact = `c:${who}:${digest(connectionId, contact, Math.floor(receivedAtMs / againMs))}`;
-  return told.flat().map((caller) => ({
+  return recipients.flat().map((caller) => ({
     ...{ caller, ...topic, fact, at: factOptions.now() },
     ...contactOf({ ...known, ...person }),
     detail: { contact },

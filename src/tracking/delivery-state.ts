@@ -19,10 +19,14 @@ export function factsOf(
     rank,
     [timeNames[fact]]: at,
     ...(rank >= 3 && { deliveredAt: at }),
-    ...(fact === 'failed' && failure && { failure }),
+    // Without a failure of its own, the join could not tell which failure was the earliest.
+    ...(fact === 'failed' && { failure: failure ?? unexplained }),
     source,
   };
 }
+
+/** A failure whose report names no cause. */
+export const unexplained: DeliveryFailure = { code: 'unknown', detail: '' };
 
 const timeNames = {
   sent: 'sentAt',
@@ -32,7 +36,10 @@ const timeNames = {
   replied: 'repliedAt',
 } as const satisfies Record<StatusFact, keyof DeliveryFacts>;
 
-/** Joins two states: highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change both. */
+/**
+ * Joins two states: highest rank, earliest times, least ids. `joining` in src/store/sql/tracking-statements.ts is the same in
+ * SQL: change both. test/store/conformance-tracking.ts holds them to each other.
+ */
 export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFacts {
   const [low, high] = one.rank <= other.rank ? [one, other] : [other, one];
   const joined: DeliveryFacts = { rank: high.rank, source: sourceOf(low, high) };
@@ -41,7 +48,7 @@ export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFac
     if (at !== undefined) joined[name] = at;
   }
   for (const name of ['watiId', 'whatsappMessageId'] as const) {
-    const id = least(one[name], other[name]);
+    const id = leastText(one[name], other[name]);
     if (id !== undefined) joined[name] = id;
   }
   const failure = high.rank === 2 ? failureOf(low, high) : undefined;
@@ -49,24 +56,33 @@ export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFac
   return joined;
 }
 
-function least<Value extends number | string>(one: Value | undefined, other: Value | undefined): Value | undefined {
+function least(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined || other === undefined) return one ?? other;
-  return one <= other ? one : other;
+  return Math.min(one, other);
 }
+
+function leastText(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return compareBytes(one, other) <= 0 ? one : other;
+}
+
+/** Order by the bytes of UTF-8, as both databases compare: JavaScript compares UTF-16, in which some characters sort otherwise. */
+const compareBytes = (one: string, other: string): number => Buffer.compare(Buffer.from(one), Buffer.from(other));
 
 /** What reported the rank. If a webhook and a poll report the same one, the webhook counts. */
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/** The earliest failure that was reported. Of two at the same moment the one whose words sort first counts, so that all replicas agree. */
+/** The earliest failure that was reported; of two at the same moment the one with the lesser code, then with the lesser detail. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]
     .filter(({ failure }) => failure !== undefined)
-    .toSorted((a, b) => (a.failedAt ?? 0) - (b.failedAt ?? 0) || (asText(a) < asText(b) ? -1 : 1))[0]?.failure;
+    .toSorted((a, b) => (a.failedAt ?? 0) - (b.failedAt ?? 0) || compareFailures(a.failure, b.failure))[0]?.failure;
 }
 
-const asText = ({ failure }: DeliveryFacts): string => `${failure?.code}\n${failure?.detail}`;
+const compareFailures = (one = unexplained, other = unexplained): number =>
+  compareBytes(one.code, other.code) || compareBytes(one.detail, other.detail);
 
 export type DeliveryStatus = 'sent' | 'failed' | 'delivered' | 'read';
 

@@ -18,7 +18,7 @@ export interface EventFacts {
   routed: RoutedBy[];
 }
 
-export interface FactSubjects {
+export interface FactMatches {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
   quoted: ReadonlyMap<ParsedEvent, TrackedSend>;
   recipients: ReadonlyMap<ParsedEvent, string>;
@@ -34,7 +34,7 @@ export interface FactServices {
 /** Queries the store only for types of events that some caller has asked for. */
 export async function eventFacts(
   events: readonly ParsedEvent[],
-  of: FactSubjects,
+  of: FactMatches,
   services: FactServices,
 ): Promise<EventFacts> {
   const each = await Promise.all(events.map((parsed) => factsOfEvent(parsed, of, services)));
@@ -54,7 +54,7 @@ interface EventResult {
   isSettled?: true;
 }
 
-async function factsOfEvent(parsed: ParsedEvent, of: FactSubjects, services: FactServices): Promise<EventResult> {
+async function factsOfEvent(parsed: ParsedEvent, of: FactMatches, services: FactServices): Promise<EventResult> {
   const { entry, event, source } = parsed;
   const { factOptions } = services;
   switch (event.kind) {
@@ -76,14 +76,14 @@ async function factsOfEvent(parsed: ParsedEvent, of: FactSubjects, services: Fac
 async function factsOfPerson(
   parsed: ParsedEvent,
   event: TrackedEvent & (ReceivedEvent | IdentityEvent),
-  { of, services }: { of: FactSubjects; services: FactServices },
+  { of, services }: { of: FactMatches; services: FactServices },
 ): Promise<EventResult> {
   const { connectionId, receivedAtMs } = parsed.entry;
   const { audience } = services.factOptions;
-  const isHeard = (['message.received', 'contact.changed'] as const).some(
-    (type) => audience.listeners({ type, connectionId }).length > 0,
+  const hasSubscribers = (['message.received', 'contact.changed'] as const).some(
+    (type) => audience.subscribers({ type, connectionId }).length > 0,
   );
-  if (!isHeard) return { parsed, facts: [] };
+  if (!hasSubscribers) return { parsed, facts: [] };
   const recipient = of.recipients.get(parsed);
   const given = event.kind === 'received' ? event.from : event.identity;
   const person = { ...(recipient !== undefined && { phone: recipient }), ...given };

@@ -2,10 +2,10 @@ import type { TrackingStore } from '../store/tracking-store.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { type Reporters, reportResolved } from './applier.ts';
 import { planBatch } from './batch.ts';
+import { factsOfBatch, findMatches } from './event-matches.ts';
 import type { FactOptions } from './fact-options.ts';
 import { type HistoryOf, parseHistory } from './history-rows.ts';
 import type { MatchingStore } from './matching.ts';
-import { allFacts, findSubjects } from './subjects.ts';
 import { transitionsOf } from './transitions.ts';
 
 export interface HistoryServices extends Reporters {
@@ -22,16 +22,22 @@ export async function applyHistory(
   services: HistoryServices,
 ): Promise<void> {
   const { store, factOptions } = services;
-  const isHeard = factOptions?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
-  const events = parseHistory(rows, { ...of, ...(factOptions && isHeard && { receivedForMs: factOptions.staleMs }) });
-  const subjects = await findSubjects(events, services);
-  const told = await allFacts(events, subjects, services);
-  const { batch, messages } = planBatch(events, subjects);
+  const hasSubscribers = factOptions?.audience.subscribers({
+    type: 'message.received',
+    connectionId: of.connectionId,
+  }).length;
+  const events = parseHistory(rows, {
+    ...of,
+    ...(factOptions && hasSubscribers && { receivedForMs: factOptions.staleMs }),
+  });
+  const matched = await findMatches(events, services);
+  const batchFacts = await factsOfBatch(events, matched, services);
+  const { batch, messages } = planBatch(events, matched);
   if (messages.length === 0 && batch.conversations.length === 0) return;
-  const applied = await store.applyTracking({ ...batch, done: [], facts: told.facts });
+  const applied = await store.applyTracking({ ...batch, done: [], facts: batchFacts.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();
-  for (const routedBy of told.routed) services.metrics.received(routedBy);
+  for (const routedBy of batchFacts.routed) services.metrics.received(routedBy);
   for (const message of messages) {
     const change = changes.get(message.send.seq);
     // A history shows that a state was reached, and not when.

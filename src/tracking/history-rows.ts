@@ -1,6 +1,7 @@
 import { flagOf } from '../upstream/answers/fields.ts';
 import { asString, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { contactNamed } from './contact.ts';
+import { unexplained } from './delivery-state.ts';
 import { failureOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import type { ParsedEvent } from './matching.ts';
 import { receivedContent } from './received-content.ts';
@@ -36,7 +37,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
   const oldestFirst = events.filter((event) => event.kind === 'received').toReversed();
   const received = oldestFirst.toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
   // Older ones make no events, and only the last one decides whether the conversation is open.
-  const told = received.filter(
+  const kept = received.filter(
     ({ at = 0 }, place) => place === received.length - 1 || at > of.readAtMs - (of.receivedForMs ?? 0),
   );
   // Not tried again: a row without a matching message is not ours.
@@ -48,7 +49,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
     ageMs: 0,
   };
   const outgoing = events.filter((event) => event.kind !== 'received');
-  return [...outgoing, ...told].map((event) => ({ entry, event, source: 'poll' as const }));
+  return [...outgoing, ...kept].map((event) => ({ entry, event, source: 'poll' as const }));
 }
 
 type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | OutgoingEvent);
@@ -77,7 +78,7 @@ function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
     return at === undefined ? undefined : { isTemplate, event: { kind: 'received', from: contact, ...received } };
   }
   const fact = factOf[asString(row.statusString)?.toLowerCase() ?? ''];
-  const failure = fact === 'failed' ? (failureOf(row) ?? { code: 'unknown', detail: '' }) : undefined;
+  const failure = fact === 'failed' ? (failureOf(row) ?? unexplained) : undefined;
   return {
     isTemplate,
     ...(isTemplate && { template: templateNameOf(row) ?? templateIn(row) }),

@@ -78,8 +78,8 @@ export async function findRecipients(
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 /**
- * Matching by content waits this long after the receipt of an event. By then the event's twin with our own id, which is
- * certain, would have arrived.
+ * An event is matched by content from its fourth try on (`triesMs` in src/tracking/batch.ts: 30 s after its receipt). By then its
+ * twin with our own id, which is certain, would have arrived.
  */
 const triesBeforeContent = 3;
 
@@ -116,10 +116,10 @@ async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgo
   // If an attempt is in progress, the event is tried again when it has ended: a match by content corrects only `unknown`
   // outcomes.
   if (only?.sentAt === undefined || only.status === 'sending' || others.length > 0) return undefined;
-  const twins = await store.countLookalikes(
+  const lookalikes = await store.countLookalikes(
     { id: only.id, kind: only.kind, connectionId, to: recipient.phone, template },
     new Date(only.sentAt - beforeMs - afterMs).toISOString(),
     new Date(only.sentAt + beforeMs + afterMs).toISOString(),
   );
-  return twins === 0 ? only : undefined;
+  return lookalikes === 0 ? only : undefined;
 }

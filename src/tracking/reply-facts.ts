@@ -1,4 +1,4 @@
-import type { Listener } from '../events/audience.ts';
+import type { Subscriber } from '../events/audience.ts';
 import { isoTimes } from '../lib/iso-times.ts';
 import type { NewFact } from '../store/event-store.ts';
 import type {
@@ -51,9 +51,9 @@ export async function replyFacts(
   const { entry, event, source } = parsed;
   const { connectionId, receivedAtMs, tries } = entry;
   const topic = { type: 'message.received', connectionId } as const;
-  const listeners = factOptions.audience.listeners(topic);
+  const subscribers = factOptions.audience.subscribers(topic);
   const fact = factOf(parsed);
-  if (listeners.length === 0 || fact === undefined || isStale(parsed, factOptions.staleMs)) return noFacts;
+  if (subscribers.length === 0 || fact === undefined || isStale(parsed, factOptions.staleMs)) return noFacts;
   const isPatient = source === 'webhook' && needsQuoted(parsed) && knowledge.recipient === undefined;
   if (isPatient && tries < triesForQuote) return noFacts;
 
@@ -70,14 +70,14 @@ export async function replyFacts(
   const isUnsure = route.isUnsure === true && foreign.provisional > receivedAtMs - justNowMs;
   if (isUnsure && source === 'webhook' && tries < triesForForeign) return { facts: [], waits: true };
 
-  const owner = listeners.find(({ id }) => id === route.owner);
+  const owner = subscribers.find(({ id }) => id === route.owner);
   const routedBy = owner ? route.routedBy : 'unrouted';
   const data = dataOf(parsed, { person, knowledge, at, now: factOptions.now() });
-  const told = listeners.flatMap((listener) => {
-    const how = routeFor(listener, owner, { routedBy });
-    return how === undefined ? [] : [{ caller: listener.id, routedBy: how }];
+  const routes = subscribers.flatMap((subscriber) => {
+    const how = routeFor(subscriber, owner, { routedBy });
+    return how === undefined ? [] : [{ caller: subscriber.id, routedBy: how }];
   });
-  const facts = told.map(({ caller, routedBy: how }) => ({
+  const facts = routes.map(({ caller, routedBy: how }) => ({
     ...{ caller, connectionId, type: topic.type, fact, at: factOptions.now() },
     ...contactOf(person),
     detail: { received: { ...data, ...replyTo(event.replyTo, knowledge.quoted, caller), routedBy: how } },
@@ -89,18 +89,21 @@ export async function replyFacts(
 export const isStale = ({ entry, event }: ParsedReceived, staleMs: number): boolean =>
   event.at !== undefined && event.at < entry.receivedAtMs - staleMs;
 
-/** WATI's id of the message first: it is the same in a webhook, its twins and a history, which may have no other id. */
+/**
+ * WATI's id of the message first: it is the same in a webhook, its twins and a history, which may have no other id. With the
+ * connection, and apart from the numbers of entries: an id that somebody made up takes the place of no other message.
+ */
 function factOf({ entry, event: { ids }, source }: ParsedReceived): string | undefined {
   const id = ids.watiId ?? ids.whatsappMessageId;
-  if (id !== undefined) return `in:${id}`;
+  if (id !== undefined) return `in:${entry.connectionId}:${id}`;
   return source === 'poll' ? undefined : `in:entry-${entry.seq}`;
 }
 
-/** The `routedBy` of a listener's event; undefined: it gets none. */
-function routeFor(listener: Listener, owner: Listener | undefined, route: Route): string | undefined {
-  if (listener === owner) return route.routedBy;
-  if (listener.inbound === 'all') return owner ? 'all' : 'unrouted';
-  return listener.inbound === 'unrouted' && !owner ? 'unrouted' : undefined;
+/** The `routedBy` of a subscriber's event; undefined: it gets none. */
+function routeFor(subscriber: Subscriber, owner: Subscriber | undefined, route: Route): string | undefined {
+  if (subscriber === owner) return route.routedBy;
+  if (subscriber.inbound === 'all') return owner ? 'all' : 'unrouted';
+  return subscriber.inbound === 'unrouted' && !owner ? 'unrouted' : undefined;
 }
 
 /** The person with everything known about them; the webhook itself takes precedence. */

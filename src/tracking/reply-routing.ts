@@ -74,8 +74,10 @@ export function foreignBefore(
   const latest = (times: (number | undefined)[]) =>
     Math.max(0, ...times.filter((time) => time !== undefined).filter((time) => time < at + secondMs));
   // Its message is found to be ours in this batch.
-  const isWithdrawn = about.some(({ withdrawn }) => withdrawn && withdrawn.entry === known?.provisionalOut?.entry);
-  const provisional = isWithdrawn ? undefined : known?.provisionalOut?.at;
+  const isEnded = about.some(
+    ({ endsProvisional }) => endsProvisional && endsProvisional.entry === known?.provisionalOut?.entry,
+  );
+  const provisional = isEnded ? undefined : known?.provisionalOut?.at;
   return {
     certain: latest([known?.certainOutAt, ...about.map(({ foreignOutAt }) => foreignOutAt)]),
     provisional: latest([provisional, ...about.map(({ provisionalOut }) => provisionalOut?.at)]),

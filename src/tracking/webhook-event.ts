@@ -3,6 +3,7 @@ import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { asText, firstOf, flagOf } from '../upstream/answers/fields.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { accountEvent, templateEvent } from './account-events.ts';
+import { unexplained } from './delivery-state.ts';
 import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, eventTypeOf, isEvent, meaningOf } from './event-names.ts';
 import { receivedContent } from './received-content.ts';
@@ -61,7 +62,7 @@ function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind
   const recipient = identityOf(member);
   if (!hasId(ids) && !isAnybody(recipient)) return { kind: 'ignored' };
   const template = fact === 'sent' ? templateNameOf(member) : undefined;
-  const failure = fact === 'failed' ? (failureOf(member) ?? { code: 'unknown', detail: '' }) : undefined;
+  const failure = fact === 'failed' ? (failureOf(member) ?? unexplained) : undefined;
   return {
     kind: 'status',
     fact,

@@ -1,6 +1,6 @@
 import { SNIFF_BYTES, sampleEnd } from './signature.ts';
 
-/** The first bytes of a file, held until they show what it is. They are copies, because tiny chunks cost more memory than they hold. */
+/** The first bytes of a file, kept until they show what it is. They are copies, because tiny chunks cost more memory than they hold. */
 export class FileSample {
   readonly #hasTags: boolean;
   #memory = Buffer.allocUnsafeSlow(2 * SNIFF_BYTES);

@@ -56,9 +56,9 @@ class Reframer extends Transform {
   #bytes = 0;
   #limit: { bytes: number; what: string };
   /** Holds the first bytes until they show what the file is. */
-  #held: FileSample | undefined;
+  #sample: FileSample | undefined;
   #officeCheck: OfficeCheck | undefined;
-  readonly #reader = Promise.withResolvers<void>();
+  readonly #readingBegan = Promise.withResolvers<void>();
   /** Offset in the file at which the next yield to the event loop is due. */
   #turnEnds = 0;
 
@@ -75,7 +75,7 @@ class Reframer extends Transform {
     this.#bodyBytes = Number.isSafeInteger(declared) ? declared : undefined;
     if (declared > bytesMax + FRAMING_BYTES_MAX) throw tooLarge(bytesMax);
     this.#options = options;
-    this.#held = new FileSample(kinds === 'media');
+    this.#sample = new FileSample(kinds === 'media');
     this.#limit = { bytes: bytesMax, what: 'the file' };
     // Random, so that the author of the file cannot guess it and no data can end our part.
     this.#boundary = `wati-bff-${randomBytes(24).toString('hex')}`;
@@ -85,10 +85,10 @@ class Reframer extends Transform {
     this.done.promise.catch(() => {});
     this.on('error', () => {});
     this.on('newListener', (event) => {
-      if (event === 'data' || event === 'readable') this.#reader.resolve();
+      if (event === 'data' || event === 'readable') this.#readingBegan.resolve();
     });
     // The file is only read, to be compared with the one that was sent under the same key.
-    this.once('resume', () => this.#reader.resolve());
+    this.once('resume', () => this.#readingBegan.resolve());
   }
 
   start(): void {
@@ -111,7 +111,7 @@ class Reframer extends Transform {
       callback(toError(error));
       return;
     }
-    if (this.#held?.isComplete) this.#open(this.#held).then(() => callback(), callback);
+    if (this.#sample?.isComplete) this.#open(this.#sample).then(() => callback(), callback);
     else if (this.#bytes < this.#turnEnds) callback();
     else {
       this.#turnEnds = this.#bytes + (this.#options.check ? CHECKED_TURN_BYTES : TURN_BYTES);
@@ -140,7 +140,7 @@ class Reframer extends Transform {
   #take(bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limit.bytes) throw tooLarge(this.#limit.bytes, this.#limit.what);
-    if (this.#held) this.#held.add(bytes);
+    if (this.#sample) this.#sample.add(bytes);
     else {
       this.#check(bytes);
       this.#pass(bytes);
@@ -158,12 +158,12 @@ class Reframer extends Transform {
   }
 
   /** Called when the first bytes have arrived: decides what the file is, and only then starts the output. */
-  async #open(held: FileSample, isWhole = false): Promise<void> {
+  async #open(sample: FileSample, isWhole = false): Promise<void> {
     if (this.#part === undefined || this.#bytes === 0) throw new UploadError('no-file', 'the file is empty');
     const { headers, offset } = this.#part;
     const { kinds, upstreamField, fileId } = this.#options;
     const name = cleanFileName(headers.fileName ?? '');
-    const file = await checkFile(kinds, { declared: headers.contentType, name, firstBytes: held.firstBytes });
+    const file = await checkFile(kinds, { declared: headers.contentType, name, firstBytes: sample.firstBytes });
     if (this.destroyed) return;
     const fileName = safeFileName(name, fileId, file.extensions);
     const opening = Buffer.from(
@@ -172,15 +172,15 @@ class Reframer extends Transform {
     );
     // Before the head, so that a CSV with a wrong header never opens a request to WATI.
     this.#officeCheck = OfficeCheck.for(file.mimeType);
-    this.#check(held.bytes);
+    this.#check(sample.bytes);
     if (isWhole) this.#officeCheck?.end();
     const contentLength = this.#outgoingLength(file, offset, opening.length);
     const head = { fileName, mimeType: file.mimeType, kind: file.kind };
     this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
     await this.head.promise;
-    this.#held = undefined;
+    this.#sample = undefined;
     this.push(opening);
-    this.#pass(held.bytes);
+    this.#pass(sample.bytes);
   }
 
   /**
@@ -201,13 +201,13 @@ class Reframer extends Transform {
 
   /** Ends our body with the final boundary. From then on WATI may have the whole file. */
   async #close(): Promise<Buffer> {
-    if (this.#held) await this.#open(this.#held, true);
+    if (this.#sample) await this.#open(this.#sample, true);
     if (this.#part === undefined) throw malformed('the upload was broken off');
     const epilogueBytes = await this.#form.end(this.#part, this.#bytes);
     this.#officeCheck?.end();
     await this.#options.check?.end();
     // If a body ends before it is read, undici would compute a Content-Length of its own.
-    await this.#reader.promise;
+    await this.#readingBegan.promise;
     if (this.destroyed) throw malformed('the upload was broken off');
     this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
     return Buffer.from(this.#closing + endOf(this.#bodyBytes === undefined ? '\r\n'.length : epilogueBytes));

@@ -33,10 +33,12 @@ export type AttemptResult =
       deliveredAsText?: boolean;
       partialErrors?: string;
     }
-  /** `ofAll`: many receivers were refused alike, so the cause may be common. `alone`: this one was tried in a call of its own. */
-  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
+  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; sharedCause?: SharedCause }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
+
+/** Several receivers of a refused batch were refused alone in the same words: this one was among them, or was not tried. */
+type SharedCause = 'refused-alone' | 'not-tried';
 
 /** The kind of call that the response belongs to. */
 export interface ResponseExpectation {

@@ -12,10 +12,11 @@ import { noReason } from './answers/reported-errors.ts';
 import { successOf } from './answers/success-flags.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { describeFailure, type Side } from './describe-failure.ts';
+import { remainingMs } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { retryAfterMs } from './retry.ts';
 import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { remainingMs, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 import type { Call, HttpResponse, HttpResult } from './types.ts';
 
 /** The caller, deadline and connection of upstream calls. `onAttempt` records the calls in the request's log line. */

@@ -3,10 +3,10 @@ import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
 import { denialIn } from './answers/refusal.ts';
 import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognizedResponse } from './client.ts';
-import { type CacheEntry, isUsable, queueKey } from './permits.ts';
+import { type CacheEntry, isUsable, queueKey, remainingMs } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { remainingMs, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API describes it. Its `url` contains a session token, a secret that is left out here. */
@@ -25,15 +25,15 @@ export interface Connections {
   recent(maxAgeMs: number, how?: Pick<ReadContext, 'priority'> & { once?: boolean }): Promise<MatonConnection[]>;
   /** The ids in the last complete list, with connections that were created and deleted here since; undefined before the first list. */
   readonly known: ReadonlySet<string> | undefined;
-  create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
+  create(writer: WriteContext): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
   /** One connection. Throws `not-found` for connections of other apps as well. */
   get(id: string, reader: ReadContext): Promise<MatonConnection>;
   /** Deletes a connection. Throws `not-found` for connections of other apps, before anything is deleted. */
-  remove(id: string, asker: Asker): Promise<void>;
+  remove(id: string, writer: WriteContext): Promise<void>;
 }
 
 type ReadCall = Pick<Call, 'operation' | 'path' | 'query'>;
-type Asker = Pick<ReadContext, 'priority' | 'deadline' | 'onAttempt'>;
+type WriteContext = Pick<ReadContext, 'priority' | 'deadline' | 'onAttempt'>;
 
 /** `connectHosts`: hosts to which a person may be sent to authorize an account. */
 export function createConnections(
@@ -42,8 +42,8 @@ export function createConnections(
   connectHosts: readonly string[],
 ): Connections {
   const read = (call: ReadCall, reader: ReadContext) => reads.read({ ...call, host: 'control', method: 'GET' }, reader);
-  const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
-    const { priority, deadline, onAttempt } = asker;
+  const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, writer: WriteContext) => {
+    const { priority, deadline, onAttempt } = writer;
     const whole: Call = { ...call, host: 'control', ...(priority && { priority }) };
     return transport.execute(whole, remainingMs(deadline), onAttempt);
   };
@@ -90,10 +90,10 @@ export function createConnections(
     get known() {
       return known;
     },
-    create: async (asker) => {
+    create: async (writer) => {
       const json = { app: 'wati' };
       const call = { operation: 'createConnection', method: 'POST', path: '/connections', json } as const;
-      const raw = unwrap(controlBody(await write(call, asker)));
+      const raw = unwrap(controlBody(await write(call, writer)));
       const connection = readConnection(raw);
       if (!connection) throw unrecognizedResponse();
       last = undefined;
@@ -102,11 +102,11 @@ export function createConnections(
       return { connection, ...(url !== undefined && { authorizationUrl: pageOf(url, connectHosts) }) };
     },
     get,
-    remove: async (id, asker) => {
-      await get(id, asker);
+    remove: async (id, writer) => {
+      await get(id, writer);
       const call = { operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` } as const;
       // The content of the answer is not documented: 200, 202, 204 and an empty body are all success.
-      controlBody(await write(call, asker), true);
+      controlBody(await write(call, writer), true);
       last = undefined;
       known?.delete(id);
     },

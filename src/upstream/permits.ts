@@ -42,3 +42,13 @@ export interface CacheEntry {
 /** Whether an entry is fresh enough, and using it does not mean waiting in another caller's queue. */
 export const isUsable = (entry: CacheEntry, maxAgeMs: number, priority: CallerPriority | undefined): boolean =>
   performance.now() - entry.loadedAt <= maxAgeMs && (entry.isDispatched || entry.queue === queueKey(priority));
+
+/**
+ * The part of the deadline that is reserved for the call itself. A call whose permit is granted at the very end would only be
+ * aborted, and its permit wasted.
+ */
+export const reservedForCallMs = (timeoutMs: number): number => Math.min(5_000, timeoutMs / 2);
+
+/** Time left until the deadline (performance.now()), ms; undefined: the service's own time-out applies. */
+export const remainingMs = (deadline: number | undefined): number | undefined =>
+  deadline === undefined ? undefined : Math.max(1, deadline - performance.now());

@@ -1,8 +1,9 @@
 import { withTimeout } from '../lib/with-timeout.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
+import { queryString } from './call-options.ts';
 import { withChannel } from './channel-parameter.ts';
-import { type CallerPriority, permitRequestOf, queueKey } from './permits.ts';
-import { notDispatched, queryString, remainingMs, reservedForCallMs, type Transport } from './transport.ts';
+import { type CallerPriority, permitRequestOf, queueKey, remainingMs, reservedForCallMs } from './permits.ts';
+import { notDispatched, type Transport } from './transport.ts';
 import type { Call, CallReport, HttpResult } from './types.ts';
 
 /** The request that a read is made for. */

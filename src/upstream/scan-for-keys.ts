@@ -4,8 +4,8 @@ import { createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:
 import type { KeyFinder, Search } from '../keys/key-finder.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 
-/** Bytes that are held back because they may be the beginning of a key. */
-const heldBackBytes = 1_024;
+/** Bytes that are kept back because they may be the beginning of a key. */
+const keptBytesMax = 1_024;
 
 /** The most decompressed bytes that are scanned. */
 const unpackedMax = 32 * 1024 * 1024;
@@ -18,7 +18,7 @@ export function scanForKeys(
 ): Readable {
   const search = finder.search();
   const inside = unpacking(encoding, finder);
-  let held: Buffer = Buffer.alloc(0);
+  let kept: Buffer = Buffer.alloc(0);
   const found = () => {
     onEcho();
     return new BodyRejectedError('KEY_ECHOED');
@@ -28,9 +28,9 @@ export function scanForKeys(
     transform(chunk: Buffer, _encoding, done) {
       if (search.push(chunk)) return done(found());
       const go = () => {
-        const rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-        const keep = search.isAmid() ? Math.min(rest.length, heldBackBytes) : 0;
-        held = rest.subarray(rest.length - keep);
+        const rest = kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
+        const keep = search.isAmid() ? Math.min(rest.length, keptBytesMax) : 0;
+        kept = rest.subarray(rest.length - keep);
         done(null, rest.subarray(0, rest.length - keep));
       };
       if (!inside) return go();
@@ -38,7 +38,7 @@ export function scanForKeys(
     },
     flush(done) {
       if (search.push(Buffer.alloc(0), true)) return done(found());
-      done(null, held);
+      done(null, kept);
     },
   });
   // Each stream destroys the other on an error, and reports its own.

@@ -1,6 +1,6 @@
+import { queryString } from './call-options.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { StreamCall } from './streaming.ts';
-import { queryString } from './transport.ts';
 import type { Call } from './types.ts';
 
 /** The sending calls of WATI as data, so that a send can be recorded and its call made later, also by another process. */

@@ -2,20 +2,14 @@ import type { Readable } from 'node:stream';
 import { KeyFinder } from '../keys/key-finder.ts';
 import { toError } from '../lib/to-error.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
+import { headersOf, queryString } from './call-options.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
-import { type CallerPriority, permitRequestOf, systemPriority } from './permits.ts';
+import { permitRequestOf, remainingMs, reservedForCallMs, systemPriority } from './permits.ts';
 import { reportTooManyRequests } from './retry.ts';
-import {
-  headersOf,
-  notDispatched,
-  queryString,
-  remainingMs,
-  reservedForCallMs,
-  type TransportOptions,
-} from './transport.ts';
+import { notDispatched, type TransportOptions } from './transport.ts';
 import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
@@ -33,8 +27,8 @@ export interface StreamCall {
   totalMs?: number;
   /** Called right before the first byte; if it returns false, nothing is sent. */
   canSend?: () => boolean;
-  /** `permit-held`: a permit was acquired already. */
-  priority?: CallerPriority | 'permit-held';
+  /** A permit was acquired already. */
+  hasPermit?: boolean;
   /** Aborts the call when the client disconnects. */
   signal?: AbortSignal;
 }
@@ -104,10 +98,10 @@ export function createStreams(options: StreamOptions): Streams {
 /** Resolves with the failure if no permit is granted in time. */
 async function acquirePermit(
   { rateLimiter }: StreamOptions,
-  { operation, signal, priority }: StreamCall,
+  { operation, signal, hasPermit }: StreamCall,
   permit: { priority: CallContext['priority']; deadline: number },
 ): Promise<HttpFailure | undefined> {
-  if (!rateLimiter || priority === 'permit-held') return undefined;
+  if (!rateLimiter || hasPermit) return undefined;
   const request = permitRequestOf(operation, permit.priority);
   const refused = await rateLimiter
     .acquire({ ...request, deadline: permit.deadline, ...(signal && { signal }) })
@@ -140,8 +134,7 @@ async function openRaw(
   const start = performance.now();
   const headers = streamHeaders(options, context, call);
   // Covers the permit and the headers. A send has a deadline of its own instead of its caller's.
-  const waitMs =
-    call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
+  const waitMs = call.hasPermit ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
   const deadline = start + waitMs;
   const permit = { priority: context.priority, deadline: deadline - reservedForCallMs(waitMs) };
   const refused = await acquirePermit(options, call, permit);

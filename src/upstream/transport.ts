@@ -4,15 +4,14 @@ import { toError } from '../lib/to-error.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
-import { withChannel } from './channel-parameter.ts';
+import { toDispatchOptions } from './call-options.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
-import { permitRequestOf, systemPriority } from './permits.ts';
-import { type CollectedResponse, ResponseCollector } from './response-collector.ts';
+import { permitRequestOf, reservedForCallMs, systemPriority } from './permits.ts';
 import { createRetryBudget, isRetryable, reportTooManyRequests, retryAfterMs } from './retry.ts';
 import { suppressStackTraces } from './suppress-stack-traces.ts';
 import type { Call, CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
-import { type BodyClass, UntrustedBodyReader } from './untrusted-body.ts';
+import { type BodyClass, type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
 export interface TransportOptions {
   key: () => string;
@@ -80,7 +79,7 @@ export function createTransport(options: TransportOptions): Transport {
     });
 
   const execute: Transport['execute'] = async (call, timeoutMs = options.timeoutMs, onAttempt) => {
-    if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, timeoutMs, onAttempt);
+    if (!rateLimiter || call.hasPermit) return executeNow(call, timeoutMs, onAttempt);
     const callTimeoutMs = Math.min(timeoutMs, options.timeoutMs);
     const deadline = performance.now() + callTimeoutMs;
     const permitDeadline = deadline - reservedForCallMs(callTimeoutMs);
@@ -102,7 +101,7 @@ export function createTransport(options: TransportOptions): Transport {
     retryBudget.earn();
     for (let tries = 1; ; tries++) {
       const left = deadline - performance.now();
-      const outcome = await (tries === 1 && call.hasPermit ? executeNow : execute)(call, left, onAttempt);
+      const outcome = await execute({ ...call, hasPermit: tries === 1 && call.hasPermit === true }, left, onAttempt);
       if (tries > 2 || !isRetryable(outcome) || (rateLimiter && call.callerSignal?.().aborted)) return outcome;
       const waitMs = retryAfterMs(outcome) ?? readRetryMs * (1 + 3 * Math.random() * tries);
       if (performance.now() + waitMs >= deadline || !retryBudget.spend()) return outcome;
@@ -129,16 +128,6 @@ async function reportAnswer(
   return whole;
 }
 
-/**
- * The part of the deadline that is reserved for the call itself. A call whose permit is granted at the very end would only be
- * aborted, and its permit wasted.
- */
-export const reservedForCallMs = (timeoutMs: number): number => Math.min(5_000, timeoutMs / 2);
-
-/** Time left until the deadline (performance.now()), ms; undefined: the service's own time-out applies. */
-export const remainingMs = (deadline: number | undefined): number | undefined =>
-  deadline === undefined ? undefined : Math.max(1, deadline - performance.now());
-
 /** The result of a call that got no permit. */
 export function notDispatched(thrown: unknown): HttpFailure {
   const cause = toError(thrown);
@@ -151,7 +140,7 @@ function sourceOf({ operation, priority, sends, method }: Call): {
   holder: string;
   bodyClass: BodyClass;
 } {
-  const holder = typeof priority === 'object' ? priority.caller : systemPriority.caller;
+  const holder = (priority ?? systemPriority).caller;
   return { operation, holder, bodyClass: sends || method !== 'GET' ? 'act' : 'list' };
 }
 
@@ -160,42 +149,6 @@ const toHttpResponse = async ({ status, headers, body: gathering }: CollectedRes
   status,
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
 });
-
-/** Builds headers from scratch, because the gateway forwards every header that it does not know to WATI. */
-export function headersOf(
-  call: Pick<Call, 'connection'>,
-  { key, userAgent }: Pick<TransportOptions, 'key' | 'userAgent'>,
-) {
-  const headers: Record<string, string> = {
-    authorization: `Bearer ${key()}`,
-    accept: 'application/json',
-    'user-agent': userAgent,
-  };
-  if (call.connection !== undefined) headers['maton-connection'] = call.connection;
-  return headers;
-}
-
-function toDispatchOptions(bare: Call, options: TransportOptions): Dispatcher.DispatchOptions {
-  const call = withChannel(bare);
-  const headers = headersOf(call, options);
-  if (call.json !== undefined) headers['content-type'] = 'application/json';
-  return {
-    method: call.method,
-    path: `${call.host === 'gateway' ? '/wati' : ''}${call.path}${queryString(call.query)}`,
-    headers,
-    body: call.json === undefined ? null : JSON.stringify(call.json),
-  };
-}
-
-/** RFC 3986 percent-encoding, brackets included; WATI takes a JSON array as `attribute`. */
-export function queryString(query: Call['query'] = {}): string {
-  let text = '';
-  for (const name in query) {
-    const value = query[name];
-    if (value !== undefined) text += `${text === '' ? '?' : '&'}${name}=${encodeURIComponent(value)}`;
-  }
-  return text;
-}
 
 const always = () => true;
 
@@ -209,4 +162,89 @@ function reportOf({ operation, host }: Call, outcome: CollectedResponse | HttpFa
     ...(status !== undefined && { status }),
     ...(outcome.kind === 'failed' && { errorCode: outcome.timedOut ? 'timeout' : codeOf(outcome.cause) }),
   };
+}
+
+/** An answer whose bytes have all arrived. */
+interface CollectedResponse {
+  kind: 'answered';
+  status: number;
+  headers: Headers;
+  body: BodyCollector | undefined;
+}
+
+interface CollectorOptions {
+  openBody: (status: number) => BodyCollector;
+  canSend: () => boolean;
+  settle: (outcome: CollectedResponse | HttpFailure) => void;
+  /** Called when undici is about to close the connection that it opened for this answer alone. */
+  beforeReset: (() => void) | undefined;
+}
+
+/** Collects one answer. A failure before `onRequestStart`, which undici calls right before the first byte, proves that nothing was sent. */
+class ResponseCollector implements Dispatcher.DispatchHandler {
+  readonly #options: CollectorOptions;
+  #controller: Dispatcher.DispatchController | undefined;
+  #bytesSent = false;
+  #settled = false;
+  #status: number | undefined;
+  #headers: Headers = {};
+  #body: BodyCollector | undefined;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController) {
+    // The deadline passed while the request waited for a socket.
+    if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
+    if (!this.#options.canSend()) return controller.abort(new Error('this process may not send any more'));
+    this.#controller = controller;
+    this.#bytesSent = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers) {
+    this.#status = status;
+    this.#headers = headers;
+    this.#body = this.#options.openBody(status);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer) {
+    if (this.#settled) return;
+    try {
+      if (this.#body?.add(chunk) !== 'enough') return;
+      this.#complete();
+      controller.abort(new Error('the answer says no more that counts'));
+    } catch (thrown) {
+      controller.abort(toError(thrown));
+    }
+  }
+
+  onResponseEnd() {
+    this.#complete();
+    this.#options.beforeReset?.();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, cause: Error) {
+    this.#fail(cause, /TIMEOUT/.test(codeOf(cause)) && this.#bytesSent);
+  }
+
+  onDeadline() {
+    this.#fail(new Error('the total deadline of the call passed'), true);
+    this.#controller?.abort(new Error('deadline'));
+  }
+
+  #complete() {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#options.settle({ kind: 'answered', status: this.#status ?? 0, headers: this.#headers, body: this.#body });
+  }
+
+  #fail(cause: Error, timedOut: boolean) {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#body?.drop();
+    const status = this.#status;
+    const head = status !== undefined && { status, headers: this.#headers };
+    this.#options.settle({ kind: 'failed', bytesSent: this.#bytesSent, timedOut, cause, ...head });
+  }
 }

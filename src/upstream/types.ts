@@ -22,9 +22,9 @@ export interface Call {
   sends?: boolean;
   /** Called right before the first byte; if it returns false, nothing is sent. */
   canSend?: () => boolean;
-  /** The priority with which the call waits for a permit; `permit-held`: a permit was acquired already. */
-  priority?: CallerPriority | 'permit-held';
-  /** For reads: a permit was acquired already, for the first attempt only. */
+  /** The priority with which the call waits for a permit. */
+  priority?: CallerPriority;
+  /** A permit was acquired already. It counts for the first attempt only. */
   hasPermit?: boolean;
   /** Aborts when no client waits any more. A queued call then leaves the queue. */
   callerSignal?: () => AbortSignal;

@@ -18,7 +18,7 @@ export interface Outcome {
 }
 
 /**
- * What follows from the result of an attempt: delivered, parked, held back while all fail, a rest that the endpoint asked for, or
+ * What follows from the result of an attempt: delivered, parked, left to wait in order while all fail, a rest that the endpoint asked for, or
  * its end.
  */
 export class AttemptOutcomes {
@@ -95,13 +95,13 @@ export class AttemptOutcomes {
       return { park: this.#parked(delivery, sent) };
     }
     if ('walk' in delivery) this.#failedLately.add(seq);
-    if (this.breaker.failed(seq, isProbe)) return this.#heldBack(delivery);
+    if (this.breaker.failed(seq, isProbe)) return this.#requeueStreak(delivery);
     if (wasOpen) {
       this.#queue.putBack(delivery);
       return {};
     }
     if ('walk' in delivery) {
-      this.#queue.hold(delivery, delivery.walk);
+      this.#queue.defer(delivery, delivery.walk);
       this.#streak.push(delivery);
     }
     return { park: this.#parked(delivery, sent) };
@@ -114,7 +114,7 @@ export class AttemptOutcomes {
   }
 
   /** The failures that open the breaker are not parked: their events wait in their order, from the first one on. */
-  #heldBack(delivery: Delivery): ProgressChange {
+  #requeueStreak(delivery: Delivery): ProgressChange {
     this.#log('info', {}, 'a webhook endpoint does not answer: its events wait');
     // One of which a parked try is under way stays parked.
     const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInFlight(event.seq));

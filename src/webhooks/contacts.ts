@@ -4,7 +4,7 @@ import type { StoredEvent } from '../store/event-store.ts';
 export class Contacts {
   readonly #clock: () => number;
   readonly #busy = new Set<string>();
-  readonly #heldUntil = new Map<string, number>();
+  readonly #waitsUntil = new Map<string, number>();
 
   /** `clock` is monotonic, ms. */
   constructor(clock: () => number) {
@@ -16,10 +16,10 @@ export class Contacts {
   }
 
   /** Busy, or an earlier event of it has failed and may be sent before its later ones. */
-  isHeld(event: StoredEvent): boolean {
+  mustWait(event: StoredEvent): boolean {
     const { contact } = event;
     if (contact === undefined) return false;
-    return this.#busy.has(contact) || (this.#heldUntil.get(contact) ?? 0) > this.#clock();
+    return this.#busy.has(contact) || (this.#waitsUntil.get(contact) ?? 0) > this.#clock();
   }
 
   begin({ contact }: StoredEvent): void {
@@ -30,18 +30,18 @@ export class Contacts {
     if (contact !== undefined) this.#busy.delete(contact);
   }
 
-  hold({ contact }: StoredEvent, ms: number): void {
-    if (contact !== undefined) this.#heldUntil.set(contact, this.#clock() + ms);
+  defer({ contact }: StoredEvent, ms: number): void {
+    if (contact !== undefined) this.#waitsUntil.set(contact, this.#clock() + ms);
   }
 
-  /** How long until one is held no more; infinite: none is. */
-  get heldMs(): number {
+  /** How long until one waits no more; infinite: none waits. */
+  get waitMs(): number {
     const now = this.#clock();
-    const ends = [...this.#heldUntil.values()].filter((until) => until > now);
+    const ends = [...this.#waitsUntil.values()].filter((until) => until > now);
     return Math.min(...ends) - now;
   }
 
   release(): void {
-    this.#heldUntil.clear();
+    this.#waitsUntil.clear();
   }
 }

@@ -22,7 +22,7 @@ const FRESH_MS = 5_000;
 /** Slots that parked and replayed events leave to live ones. */
 const LIVE_SLOTS = 2;
 /** As long as the first try of a parked event is away. */
-const HOLD_MS = 5_000;
+const DEFER_MS = 5_000;
 
 /** What an endpoint is to be told next: live events first, with parked and replayed ones beside them. */
 export class DeliveryQueue {
@@ -155,7 +155,7 @@ export class DeliveryQueue {
 
   /** A live event some places behind the oldest. */
   another(place: number): Delivery | undefined {
-    const event = this.#live.takeBehind(place, (each) => !this.contacts.isHeld(each) && this.isWanted(each));
+    const event = this.#live.takeBehind(place, (each) => !this.contacts.mustWait(each) && this.isWanted(each));
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
@@ -192,7 +192,7 @@ export class DeliveryQueue {
 
   #takeFrom(walk: EventWalk): StoredEvent | undefined {
     for (;;) {
-      const event = walk.take((each) => !this.contacts.isHeld(each));
+      const event = walk.take((each) => !this.contacts.mustWait(each));
       if (event === undefined || this.isWanted(event)) return event;
       walk.settle(event.seq);
     }
@@ -205,9 +205,9 @@ export class DeliveryQueue {
   }
 
   /** It failed: it is parked, and later events of its contact wait for what the next results say. */
-  hold({ event }: Delivery, walk: EventWalk): void {
-    walk.hold(event.seq);
-    this.contacts.hold(event, HOLD_MS);
+  defer({ event }: Delivery, walk: EventWalk): void {
+    walk.defer(event.seq);
+    this.contacts.defer(event, DEFER_MS);
   }
 
   /** What failed stays parked. */
@@ -240,7 +240,7 @@ export class DeliveryQueue {
 
   /** How long until there may be something to send that is not now. */
   get restMs(): number {
-    return Math.min(this.parked.restMs || Number.POSITIVE_INFINITY, this.contacts.heldMs);
+    return Math.min(this.parked.restMs || Number.POSITIVE_INFINITY, this.contacts.waitMs);
   }
 }
 

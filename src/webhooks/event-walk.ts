@@ -13,7 +13,7 @@ export class EventWalk {
   readonly #settled: Set<number>;
   readonly #inFlight = new Map<number, StoredEvent>();
   /** Settled, but the position does not pass them: they may come back. */
-  readonly #held = new Set<number>();
+  readonly #deferred = new Set<number>();
   #waiting: StoredEvent[] = [];
   #readTo: number;
   #mayHaveMore = true;
@@ -53,7 +53,7 @@ export class EventWalk {
   }
 
   get position(): number {
-    const open = [...this.#inFlight.keys(), ...this.#held, ...this.#waiting.slice(0, 1).map(({ seq }) => seq)];
+    const open = [...this.#inFlight.keys(), ...this.#deferred, ...this.#waiting.slice(0, 1).map(({ seq }) => seq)];
     return Math.min(...open.map((seq) => seq - 1), this.#readTo, this.until);
   }
 
@@ -120,19 +120,19 @@ export class EventWalk {
   }
 
   /** Settled until it is released or put back. */
-  hold(seq: number): void {
+  defer(seq: number): void {
     this.settle(seq);
-    this.#held.add(seq);
+    this.#deferred.add(seq);
   }
 
   release(): void {
-    this.#held.clear();
+    this.#deferred.clear();
   }
 
-  /** It was in flight, or held, and waits again. */
+  /** It was in flight, or deferred, and waits again. */
   putBack(event: StoredEvent): void {
     this.#inFlight.delete(event.seq);
-    this.#held.delete(event.seq);
+    this.#deferred.delete(event.seq);
     this.#settled.delete(event.seq);
     if (event.seq > this.#readTo) return;
     const place = this.#waiting.findIndex(({ seq }) => seq > event.seq);

@@ -36,9 +36,9 @@ async function withStore(work: (store: Store) => Promise<unknown>): Promise<void
 
 const fill = (store: Store) =>
   Promise.all([
-    insertFinished(store, newMessage('a', { to: person, call: { text: 'your secret' } }), 'unknown'),
+    insertFinished(store, newMessage('a', { to: person, content: { text: 'your secret' } }), 'unknown'),
     insertFinished(store, newMessage('b', { to: person, caller: 'shop' }), 'accepted'),
-    store.insert(newMessage('c', { to: person, call: { text: 'your secret' } })),
+    store.insert(newMessage('c', { to: person, content: { text: 'your secret' } })),
     insertFinished(store, newMessage('d'), 'accepted'),
     store.noteConversations([
       { connectionId: 'c1', contact: { phone: person, bsuid: 'US.1' }, inAt: Date.parse(wroteAt) },

@@ -29,7 +29,9 @@ async function leave(name: string, queued: number): Promise<string> {
   const path = join(folder, name);
   const store = await openStore(`file:${path}`, OPTIONS);
   const call = toJson({ kind: 'text', body: { to: '14155551000', text: 'Your order is on its way.' } });
-  await store.insert(newMessage('first', { caller: 'crm', kind: 'text', connectionId: seededConnection, call }));
+  await store.insert(
+    newMessage('first', { caller: 'crm', kind: 'text', connectionId: seededConnection, content: call }),
+  );
   await store.close();
   const db = new DatabaseSync(path);
   const columns = db.prepare("SELECT name FROM pragma_table_info('sends') WHERE name NOT IN ('seq', 'id')").all();

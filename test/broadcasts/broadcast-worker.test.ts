@@ -77,7 +77,7 @@ async function sendable(id: string, total: number): Promise<string[]> {
   await store.openBroadcast(newBroadcast(id));
   const sends = recipients(id, 0, total).map((send) => ({
     ...send,
-    call: { kind: 'template', body: { to: send.to ?? '', template: 'welcome' } },
+    content: { kind: 'template', body: { to: send.to ?? '', template: 'welcome' } },
   }));
   await store.addRecipients(id, sends);
   await store.publishBroadcast(id, 'print');

@@ -73,11 +73,12 @@ describe('a batch that is refused as a whole', () => {
         const poison = new Set(Array.from({ length: n }, (_, at) => at).filter(() => draws.next().value));
         const { calls, sent, send } = upstream(poison);
         const verdicts = await sendWithBisection(receiversOf(n), { send, acquirePermit: always, splitsBatches: true });
-        const isOfAll = verdicts.some((verdict) => 'ofAll' in verdict);
+        const isOfAll = verdicts.some((verdict) => 'sharedCause' in verdict);
         for (const [at, verdict] of verdicts.entries()) {
           expect(verdict.outcome).toBe(sent.includes(`id-${at}`) ? 'accepted' : 'rejected');
           if (!isOfAll) expect(verdict.outcome === 'rejected').toBe(poison.has(at));
-          if ('ofAll' in verdict && verdict.ofAll === 'alone') expect(calls).toContainEqual([`id-${at}`]);
+          if ('sharedCause' in verdict && verdict.sharedCause === 'refused-alone')
+            expect(calls).toContainEqual([`id-${at}`]);
         }
         // It is about all only where not one was taken, wherever it was tried.
         if (isOfAll) expect([sent.length, poison.size > 4]).toEqual([0, true]);

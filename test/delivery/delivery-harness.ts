@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
-import type { DispatchServices } from '../../src/delivery/dispatch/types.ts';
+import type { DispatchServices } from '../../src/delivery/dispatch/upstream-request.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
 import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { MessageStore } from '../../src/store/message-store.ts';

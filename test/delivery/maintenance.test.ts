@@ -108,17 +108,17 @@ describe('the maintenance', () => {
 
   it('keeps the lease while inserts in doubt are resolved, however long that takes', async () => {
     let beats = 0;
-    let withdrawn = 0;
+    let resolved = 0;
     const { maintenance } = startMaintenance(0, {
       heartbeat: async () => void beats++,
       resolveInDoubt: async () => {
-        withdrawn++;
+        resolved++;
         await new Promise((done) => setTimeout(done, 40_000));
       },
     });
     await maintenance.start();
     await vi.advanceTimersByTimeAsync(30_000);
-    expect([beats, withdrawn]).toEqual([6, 1]);
+    expect([beats, resolved]).toEqual([6, 1]);
     const stopped = maintenance.stop();
     await vi.advanceTimersByTimeAsync(40_000);
     await stopped;

@@ -5,7 +5,7 @@ import type { StoredMessage } from '../../src/store/message-store.ts';
 import type { Call } from '../../src/upstream/types.ts';
 import { answered, leaseThatIsOut, startDelivery, yes } from './delivery-harness.ts';
 
-const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
+const requester = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
 const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello' } };
 
@@ -28,7 +28,7 @@ test('a process that adopts its own message while that waits here for its next a
       },
     }),
   );
-  const sent = delivery.send({ scope: asker, content, context, waitMs: 5_000 });
+  const sent = delivery.send({ requester, content, context, waitMs: 5_000 });
   await expect.poll(() => calls.length).toBe(1);
   await expect.poll(async () => (await store.find('tester', recorded[0]?.id ?? ''))?.status).toBe('queued');
   await delivery.recover();
@@ -56,7 +56,7 @@ test('an attempt that was claimed under a lost lease is not made under the next 
     () => ({ epoch: () => epoch }),
   );
   // Still its own in the store: so it is begun again, in the new epoch.
-  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
+  const { stored } = await delivery.send({ requester, content, context, waitMs: 5_000 });
   expect(canSend).toEqual([false, true]);
   expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
   await close();
@@ -80,7 +80,7 @@ test('a message whose claim was committed without an acknowledgement before the 
       },
     }),
   );
-  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
+  const { stored } = await delivery.send({ requester, content, context, waitMs: 5_000 });
   expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
   expect([calls.length, begins]).toEqual([1, 3]);
   await close();
@@ -93,7 +93,7 @@ test('a message that cannot be claimed while the lease is expired is claimed onc
     calls.push(call);
     return yes;
   }, lease.claims);
-  const sent = delivery.send({ scope: asker, content, context, waitMs: 5_000 });
+  const sent = delivery.send({ requester, content, context, waitMs: 5_000 });
   await expect.poll(lease.asked).toBeGreaterThan(0);
   lease.renew();
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
@@ -124,7 +124,7 @@ test('a message that this process adopted and claimed before its insert was ackn
     }),
   );
   delivery = made.delivery;
-  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
+  const { stored } = await delivery.send({ requester, content, context, waitMs: 5_000 });
   expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
   await expect.poll(() => delivery?.underWay).toBe(0);
   expect(calls.length).toBe(1);
@@ -157,14 +157,21 @@ test('messages that an unacknowledged recovery adopted are sent, and those in de
     }),
   );
   const send = (text: string) =>
-    delivery.send({ scope: asker, content: { ...content, body: { ...content.body, text } }, context, waitMs: 5_000 });
+    delivery.send({ requester, content: { ...content, body: { ...content.body, text } }, context, waitMs: 5_000 });
   const waits = send('waits');
   await expect.poll(() => texts).toEqual(['waits']);
   const slow = send('slow');
   await expect.poll(() => writes).toBe(2);
   // As it stands once a recover has adopted it: this process owns it, and was not told.
   const call = { kind: 'text', body: { ...content.body, text: 'untold' } };
-  await store.insert({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
+  await store.insert({
+    id: 'untold',
+    caller: 'tester',
+    kind: 'text',
+    connectionId: 'one',
+    to: content.body.to,
+    content: call,
+  });
   await expect(delivery.recover()).rejects.toBeInstanceOf(StoreError);
   await delivery.recover();
   await delivery.feed();

@@ -6,7 +6,7 @@ import { StoreError } from '../../src/store/errors.ts';
 import type { Call } from '../../src/upstream/types.ts';
 import { answered, leaseThatIsOut, startDelivery, yes } from './delivery-harness.ts';
 
-const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
+const requester = { caller: 'tester', route: 'POST /v1/messages/text' };
 const text = (to: string): Content => ({ kind: 'text', body: { to, text: 'Hello' } });
 const template = (to: string): Content => ({
   kind: 'template',
@@ -44,7 +44,7 @@ test('an unused permit expires: before the first byte another one is acquired', 
     { rateLimiter },
   );
   const sent = delivery.send({
-    scope: asker,
+    requester,
     content: text('14155551000'),
     context: { connection: 'one' },
     waitMs: 5_000,
@@ -75,7 +75,7 @@ describe.each([
     };
     const { delivery, close } = await startDelivery(attempt, undefined, { rateLimiter, probe: refusing });
     const send = (to: string) =>
-      delivery.send({ scope: asker, content: contentTo(to), context: { connection: 'dead' }, waitMs: 0 });
+      delivery.send({ requester, content: contentTo(to), context: { connection: 'dead' }, waitMs: 0 });
     const both = [await send('14155551000'), await send('14155551001')];
     await expect.poll(() => waiting.length).toBeGreaterThan(0);
     for (let granted = 0; granted < 4; granted += 1) {
@@ -107,13 +107,13 @@ test('a message whose client waits is attempted again in time, although another 
   };
   const { delivery, close } = await startDelivery(attempt, undefined, { rateLimiter, probe: refusing, group: 2 });
   const waited = delivery.send({
-    scope: asker,
+    requester,
     content: template('14155551000'),
     context: { connection: 'one' },
     waitMs: 5_000,
   });
   const held = await delivery.send({
-    scope: asker,
+    requester,
     content: template('14155551001'),
     context: { connection: 'one' },
     waitMs: 0,
@@ -122,7 +122,7 @@ test('a message whose client waits is attempted again in time, although another 
   await expect.poll(() => calls).toEqual([2]);
   // A message of another caller trips the breaker.
   const other = await delivery.send({
-    scope: asker,
+    requester,
     content: text('14155551002'),
     context: { connection: 'one' },
     waitMs: 0,
@@ -144,7 +144,7 @@ test('messages that wait for a connection stay in the store, use no capacity of 
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
   const { delivery, close } = await startDelivery(attempt, undefined, { probe: refusing });
   const hold = (n: number) =>
-    delivery.send({ scope: asker, content: text(`1415555${1000 + n}`), context: { connection: 'dead' }, waitMs: 0 });
+    delivery.send({ requester, content: text(`1415555${1000 + n}`), context: { connection: 'dead' }, waitMs: 0 });
   const { stored } = await hold(0);
   // It was turned away, and waits.
   await expect.poll(async () => (await delivery.find('tester', stored.id))?.attempts).toBe(1);
@@ -155,14 +155,14 @@ test('messages that wait for a connection stay in the store, use no capacity of 
   await expect(hold(5_000)).rejects.toMatchObject({ slug: 'rate-limited' });
   // Who is waited for would not be held, and hears what is wrong.
   const waited = await delivery.send({
-    scope: asker,
+    requester,
     content: text('14155551000'),
     context: { connection: 'dead' },
     waitMs: 5_000,
   });
   expect(waited.stored).toMatchObject({ status: 'rejected', failure: { code: 'credentials' } });
   expect(
-    (await delivery.send({ scope: asker, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 }))
+    (await delivery.send({ requester, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 }))
       .stored.status,
   ).toBe('accepted');
   await close();
@@ -183,7 +183,7 @@ test.each([
     const breaker = { ...createCircuitBreaker(refusing, AbortSignal.abort()), trip: () => {} };
     const { delivery, close } = await startDelivery(async () => left.shift() ?? yes, undefined, { breaker });
     const content = contentTo('14155551000');
-    const { stored } = await delivery.send({ scope: asker, content, context: { connection: 'one' }, waitMs: 0 });
+    const { stored } = await delivery.send({ requester, content, context: { connection: 'one' }, waitMs: 0 });
     await expect.poll(() => delivery.find('tester', stored.id), { timeout: 5_000 }).toMatchObject(end);
     await close();
   }
@@ -222,7 +222,7 @@ test.each([
   const breaker = createCircuitBreaker(refusing, new AbortController().signal);
   const recordSuccess = vi.spyOn(breaker, 'recordSuccess');
   const { delivery, close } = await startDelivery(async () => answer, undefined, { breaker });
-  await delivery.send({ scope: asker, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 });
+  await delivery.send({ requester, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 });
   expect(recordSuccess.mock.calls).toEqual(isNew ? [['one']] : []);
   await close();
 });
@@ -239,7 +239,7 @@ test('a message stays as recorded if the process ends while the store is gone', 
     }),
   );
   const sent = delivery.send({
-    scope: asker,
+    requester,
     content: text('14155551000'),
     context: { connection: 'one' },
     waitMs: 5_000,

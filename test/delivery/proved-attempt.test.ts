@@ -29,7 +29,7 @@ test.each<[string, HttpResult]>([
   });
   known = store;
   const sent = await delivery.send({
-    scope: { caller: 'tester', route: 'POST /v1/messages/text' },
+    requester: { caller: 'tester', route: 'POST /v1/messages/text' },
     content: { kind: 'text', body: { to: '14155551000', text: 'Hello' } },
     context: { connection: 'one' },
     waitMs: 5_000,
@@ -63,7 +63,7 @@ test('a message that WATI named is accepted and counted also where the store can
   );
   known = store;
   const sent = await delivery.send({
-    scope: { caller: 'tester', route: 'POST /v1/messages/text' },
+    requester: { caller: 'tester', route: 'POST /v1/messages/text' },
     content: { kind: 'text', body: { to: '14155551000', text: 'Hello' } },
     context: { connection: 'one' },
     waitMs: 30_000,

@@ -35,7 +35,7 @@ async function lose(calls: number, through: readonly number[], perCall = 200): P
     ...send,
     to: String(14155000000 + at),
     localMessageId: `own-${at}`,
-    call: { kind: 'template', body: { to: String(14155000000 + at), template: 'welcome' } },
+    content: { kind: 'template', body: { to: String(14155000000 + at), template: 'welcome' } },
   }));
   await store.addRecipients('b', sends);
   await store.publishBroadcast('b', 'print');
@@ -163,7 +163,7 @@ it('unknown messages to one person are looked up with one read', async () => {
     ['z', 'one more'],
   ] as const) {
     const call = { kind: 'text', body: { to, text: id } };
-    await store.insert(newMessage(id, { to, localMessageId, call }));
+    await store.insert(newMessage(id, { to, localMessageId, content: call }));
     await store.claim(id, 1);
     await store.complete(id, { status: 'unknown', outcome: OUTCOME });
   }

@@ -12,7 +12,7 @@ const send: StoredMessage = {
   to: '14155551000',
   connectionId: 'one',
   localMessageId: 'own',
-  call: { kind: 'text', body: { to: '14155551000', text: 'Hello' } },
+  content: { kind: 'text', body: { to: '14155551000', text: 'Hello' } },
   status: 'unknown',
   attempts: 1,
   sentAt: '2026-03-01T00:00:00.000Z',
@@ -59,7 +59,7 @@ describe('a text that WATI shows in another form', () => {
     };
     const own = { eventType: 'message', owner: true, type: 'text', created: '2026-03-01T00:00:01.000Z', ...row };
     const history = async () => ({ rows: [own], link: linkIn({}) });
-    const unknown = { ...send, fingerprint: 'f', call: { kind: 'text', body: { to: '14155551000', text: sent } } };
+    const unknown = { ...send, fingerprint: 'f', content: { kind: 'text', body: { to: '14155551000', text: sent } } };
     const found = await createReconciler(
       store,
       { history },

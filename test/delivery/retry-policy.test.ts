@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
-import { findHeldBack } from '../../src/delivery/dispatch/retry-policy.ts';
+import { findRequeuedTogether } from '../../src/delivery/dispatch/retry-policy.ts';
 import type { AttemptResult } from '../../src/upstream/classify-response.ts';
 
 const taken: AttemptResult = { outcome: 'accepted' };
 const lost: AttemptResult = { outcome: 'unknown', detail: 'no answer' };
 const refused = (
   refusal: 'account' | 'edge' | 'credentials' | 'recipient',
-  ofAll?: 'alone' | 'untried',
+  sharedCause?: 'refused-alone' | 'not-tried',
 ): AttemptResult => ({
   outcome: 'rejected',
   refusal,
   detail: 'no',
   status: 200,
-  ...(ofAll && { ofAll }),
+  ...(sharedCause && { sharedCause }),
 });
 const poor = refused('account');
 const own = refused('recipient');
@@ -22,7 +22,7 @@ const first = {};
 const third = { failures: 3 };
 const again = { refusedAlone: true } as const;
 
-type Earlier = Parameters<typeof findHeldBack>[1][number];
+type Earlier = Parameters<typeof findRequeuedTogether>[1][number];
 
 it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[] | undefined]>([
   ['all for credits', [poor, poor], [first, first], [0, 1]],
@@ -33,8 +33,18 @@ it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[]
   ['three for credits before one that was taken', [poor, poor, poor, taken], [first, first, first, first], undefined],
   ['all for what each of them is at fault', [own, own, own], [first, first, first], undefined],
   ['all for a key, which has a way of its own', [refused('credentials')], [first], undefined],
-  ['each that was tried alone', [refused('edge', 'alone'), refused('edge', 'untried')], [first, first], [0, 1]],
-  ['each that was tried alone, again', [refused('edge', 'alone'), refused('edge', 'untried')], [again, again], [1]],
+  [
+    'each that was tried alone',
+    [refused('edge', 'refused-alone'), refused('edge', 'not-tried')],
+    [first, first],
+    [0, 1],
+  ],
+  [
+    'each that was tried alone, again',
+    [refused('edge', 'refused-alone'), refused('edge', 'not-tried')],
+    [again, again],
+    [1],
+  ],
   ['what is not known, and never goes back', [lost, lost], [third, third], undefined],
   ['what could not go out, and may yet', [away(true)], [{ failures: 2 }], undefined],
   ['what could not go out in three tries', [taken, away(true)], [third, third], [1]],
@@ -47,10 +57,10 @@ it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[]
     [1, 2, 3],
   ],
 ])('of a broadcast goes back: %s', (_name, results, deliveries, expected) => {
-  const held = findHeldBack(results, deliveries, false);
-  expect(held && [...held.places]).toEqual(expected);
-  expect(held?.reason !== undefined).toBe(expected !== undefined);
+  const together = findRequeuedTogether(results, deliveries, false);
+  expect(together && [...together.indices]).toEqual(expected);
+  expect(together?.reason !== undefined).toBe(expected !== undefined);
   // While the process ends nobody is paused for it.
   if (results.some(({ outcome }) => outcome === 'rejected')) return;
-  expect(findHeldBack(results, deliveries, true)?.reason).toBeUndefined();
+  expect(findRequeuedTogether(results, deliveries, true)?.reason).toBeUndefined();
 });

@@ -84,7 +84,7 @@ test('in any order of answers each message is sent once, through its own channel
           const parameters = { number: String(number) };
           const content = { kind: 'template' as const, body: { to: `1415555100${to}`, template, parameters } };
           const context = { connection: 'one', channel, turn: { caller, lane } };
-          return (await delivery.send({ scope: { caller, route: 'x' }, content, context, waitMs: 60_000 })).stored;
+          return (await delivery.send({ requester: { caller, route: 'x' }, content, context, waitMs: 60_000 })).stored;
         }),
       );
       closing.abort();
@@ -136,7 +136,7 @@ test('messages to one person are sent in the order of their requests', async () 
           people.map((to, number) => {
             const body = { to: `1415555100${to}`, template: 'one', parameters: { number: String(number) } };
             return delivery.send({
-              scope: { caller: 'a', route: 'x' },
+              requester: { caller: 'a', route: 'x' },
               content: { kind: 'template', body },
               context,
               waitMs: 60_000,

@@ -53,6 +53,8 @@ const settled = (text: string) =>
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/^evt_[\w-]+$/, 'EVENT')
+    // Of events: 48 bytes.
+    .replace(/^[\w-]{64}$/, 'CURSOR')
     // The sandbox of a test listens elsewhere.
     .replace(/^http:\/\/127\.0\.0\.1:\d+\//, 'SERVICE/')
     .replace(/^https:\/\/connect\.maton\.ai\/.*$/, 'SECRET');

@@ -23,7 +23,7 @@ const message = (change: Partial<StoredMessage> = {}): StoredMessage => ({
   status: 'accepted',
   outcome: { outcome: 'accepted', evidence: 'answer' },
   attempts: 1,
-  call: { text: 'nobody else reads this' },
+  content: { text: 'nobody else reads this' },
   createdAt: '2026-11-30T09:59:00.000Z',
   updatedAt: '2026-11-30T09:59:01.000Z',
   ...change,

@@ -54,12 +54,13 @@ const somebody = () => {
   return `141556${last}`;
 };
 
-const post = (...members: object[]) =>
+const post = (...members: object[]) => postTo(seededConnection, ...members);
+const postTo = (connectionId: string, ...members: object[]) =>
   store.recordIntake(
     members.map((member) => {
       const body = JSON.stringify(member);
-      const key = dedupeKey({ connectionId: seededConnection, member, body });
-      return { key, connectionId: seededConnection, receivedAtMs: now(), body };
+      const key = dedupeKey({ connectionId, member, body });
+      return { key, connectionId, receivedAtMs: now(), body };
     }),
   );
 const applied = () => expect.poll(() => store.intakeState(), { interval: 10 }).toMatchObject({ waiting: 0 });
@@ -143,6 +144,22 @@ describe('an answer of a customer', () => {
     expect(crm?.[0]?.data.replyTo).toEqual({ whatsappMessageId: wamid });
     const view = await service.ask('GET', `/v1/conversations/${who}`, { key: keyOf('billing') });
     expect(record(view.json).window).toEqual(billing?.[0]?.data.window);
+  });
+
+  it('is told though a message of another connection, or one without an id, has an id that was made up to be the same', async () => {
+    const [who, stranger] = [somebody(), somebody()];
+    const answer = message(who);
+    const { id, whatsappMessageId } = answer;
+    await postTo('another', message(stranger, { id, whatsappMessageId }));
+    await becomes(stranger, { crm: ['unrouted'], desk: ['unrouted'], elsewhere: ['unrouted'] });
+    await post(answer);
+    await becomes(who, { crm: ['unrouted'], desk: ['unrouted'] });
+    const guesses = Array.from({ length: 400 }, (_, place) => message(stranger, { id: `entry-${place}` }));
+    await post(...guesses);
+    await applied();
+    const { id: _, whatsappMessageId: _w, ...nameless } = message(who);
+    await post(nameless);
+    await becomes(who, { crm: ['unrouted', 'unrouted'], desk: ['unrouted', 'unrouted'] });
   });
 
   it('goes to the caller that wrote last, unless somebody else wrote since or it is too long ago', async () => {

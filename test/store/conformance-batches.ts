@@ -74,10 +74,10 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
         await stand(store, all);
         const said = [await toOne(store, one), await toAll(store, all)];
         expect(said[1], `from ${standing}`).toBe(said[0]);
-        const timeless = { createdAt: '', updatedAt: '', sentAt: '', id: '', call: '' };
+        const timeless = { createdAt: '', updatedAt: '', sentAt: '', id: '', content: '' };
         const [left, right] = [await store.find('crm', one), await store.find('crm', all)];
         expect({ ...right, ...timeless }, `from ${standing}`).toEqual({ ...left, ...timeless });
-        expect(right?.call === undefined, `the call of ${standing}`).toBe(left?.call === undefined);
+        expect(right?.content === undefined, `the content of ${standing}`).toBe(left?.content === undefined);
       }
     });
 
@@ -114,7 +114,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       expect(settled).toEqual(new Set(['a', 'b', 'c']));
       const a = await mustFind(store, 'a');
       expect(a).toMatchObject({ status: 'accepted', whatsappMessageId: 'w', localMessageId: 'l', updatedAt: AT });
-      expect([a.outcome, a.call, a.failure]).toEqual([{ odd }, undefined, undefined]);
+      expect([a.outcome, a.content, a.failure]).toEqual([{ odd }, undefined, undefined]);
       expect(await mustFind(store, 'b')).toMatchObject({
         status: 'rejected',
         failure: { code: 'no', detail: 'ñ \u{1F600} "quoted" \\ \uFFFD \uFFFD' },
@@ -124,7 +124,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, 'c')).toMatchObject({
         status: 'unknown',
         outcome: [1, true, odd],
-        call: { text: 'c' },
+        content: { text: 'c' },
       });
       await fixture.advance(60_000);
       expect((await store.takeDueLookups(10)).map(({ id }) => id)).toEqual(['c']);

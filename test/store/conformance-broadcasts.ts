@@ -199,14 +199,14 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
     test('records all of a batch or none, with any text, and nothing for another caller', async () => {
       await insertRecording(store, 'b', 2);
       await expect(store.addRecipients('b', recipients('b', 1, 4))).rejects.toMatchObject({ name: 'StoreError' });
-      const call = { text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800', none: null };
-      const odd = { ...newMessage('odd', { call, template: 'पता \uD800' }), idempotency: { route: 'r', key: 'k' } };
+      const content = { text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800', none: null };
+      const odd = { ...newMessage('odd', { content, template: 'पता \uD800' }), idempotency: { route: 'r', key: 'k' } };
       expect(await store.addRecipients('b', [odd])).toBe(true);
       expect(await store.addRecipients('b', [])).toBe(true);
       expect(await store.addRecipients('nobody', recipients('n', 0, 1))).toBe(false);
       expect(await store.publishBroadcast('b', 'print')).toMatchObject({ total: 3, counts: { queued: 3 } });
       const [, , claimed] = await store.claimBatch('b', 9);
-      expect(claimed).toMatchObject({ id: 'odd', call, template: 'पता \uFFFD', caller: 'crm', broadcastId: 'b' });
+      expect(claimed).toMatchObject({ id: 'odd', content, template: 'पता \uFFFD', caller: 'crm', broadcastId: 'b' });
       expect(claimed).not.toHaveProperty('idempotency');
       await expect(store.insert(newMessage('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
     });
@@ -235,7 +235,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       await sweepAll(store);
       await fixture.advance(71 * HOUR_MS);
       await store.purge(9);
-      expect(await store.find('crm', 'b-0')).not.toHaveProperty('call');
+      expect(await store.find('crm', 'b-0')).not.toHaveProperty('content');
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toMatchObject({ contentMac: MAC });
       await fixture.advance(HOUR_MS);
       await store.purge(9);

@@ -22,7 +22,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       ]);
       const first = await store.claimBatch('b', 4);
       expect(ids(first)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
-      expect(first[0]).toMatchObject({ status: 'sending', attempts: 1, sentAt: TIME, call: { text: 'b-0' } });
+      expect(first[0]).toMatchObject({ status: 'sending', attempts: 1, sentAt: TIME, content: { text: 'b-0' } });
       expect(first[0]).toEqual(await store.find('crm', 'b-0'));
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, queued: 6, sending: 4 } });
       const both = await Promise.all([store.claimBatch('b', 4), store.claimBatch('b', 4)]);
@@ -193,7 +193,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.findBroadcast('crm', 'b')).toEqual(cancelled);
       const gone = await store.find('crm', 'b-4');
       expect(gone).toMatchObject({ status: 'cancelled' });
-      expect(gone).not.toHaveProperty('call');
+      expect(gone).not.toHaveProperty('content');
       // A try that was proved not sent goes back into a broadcast that was cancelled meanwhile: it is cancelled, and stays so.
       expect(await store.requeue('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });

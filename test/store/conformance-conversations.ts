@@ -61,7 +61,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
           ...NO_BATCH,
           conversations: conversations.map((each) => ({ connectionId: 'c1', contact: { phone }, ...each })),
         });
-      await told({ withdrawn: { entry: 7 } });
+      await told({ endsProvisional: { entry: 7 } });
       expect(await known(), 'a message of ours alone makes no conversation').toBeUndefined();
       await note({ foreignOutAt: T });
       await told({ provisionalOut: { at: T + 5, entry: 7 } });
@@ -70,12 +70,12 @@ export function conversationsConformance(name: string, createFixture: () => Prom
         provisionalOut: { at: T + 5, entry: 7 },
         lastForeignOutAt: T + 5,
       });
-      await told({ withdrawn: { entry: 6 } });
+      await told({ endsProvisional: { entry: 6 } });
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 5 });
-      await told({ withdrawn: { entry: 7 } });
+      await told({ endsProvisional: { entry: 7 } });
       expect(await known()).toMatchObject({ lastForeignOutAt: T });
       await told({ provisionalOut: { at: T + 6, entry: 8 } });
-      await told({ withdrawn: { entry: 8 }, foreignOutAt: T + 6 });
+      await told({ endsProvisional: { entry: 8 }, foreignOutAt: T + 6 });
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 6 });
     });
 

@@ -204,7 +204,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       const { messages } = await store.list('crm', { status: 'cancelled' }, { limit: 9 });
       expect(ids(messages)).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
       expect(messages[0]).toMatchObject({ failure: { code: 'cancelled', detail: 'an operator cancelled it' } });
-      expect(messages[0]).not.toHaveProperty('call');
+      expect(messages[0]).not.toHaveProperty('content');
       expect(await store.claim('q0', 1)).toBe(false);
       expect(await store.find('crm', 'wire')).toMatchObject({ status: 'sending' });
       expect(await store.find('shop', 'other')).toMatchObject({ status: 'queued' });

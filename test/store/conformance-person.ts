@@ -61,7 +61,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.cancelPerson('crm', person, 3)).toBe(0);
       expect(await kept()).toEqual({ cancelled: 5, sending: 1 });
       expect(await store.claim('q0', 1)).toBe(false);
-      expect(await store.find('crm', 'q0')).not.toHaveProperty('call');
+      expect(await store.find('crm', 'q0')).not.toHaveProperty('content');
       expect(await store.counts()).toEqual({ ...NONE, queued: 2, sending: 1, cancelled: 5 });
     });
 

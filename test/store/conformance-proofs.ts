@@ -38,7 +38,7 @@ export function proofsConformance(name: string, createFixture: () => Promise<Sto
       });
       const message = await mustFind(store, 'a');
       expect(message).toMatchObject({ ...ACCEPTED, whatsappMessageId: 'wamid', delivery: { rank: 2 } });
-      for (const gone of ['failure', 'call']) expect(message).not.toHaveProperty(gone);
+      for (const gone of ['failure', 'content']) expect(message).not.toHaveProperty(gone);
       expect(await tell(store, 'a', delivered(T))).not.toHaveProperty('resolved');
       await fixture.advance(2 * HOUR_MS);
       expect(await store.takeDueLookups(10)).toEqual([]);

@@ -36,7 +36,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
         await fixture.advance(20_000);
         const due = await Promise.all([store.takeDueLookups(10), store.takeDueLookups(10)]);
         expect(ids(due.flat())).toEqual(['a']);
-        expect(due.flat()[0]).toMatchObject({ lookup: n + 1, call: { text: 'a' }, sentAt: expect.any(String) });
+        expect(due.flat()[0]).toMatchObject({ lookup: n + 1, content: { text: 'a' }, sentAt: expect.any(String) });
       }
       await fixture.advance(30 * DAY_MS);
       expect(await store.takeDueLookups(10)).toEqual([]);
@@ -64,9 +64,9 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(await store.findByKey('crm', ROUTE, 'a')).toBeUndefined();
       const freed = await mustFind(store, 'a');
       expect(freed).not.toHaveProperty('idempotency');
-      expect(freed).not.toHaveProperty('call');
+      expect(freed).not.toHaveProperty('content');
       expect(await store.insert(newMessage('b', withKey('a')))).toHaveProperty('inserted');
-      expect(await store.findByKey('crm', ROUTE, 'u')).toMatchObject({ id: 'u', call: { text: 'u' } });
+      expect(await store.findByKey('crm', ROUTE, 'u')).toMatchObject({ id: 'u', content: { text: 'u' } });
       await fixture.advance(27 * DAY_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'u')).toBeUndefined();

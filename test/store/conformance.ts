@@ -45,15 +45,15 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, 'a')).not.toHaveProperty('channelNamed');
     });
 
-    test('keeps any text, and a call of 100 KB', async () => {
-      const call = {
+    test('keeps any text, and a content of 100 KB', async () => {
+      const content = {
         text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800',
         big: 'x'.repeat(100_000),
         none: null,
         list: [1, true],
       };
-      await store.insert(newMessage('a', { call, template: 'पता' }));
-      expect(await mustFind(store, 'a')).toMatchObject({ call, template: 'पता' });
+      await store.insert(newMessage('a', { content, template: 'पता' }));
+      expect(await mustFind(store, 'a')).toMatchObject({ content, template: 'पता' });
       const failure = { code: 'c', detail: 'from \0 upstream \uD800' };
       expect(await store.complete('a', { status: 'not_sent', failure, outcome: null })).toBe(true);
       expect(await mustFind(store, 'a')).toMatchObject({
@@ -152,7 +152,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       expect(await mustFind(store, 'a')).toMatchObject({ status: 'sending', attempts: 2 });
     });
 
-    test.each(['accepted', 'rejected', 'cancelled'] as const)('%s drops the call', async (status) => {
+    test.each(['accepted', 'rejected', 'cancelled'] as const)('%s drops the content', async (status) => {
       await store.insert(newMessage('a'));
       if (status !== 'cancelled') await store.claim('a', 1);
       expect(await store.complete('a', { status, whatsappMessageId: 'w', localMessageId: 'l', outcome: OUTCOME })).toBe(
@@ -160,12 +160,12 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       );
       const send = await mustFind(store, 'a');
       expect(send).toMatchObject({ status, whatsappMessageId: 'w', localMessageId: 'l', outcome: OUTCOME });
-      expect(send).not.toHaveProperty('call');
+      expect(send).not.toHaveProperty('content');
     });
 
-    test.each(['not_sent', 'unknown'] as const)('%s keeps the call', async (status) => {
+    test.each(['not_sent', 'unknown'] as const)('%s keeps the content', async (status) => {
       await insertFinished(store, newMessage('a'), status);
-      expect(await mustFind(store, 'a')).toMatchObject({ status, call: { text: 'a' } });
+      expect(await mustFind(store, 'a')).toMatchObject({ status, content: { text: 'a' } });
     });
 
     test('completes a message that was only queued', async () => {
@@ -212,7 +212,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
       const send = await mustFind(store, 'a');
       expect(send).toMatchObject({ status: 'accepted', whatsappMessageId: 'w', outcome: 'found' });
       expect(send).not.toHaveProperty('failure');
-      expect(send).not.toHaveProperty('call');
+      expect(send).not.toHaveProperty('content');
       expect(await store.markReconciled('a', { outcome: 'again' })).toBe(false);
     });
 

@@ -18,9 +18,9 @@ const person = (n: number) => number(-1 - n);
 async function fill(store: Store, people: number): Promise<void> {
   const send = async (n: number) => {
     const to = n % 4 === 0 ? person((n / 4) % people) : number(n);
-    const call = { text: `words for ${to} ${'-'.repeat(n % 900)}` };
+    const content = { text: `words for ${to} ${'-'.repeat(n % 900)}` };
     const idempotency = { route: 'r', key: `${to}-${n}` };
-    await store.insert(newMessage(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
+    await store.insert(newMessage(`s${n}`, { caller: callers[n % 3] ?? '', to, content, idempotency }));
     if (n % 7 === 0) return;
     await store.claim(`s${n}`, 1);
     const status = (['accepted', 'unknown', 'rejected', 'not_sent'] as const)[n % 4] ?? 'accepted';

@@ -10,9 +10,22 @@ import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
 const server = process.env.TEST_POSTGRES_URL;
 
 const { due, record, done, postpone } = intakeStatements(postgresDialect);
-const { find, lock, before, prove, open, join } = trackingStatements(postgresDialect);
-const { tell, withdraw } = conversationStatements(postgresDialect);
-const statements = { due, record, done, postpone, find, lock, before, prove, open, join, tell, withdraw };
+const { find, lockMessages, readBefore, recordProof, createDelivery, joinFacts } = trackingStatements(postgresDialect);
+const { note, endProvisional } = conversationStatements(postgresDialect);
+const statements = {
+  due,
+  record,
+  done,
+  postpone,
+  find,
+  lockMessages,
+  readBefore,
+  recordProof,
+  createDelivery,
+  joinFacts,
+  note,
+  endProvisional,
+};
 
 /** The planner takes the columns of ids for empty, as it does where the tables have grown since they were last looked at. */
 describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for all webhooks', () => {

@@ -16,10 +16,10 @@ export const ROUTE = 'POST /v1/messages/text';
 export const OUTCOME = { outcome: 'accepted', body: { result: true } };
 
 export function newMessage(id: string, more: Partial<NewMessage> = {}): NewMessage {
-  return { id, caller: 'crm', kind: 'text', to: '14155551234', connectionId: 'c1', call: { text: id }, ...more };
+  return { id, caller: 'crm', kind: 'text', to: '14155551234', connectionId: 'c1', content: { text: id }, ...more };
 }
 
-/** A send whose bytes came in as a stream: nothing of its call is kept. */
+/** A send whose bytes came in as a stream: nothing of its content is kept. */
 export function newStream(id: string): NewMessage {
   return { id, caller: 'crm', kind: 'file', to: '14155551234', connectionId: 'c1' };
 }

@@ -112,7 +112,7 @@ describe('SQLite: the file', () => {
     expect(await store.counts()).toEqual(counts);
     expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['u', 's', 'a', 'q']);
     expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q']);
-    expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', call: { text: 'q' } });
+    expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', content: { text: 'q' } });
     const { unknown, adopted } = await recoverAndAdopt(store, 9);
     expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
     expect(await store.claim('q', 1)).toBe(true);
@@ -133,9 +133,9 @@ describe('SQLite: the file', () => {
         const url = `file:${disk}/store.db`;
         const store = await openStore(url, OPTIONS);
         const kept: string[] = [];
-        const call = { text: 'x'.repeat(20_000) };
+        const content = { text: 'x'.repeat(20_000) };
         for (let n = 0; n < 300; n += 3) {
-          const group = [n, n + 1, n + 2].map((id) => store.insert(newMessage(`s${id}`, { call })));
+          const group = [n, n + 1, n + 2].map((id) => store.insert(newMessage(`s${id}`, { content })));
           const answers = await Promise.allSettled(group);
           for (const answer of answers) {
             if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
@@ -145,15 +145,17 @@ describe('SQLite: the file', () => {
         }
         expect(kept.length).toBeGreaterThan(5);
         expect(kept.length).toBeLessThan(300);
-        await expect(store.insert(newMessage('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
+        await expect(store.insert(newMessage('big', { content: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(
+          StoreError,
+        );
         expect((await store.counts()).queued).toBe(kept.length);
         spawnSync('mount', ['-o', 'remount,size=20m', disk]);
         await store.check();
-        await store.insert(newMessage('after', { call }));
+        await store.insert(newMessage('after', { content }));
         expect(await store.claim('after', 1)).toBe(true);
         await store.close();
         const again = await openStore(url, OPTIONS);
-        for (const id of kept) expect(await mustFind(again, id)).toMatchObject({ status: 'queued', call });
+        for (const id of kept) expect(await mustFind(again, id)).toMatchObject({ status: 'queued', content });
         expect(await again.counts()).toMatchObject({ queued: kept.length, sending: 1 });
         await again.close();
       } finally {

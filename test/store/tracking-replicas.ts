@@ -3,10 +3,11 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { joinFacts } from '../../src/tracking/delivery-state.ts';
 import { insertPublished } from './broadcast-samples.ts';
 import { type PostgresFixture, query } from './postgres-fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, OPTIONS, OUTCOME } from './samples.ts';
-import { delivered, failed, joinOf, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
+import { delivered, failed, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
 
@@ -93,8 +94,8 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
       await Promise.all(
         batches.map((batch, n) => {
           const messages = [...Map.groupBy(batch, ([message]) => message)].map(([message, each]) => {
-            const fact = each.map(([, one]) => one).reduce(joinOf);
-            told.set(message, joinOf(told.get(message) ?? fact, fact));
+            const fact = each.map(([, one]) => one).reduce(joinFacts);
+            told.set(message, joinFacts(told.get(message) ?? fact, fact));
             return { seq: found20[message]?.seq ?? -1, facts: fact, proof: 'id', outcome: PROOF } as const;
           });
           return (n % 2 === 0 ? one : two).applyTracking({ ...NO_BATCH, messages });

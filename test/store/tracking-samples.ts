@@ -39,26 +39,3 @@ export async function tell(
   const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, outcome: PROOF }] });
   return moved;
 }
-
-/** What two sets of facts say together: the highest rank, the earliest times, the first failure while nothing is better. */
-export function joinOf(a: DeliveryFacts, b: DeliveryFacts): DeliveryFacts {
-  const { rank } = a.rank > b.rank ? a : b;
-  const times = (['sentAt', 'failedAt', 'deliveredAt', 'readAt', 'repliedAt'] as const).flatMap((time) => {
-    const known = [a[time], b[time]].filter((at) => at !== undefined);
-    return known.length === 0 ? [] : [[time, Math.min(...known)] as const];
-  });
-  const failures = [a, b]
-    .filter(({ failure }) => failure !== undefined)
-    .toSorted(
-      (x, y) => (x.failedAt ?? 0) - (y.failedAt ?? 0) || ((x.failure?.code ?? '') < (y.failure?.code ?? '') ? -1 : 1),
-    );
-  const sources = [a, b].filter((facts) => facts.rank === rank).map(({ source }) => source);
-  const watiId = a.watiId ?? b.watiId;
-  return {
-    rank,
-    ...Object.fromEntries(times),
-    ...(rank <= 2 && failures[0]?.failure && { failure: failures[0].failure }),
-    ...(watiId !== undefined && { watiId }),
-    source: sources.includes('webhook') ? 'webhook' : 'poll',
-  };
-}

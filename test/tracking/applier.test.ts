@@ -86,7 +86,7 @@ describe('an event of a message', () => {
     const contact = { phone: '14155550100' };
     expect(conversationsIn(intake)).toEqual([
       { connectionId: 'c1', contact, provisionalOut: { at: start, entry: 1 } },
-      { connectionId: 'c1', contact, foreignOutAt: start, withdrawn: { entry: 1 } },
+      { connectionId: 'c1', contact, foreignOutAt: start, endsProvisional: { entry: 1 } },
     ]);
   });
 
@@ -98,7 +98,7 @@ describe('an event of a message', () => {
     await intake.advance(4 * second);
     expect(entry).toMatchObject({ state: 'done', tries: 2 });
     expect(intake.deliveries.get(1)).toMatchObject({ rank: 1, sentAt: start });
-    expect(conversationsIn(intake).at(-1)).toMatchObject({ withdrawn: { entry: 1 } });
+    expect(conversationsIn(intake).at(-1)).toMatchObject({ endsProvisional: { entry: 1 } });
   });
 
   it('that was set aside and is made due again is applied as well', async () => {
@@ -108,7 +108,10 @@ describe('an event of a message', () => {
     intake.send({ id: 'm1', whatsappMessageId: wamid });
     await intake.advance(second);
     expect(entry.state).toBe('done');
-    expect(conversationsIn(intake)).toMatchObject([{ provisionalOut: { entry: 1 } }, { withdrawn: { entry: 1 } }]);
+    expect(conversationsIn(intake)).toMatchObject([
+      { provisionalOut: { entry: 1 } },
+      { endsProvisional: { entry: 1 } },
+    ]);
   });
 
   it('that is older than all tries, as after an outage, is still tried for some seconds', async () => {

@@ -7,11 +7,14 @@ import type { StatusFact } from '../../src/tracking/types.ts';
 
 const names: StatusFact[] = ['sent', 'failed', 'delivered', 'read', 'replied'];
 const at = fc.integer({ min: 1_000, max: 1_010 });
-const failure = fc.record({ code: fc.constantFrom('131026', '131047'), detail: fc.constantFrom('', 'no') });
+const failure = fc.option(fc.record({ code: fc.constantFrom('131026', '131047'), detail: fc.constantFrom('', 'no') }));
 const ids = fc.record({ watiId: fc.constantFrom('a', 'b'), whatsappMessageId: fc.constant('w') }, { requiredKeys: [] });
 const heard: fc.Arbitrary<DeliveryFacts> = fc
   .record({ fact: fc.constantFrom(...names), at, failure, ids, source: fc.constantFrom('webhook', 'poll') })
-  .map((each) => ({ ...factsOf(each, each.at, each.source), ...each.ids }));
+  .map(({ failure, ...each }) => ({
+    ...factsOf({ ...each, ...(failure && { failure }) }, each.at, each.source),
+    ...each.ids,
+  }));
 const several = fc.array(heard, { minLength: 1, maxLength: 12 });
 
 const joined = (facts: readonly DeliveryFacts[]): DeliveryFacts => facts.reduce(joinFacts);

@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
+import { joinFacts } from '../../src/tracking/delivery-state.ts';
 import { createRandom, type Random } from '../faults/random.ts';
 import { insertPublished } from '../store/broadcast-samples.ts';
 import { mustFind, OUTCOME } from '../store/samples.ts';
-import { delivered, failed, joinOf, read, sent } from '../store/tracking-samples.ts';
+import { delivered, failed, read, sent } from '../store/tracking-samples.ts';
 import { type Replica, replicaOn } from './replica.ts';
 
 /** What random webhooks of many messages came to, held against what they say. */
@@ -194,7 +195,7 @@ async function wrongOnes(
     const standing = standingOf(message);
     const isProved = heard.some(({ hasOurId }) => hasOurId);
     const counts = isProved || standing === 'named' ? heard : [];
-    const expected = counts.length === 0 ? undefined : counts.map(({ facts }) => facts).reduce(joinOf);
+    const expected = counts.length === 0 ? undefined : counts.map(({ facts }) => facts).reduce(joinFacts);
     const { status, delivery } = await mustFind(store, idOf(message));
     const { updatedAt: _, watiId, ...known } = delivery ?? { updatedAt: 0 };
     const isRight =

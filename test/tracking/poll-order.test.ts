@@ -15,7 +15,7 @@ it('a history is polled after those of unknown messages, and not while any call 
   const send = (id: string, to: string, status: 'accepted' | 'unknown') =>
     insertFinished(
       store,
-      newMessage(id, { to, connectionId: seededConnection, call: { kind: 'text', body: { to, text: 'Hello' } } }),
+      newMessage(id, { to, connectionId: seededConnection, content: { kind: 'text', body: { to, text: 'Hello' } } }),
       status,
     );
   await send('accepted', polled, 'accepted');

@@ -398,3 +398,27 @@ it('leaves a name alone for a while that was slow', async () => {
   await hasty('b');
   expect(asked).toBe(5);
 });
+
+it('does not let names that nobody answers for hold up a known one, nor the next ones when they are over', async () => {
+  const held: (() => void)[] = [];
+  const asked: string[] = [];
+  const lookup = limitLookups(
+    (hostname) => {
+      asked.push(hostname);
+      const found = [{ address: '10.0.0.1', family: 4 }];
+      if (!hostname.startsWith('dead')) return Promise.resolve(found);
+      return new Promise((resolve) => held.push(() => resolve(found)));
+    },
+    { slowMs: 40 },
+  );
+  await lookup('known');
+  const dead = Array.from({ length: 100 }, (_, place) => lookup(`dead${place}`));
+  const outcomes = Promise.allSettled(dead);
+  expect(await lookup('known')).toHaveLength(1);
+  expect(asked).toEqual(['known', 'dead0', 'dead1', 'known']);
+  await sleep(50);
+  for (const end of held) end();
+  const fulfilled = (await outcomes).map(({ status }) => status).filter((status) => status === 'fulfilled');
+  expect([fulfilled.length, asked.length]).toEqual([2, 4]);
+  expect(await lookup('new')).toHaveLength(1);
+});

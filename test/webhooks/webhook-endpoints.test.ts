@@ -536,23 +536,29 @@ describe('what was sent', () => {
 
   it('is sent again since a time, by ids, or where it was given up', async () => {
     const id = idOf(await create('crm'));
-    const replay = vi.spyOn(store, 'replayEndpoint').mockResolvedValue(7);
+    const replay = vi.spyOn(store, 'replayEndpoint').mockResolvedValue({ queued: 7, skipped: 2 });
     vi.spyOn(store, 'eventPositions').mockResolvedValue({ epoch: 'e', last: 40, purged: 3 });
     const before = vi.spyOn(store, 'eventBefore').mockResolvedValue(12);
     const ask = (json: unknown) => service.ask('POST', at(id, '/replay'), as('crm', { json }));
-    expect(await ask({ since: '2026-01-01T00:00:00Z' })).toMatchObject({ status: 202, json: { queued: 7 } });
+    expect(await ask({ since: '2026-01-01T00:00:00Z' })).toMatchObject({
+      status: 202,
+      json: { queued: 7, skipped: 2 },
+    });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { after: 12, until: 40 });
     expect(before).toHaveBeenLastCalledWith('crm', Date.parse('2026-01-01T00:00:00Z') - 1);
     before.mockResolvedValueOnce(2);
     expect((await ask({ since: '2026-01-01T00:00:00Z' })).json).toMatchObject({
-      skipped: [{ reason: 'deleted', detail: expect.stringMatching(/^events of before 20.*Z are deleted by age/) }],
+      notSent: [{ reason: 'deleted', detail: expect.stringMatching(/^events of before 20.*Z are deleted by age/) }],
     });
     // Nothing of that time was deleted, whatever was before.
     before.mockResolvedValueOnce(0);
-    expect((await ask({ since: new Date(Date.now() - 3_600_000).toISOString() })).json).toEqual({ queued: 7 });
-    expect((await ask({ eventIds: ['evt_a', 'evt_b'] })).json).toEqual({ queued: 7 });
+    expect((await ask({ since: new Date(Date.now() - 3_600_000).toISOString() })).json).toEqual({
+      queued: 7,
+      skipped: 2,
+    });
+    expect((await ask({ eventIds: ['evt_a', 'evt_b'] })).json).toEqual({ queued: 7, skipped: 2 });
     expect(replay).toHaveBeenLastCalledWith('crm', id, { eventIds: ['evt_a', 'evt_b'] });
-    replay.mockResolvedValueOnce(1);
+    replay.mockResolvedValueOnce({ queued: 1, skipped: 2 });
     const found = { seq: 1, caller: 'crm', connectionId: 'c', fact: 'm:1', at: 1, data: '{}' };
     vi.spyOn(store, 'findEvent').mockImplementation(async (_, eventId) =>
       eventId === 'evt_c'
@@ -563,7 +569,8 @@ describe('what was sent', () => {
       status: 202,
       json: {
         queued: 1,
-        skipped: [
+        skipped: 2,
+        notSent: [
           { eventId: 'evt_b', reason: 'type', detail: 'the endpoint does not have its type, `message.read`' },
           { eventId: 'evt_c', reason: 'unknown', detail: expect.stringContaining('no such event') },
         ],

@@ -26,9 +26,9 @@ interface AdmissionServices {
 export interface Admission {
   /**
    * Limits messages in delivery. The rate limit of upstream calls is not enough, because one call carries hundreds of messages.
-   * `work` passes the delivery that it starts to `holdCapacity`; its place is released when that settles.
+   * `work` passes the delivery that it starts to `keepPlace`; its place is released when that settles.
    */
-  withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
+  withCapacity<Value>(context: CallContext, work: (keepPlace: KeepPlace) => Promise<Value>): Promise<Value>;
   /**
    * For a message without a waiting client. While the breaker of its connection is open the message would stay queued, and the
    * queue is bounded.
@@ -48,7 +48,7 @@ interface PermitWait {
 const queuedMax = 20_000;
 const queuedOfOneMax = queuedMax / 4;
 
-export type HoldCapacity = (run: Promise<unknown>) => void;
+export type KeepPlace = (run: Promise<unknown>) => void;
 
 /**
  * Capacity for messages in delivery, shared between callers. A single caller may use nearly all of it, because many templates
@@ -73,14 +73,14 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
   return {
     withCapacity: async (context, work) => {
       const leave = enter(context);
-      let isHeld = false;
+      let isKept = false;
       try {
         return await work((run) => {
-          isHeld = true;
+          isKept = true;
           run.then(leave, leave);
         });
       } finally {
-        if (!isHeld) leave();
+        if (!isKept) leave();
       }
     },
     assertQueueCapacity: async (caller, connection) => {
@@ -105,8 +105,9 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
 }
 
 /**
- * Counts admitted messages whose records are being inserted, by the queue that they will join. Admission counts them as queued;
- * otherwise a slow commit would admit more messages than can get a permit in time.
+ * Counts admitted messages whose records are being inserted, by the key of the queue that they will join: `batchKey` for templates
+ * that may share a call, else `queueKey`. Admission counts them as queued; otherwise a slow commit would admit more messages than
+ * can get a permit in time.
  */
 export class PendingInserts {
   readonly #counts = new Map<string, number>();
@@ -116,24 +117,24 @@ export class PendingInserts {
     return this.#size;
   }
 
-  count(queueKey: string): number {
-    return this.#counts.get(queueKey) ?? 0;
+  count(key: string): number {
+    return this.#counts.get(key) ?? 0;
   }
 
   /** Counts one more message in the queue until `work` settles. */
-  async track<Value>(queueKey: string, work: Promise<Value>): Promise<Value> {
-    this.#add(queueKey, 1);
+  async track<Value>(key: string, work: Promise<Value>): Promise<Value> {
+    this.#add(key, 1);
     try {
       return await work;
     } finally {
-      this.#add(queueKey, -1);
+      this.#add(key, -1);
     }
   }
 
-  #add(queueKey: string, n: number): void {
-    const count = this.count(queueKey) + n;
-    if (count === 0) this.#counts.delete(queueKey);
-    else this.#counts.set(queueKey, count);
+  #add(key: string, n: number): void {
+    const count = this.count(key) + n;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
     this.#size += n;
   }
 }

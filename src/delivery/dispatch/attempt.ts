@@ -1,19 +1,20 @@
 import type { StoredMessage } from '../../store/message-store.ts';
+import { retryWhileStoreFails } from '../../store/retry-while-store-fails.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
-import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
+import { completeAll, currentRecord, deleteRecord, isoNow, StreamDiscarded } from './complete.ts';
 import {
   credentialsPauseReason,
-  findHeldBack,
-  type HeldBack,
+  findRequeuedTogether,
   holdAfter,
+  isFaultOfConnection,
   isRefusedAlone,
   nextRetryDelay,
   provesCredentials,
-  tripsBreaker,
+  type RequeuedTogether,
 } from './retry-policy.ts';
-import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
+import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './upstream-request.ts';
 
 /** The message was claimed, and the shutdown came before the first byte. */
 const shutdownBeforeSend: AttemptResult = {
@@ -52,20 +53,23 @@ async function claim(
 ): Promise<readonly ActiveDelivery[]> {
   const { store, closing } = services;
   // If the answer to a claim is lost, it may have been committed: the same attempt is claimed again.
-  const marks = deliveries.map(({ stored: { id, status, attempts } }) => ({
+  const attempts = deliveries.map(({ stored: { id, status, attempts } }) => ({
     id,
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
-  const mark = () => store.claimAll(marks);
+  const claimNow = () => store.claimAll(attempts);
   // The client of a stream is waiting to send its bytes, so a failing store is reported now instead of retried.
   const claimed = streamed
-    ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
-    : await retryUntilStored(mark, closing);
+    ? await claimNow().catch((error) => rollback(deliveries, toInsertProblem(error), services))
+    : await retryWhileStoreFails(claimNow, closing);
   const claimedAt = isoNow(services);
   return deliveries.filter((delivery, at) => {
     if (!claimed.has(delivery.stored.id)) return false;
-    const attempts = marks[at]?.attempt ?? delivery.stored.attempts;
-    delivery.stored = { ...delivery.stored, status: 'sending', attempts, sentAt: claimedAt, updatedAt: claimedAt };
+    const attempt = attempts[at]?.attempt ?? delivery.stored.attempts;
+    delivery.stored = {
+      ...delivery.stored,
+      ...{ status: 'sending', attempts: attempt, sentAt: claimedAt, updatedAt: claimedAt },
+    };
     return true;
   });
 }
@@ -77,7 +81,7 @@ async function rollback(
   services: DispatchServices,
 ): Promise<never> {
   for (const { stored } of deliveries) await deleteRecord(stored, services);
-  throw new InvalidStream(cause);
+  throw new StreamDiscarded(cause);
 }
 
 /**
@@ -114,9 +118,10 @@ export async function executeAttempt(
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
   for (const [at, delivery] of deliveries.entries())
     if (results[at]?.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
-  const heldBack = request.pauseBroadcast && findHeldBack(results, deliveries, services.closing.aborted);
-  const { finished, retries } = splitResults(deliveries, results, { dispatch, heldBack });
-  const reason = heldBack?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
+  const requeuedTogether =
+    request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
+  const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });
+  const reason = requeuedTogether?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
   if (retries.length === 0 && reason === undefined) {
     await completeAll(finished, dispatch);
     return retries;
@@ -134,7 +139,7 @@ export async function executeAttempt(
 function splitResults(
   deliveries: readonly ActiveDelivery[],
   results: readonly AttemptResult[],
-  { dispatch, heldBack }: { dispatch: Dispatch; heldBack: HeldBack | undefined },
+  { dispatch, requeuedTogether }: { dispatch: Dispatch; requeuedTogether: RequeuedTogether | undefined },
 ): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
   const { request, context, services } = dispatch;
   const finished: ClassifiedAttempt[] = [];
@@ -143,7 +148,7 @@ function splitResults(
   for (const [at, delivery] of deliveries.entries()) {
     const result = results[at];
     if (!result) throw new Error('an upstream request returns a result for every message');
-    if (heldBack?.places.has(at)) {
+    if (requeuedTogether?.indices.has(at)) {
       delete delivery.failures;
       if (isRefusedAlone(result)) delivery.refusedAlone = true;
       retries.push({ delivery, delayMs: 0 });
@@ -153,7 +158,7 @@ function splitResults(
     if (delayMs === undefined) finished.push({ delivery, result });
     else {
       retries.push({ delivery, delayMs });
-      if (tripsBreaker(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
+      if (isFaultOfConnection(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
     }
   }
   return { finished, retries };
@@ -166,11 +171,8 @@ function splitResults(
 async function ensureFreshPermit(permitGrantedAt: number, { request, context, services }: Dispatch): Promise<boolean> {
   const { rateLimiter, closing } = services;
   const urgent = { ...permitRequestOf(request.operation, context.priority), lane: 'urgent' as const };
-  for (
-    let grantedAt = permitGrantedAt;
-    rateLimiter && !rateLimiter.isPermitValid(grantedAt);
-    grantedAt = performance.now()
-  ) {
+  let grantedAt = permitGrantedAt;
+  while (rateLimiter && !rateLimiter.isPermitValid(grantedAt)) {
     const isGranted = await rateLimiter
       .acquire({ ...urgent, deadline: Number.POSITIVE_INFINITY, signal: closing })
       .then(
@@ -178,6 +180,7 @@ async function ensureFreshPermit(permitGrantedAt: number, { request, context, se
         () => false,
       );
     if (!isGranted) return false;
+    grantedAt = performance.now();
   }
   return true;
 }
@@ -186,8 +189,8 @@ async function ensureFreshPermit(permitGrantedAt: number, { request, context, se
 async function requeue(retries: RetryLater[], services: DispatchServices): Promise<RetryLater[]> {
   if (retries.length === 0) return retries;
   const { store, closing } = services;
-  const marks = retries.map(({ delivery: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
-  const queued = await retryUntilStored(() => store.requeueAll(marks), closing);
+  const attempts = retries.map(({ delivery: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
+  const queued = await retryWhileStoreFails(() => store.requeueAll(attempts), closing);
   const kept: RetryLater[] = [];
   for (const each of retries) {
     const { delivery } = each;

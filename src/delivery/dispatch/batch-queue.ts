@@ -1,6 +1,6 @@
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, systemPriority } from '../../upstream/permits.ts';
-import type { ActiveDelivery } from './types.ts';
+import type { ActiveDelivery } from './upstream-request.ts';
 
 export interface BatchTemplate {
   name: string;

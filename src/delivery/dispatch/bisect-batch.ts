@@ -1,6 +1,23 @@
+import type { Refusal } from '../../upstream/answers/known-refusals.ts';
 import type { Receiver } from '../../upstream/answers/receivers.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import { concernsOneReceiver, type Rejected } from './retry-policy.ts';
+
+export type Rejected = AttemptResult & { outcome: 'rejected' };
+
+/** Refusals that a single receiver can cause. A refused template, plan or key concerns all receivers. */
+const ofOneReceiver: ReadonlySet<Refusal> = new Set([
+  'template-parameters',
+  'edge',
+  'recipient',
+  'opted-out',
+  'window-closed',
+  'bad-request',
+  'other',
+]);
+
+/** Whether a single receiver may be the cause. A 400 of the gateway itself concerns the connection, which all receivers share. */
+export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
+  ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
 
 interface BisectionOptions<Item extends Receiver> {
   /** Makes one call for these receivers. Returns a result for each, in order. */
@@ -23,7 +40,7 @@ const shutdownBetweenCalls: AttemptResult = {
 /**
  * Returns the results of a call unchanged, unless it was refused as a whole for a reason that one receiver may have caused. Then
  * sends to each half, down to single receivers: about 2 log2(n) further calls for one culprit among n. If the reason turns out
- * to be common to all, the results say `ofAll`.
+ * to be common to all, the results say so in `sharedCause`.
  */
 export async function bisectIfRefused<Item extends Receiver>(
   receivers: readonly Item[],
@@ -59,22 +76,28 @@ class Search<Item extends Receiver> {
 
   async run(): Promise<readonly AttemptResult[]> {
     await this.#tryHalves({ from: 0, to: this.#receivers.length });
-    const ofAll = this.#ofAll();
+    const shared = this.#sharedRefusal();
     return this.#results.map((result, at) => {
       if (this.#hasEnded && result === undefined) return shutdownBetweenCalls;
-      if (!ofAll) return result ?? shutdownBetweenCalls;
-      if (result === undefined) return ofAll.untried;
-      return ofAll.places.includes(at) ? ofAll.alone : result;
+      if (!shared) return result ?? shutdownBetweenCalls;
+      if (result === undefined) return shared.notTried;
+      return shared.refusedAlone.includes(at) ? shared.ofRefusedAlone : result;
     });
   }
 
-  /** If the refusal concerns all: the result on those tried alone, and on those not tried. */
-  #ofAll(): { alone: AttemptResult; untried: AttemptResult; places: readonly number[] } | undefined {
+  /** If the refusal concerns all: who was refused alone, and the results of these and of those that were not tried. */
+  #sharedRefusal():
+    | { refusedAlone: readonly number[]; ofRefusedAlone: AttemptResult; notTried: AttemptResult }
+    | undefined {
     if (this.#anyTaken || !this.#hasProbed || !this.#results.includes(undefined)) return undefined;
     const [most] = [...this.#alone.values()].toSorted((a, b) => b.length - a.length);
     const last = this.#results[most?.[0] ?? 0];
     if (last?.outcome !== 'rejected') return undefined;
-    return { alone: { ...last, ofAll: 'alone' }, untried: { ...last, ofAll: 'untried' }, places: most ?? [] };
+    return {
+      refusedAlone: most ?? [],
+      ofRefusedAlone: { ...last, sharedCause: 'refused-alone' },
+      notTried: { ...last, sharedCause: 'not-tried' },
+    };
   }
 
   async #tryHalves({ from, to }: Span): Promise<void> {
@@ -86,39 +109,39 @@ class Search<Item extends Receiver> {
   /** One call for the range, without those that were tried already. */
   async #try(span: Span): Promise<void> {
     if (await this.#isOver()) return;
-    const places = this.#untried(span);
-    if (places.length === 0) return;
-    const results = await this.#send(places);
+    const indices = this.#untried(span);
+    if (indices.length === 0) return;
+    const results = await this.#send(indices);
     if (!results) return;
     const isRefused = refusalOfAll(results, this.#options.splitsBatches) !== undefined;
-    if (isRefused && places.length > 1) {
-      const [first = span.from] = places;
-      return this.#tryHalves({ from: first, to: (places.at(-1) ?? first) + 1 });
+    if (isRefused && indices.length > 1) {
+      const [first = span.from] = indices;
+      return this.#tryHalves({ from: first, to: (indices.at(-1) ?? first) + 1 });
     }
-    this.#note(places, results);
+    this.#note(indices, results);
   }
 
   #untried({ from, to }: Span): number[] {
     return Array.from({ length: to - from }, (_, n) => from + n).filter((at) => this.#results[at] === undefined);
   }
 
-  async #send(places: readonly number[]): Promise<readonly AttemptResult[] | undefined> {
+  async #send(indices: readonly number[]): Promise<readonly AttemptResult[] | undefined> {
     try {
       await this.#options.acquirePermit();
     } catch {
       this.#hasEnded = true;
       return undefined;
     }
-    const receivers = places.flatMap((at) => this.#receivers[at] ?? []);
+    const receivers = indices.flatMap((at) => this.#receivers[at] ?? []);
     return this.#options.send(receivers);
   }
 
-  #note(places: readonly number[], results: readonly AttemptResult[]): void {
-    for (const [n, at] of places.entries()) this.#results[at] = results[n];
+  #note(indices: readonly number[], results: readonly AttemptResult[]): void {
+    for (const [n, at] of indices.entries()) this.#results[at] = results[n];
     if (results.some(({ outcome }) => outcome === 'accepted')) this.#anyTaken = true;
     const [only] = results;
-    const [at] = places;
-    if (places.length > 1 || only?.outcome !== 'rejected' || at === undefined) return;
+    const [at] = indices;
+    if (indices.length > 1 || only?.outcome !== 'rejected' || at === undefined) return;
     this.#alone.set(only.detail, [...(this.#alone.get(only.detail) ?? []), at]);
   }
 

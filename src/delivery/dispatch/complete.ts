@@ -1,16 +1,16 @@
-import { sleep } from '../../lib/sleep.ts';
 import { StoreError } from '../../store/errors.ts';
 import type { Completion, StoredMessage } from '../../store/message-store.ts';
+import { retryWhileStoreFails } from '../../store/retry-while-store-fails.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import { outcomeOf, settlementOf } from '../outcome.ts';
-import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './types.ts';
+import { completionOf, outcomeOf } from '../outcome.ts';
+import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './upstream-request.ts';
 
-/** The stream was no valid request, or could not be claimed. Its record is deleted. */
-export class InvalidStream extends Error {
-  override readonly name = 'InvalidStream';
+/** Nothing of a stream was sent, and its record is deleted. `cause`: what was wrong with its body, or the failure of the store. */
+export class StreamDiscarded extends Error {
+  override readonly name = 'StreamDiscarded';
 
   constructor(cause: unknown) {
-    super('the stream ended before anybody had the whole of it', { cause });
+    super('nothing of the stream was sent, and its record is deleted', { cause });
   }
 }
 
@@ -18,7 +18,7 @@ export class InvalidStream extends Error {
 export async function completeAll(classified: readonly ClassifiedAttempt[], dispatch: Dispatch): Promise<void> {
   if (classified.length === 0) return;
   const explain = oncePerKey((result: AttemptResult) => explainRejection(result, dispatch));
-  const settlements: (Completion & { id: string })[] = [];
+  const completions: (Completion & { id: string })[] = [];
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
@@ -26,15 +26,15 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
     if (streamed) await assertValidBody(delivery, result, dispatch);
     const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
     const fingerprint = streamed && (await streamed.fingerprint());
-    const settlement = {
-      ...settlementOf(outcome, idsOf(result)),
+    const completion = {
+      ...completionOf(outcome, idsOf(result)),
       ...(fingerprint !== undefined && { fingerprint }),
     };
     const at = isoNow(dispatch.services);
-    delivery.stored = { ...delivery.stored, ...settlement, updatedAt: at };
-    settlements.push({ id: delivery.stored.id, ...settlement, ...lostCallOf(result), at });
+    delivery.stored = { ...delivery.stored, ...completion, updatedAt: at };
+    completions.push({ id: delivery.stored.id, ...completion, ...lostCallOf(result), at });
   }
-  await persistOrRetry(classified, settlements, dispatch.services);
+  await persistOrRetry(classified, completions, dispatch.services);
 }
 
 /**
@@ -57,7 +57,7 @@ function lostCallsIn(
 }
 
 /**
- * Throws InvalidStream and deletes the record if the client's body was invalid. Two cases are completed like any other message
+ * Throws StreamDiscarded and deletes the record if the client's body was invalid. Two cases are completed like any other message
  * instead: a shutdown, because the service itself interrupted the body; and a message that a webhook has named, which proves
  * that it was sent.
  */
@@ -65,7 +65,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   const { streamed } = request;
   if (!streamed || result.outcome !== 'not_sent' || result.status !== undefined || services.closing.aborted) return;
   const clientError = await streamed.clientError();
-  if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
+  if (clientError !== undefined && (await deleteRecord(stored, services))) throw new StreamDiscarded(clientError);
 }
 
 /** Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once. */
@@ -99,15 +99,15 @@ function idsOf(result: AttemptResult) {
 /** If the store fails, the client still gets the outcome, and the write is repeated in the background until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
-  settlements: readonly (Completion & { id: string })[],
+  completions: readonly (Completion & { id: string })[],
   services: DispatchServices,
 ) {
   const { store, closing } = services;
   try {
-    await reloadProved(classified, await store.completeAll(settlements), services);
+    await reloadProved(classified, await store.completeAll(completions), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
+    const pendingWrite = retryWhileStoreFails(() => store.completeAll(completions), closing).then(
       async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
         await reloadProved(classified, completed, services);
@@ -143,7 +143,7 @@ export function currentRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
   { store, closing }: Pick<DispatchServices, 'store' | 'closing'>,
 ): Promise<StoredMessage | undefined> {
-  return retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
+  return retryWhileStoreFails(() => store.find(caller, id), closing).catch((error) => {
     if (error instanceof StoreError) return undefined;
     throw error;
   });
@@ -160,7 +160,7 @@ export async function deleteRecord(
   const { store, closing } = services;
   const deleteUnsent = () => store.deleteUnsent(id);
   const isDeleted = await deleteUnsent().catch(() => {
-    void retryUntilStored(deleteUnsent, closing).catch(() => {});
+    void retryWhileStoreFails(deleteUnsent, closing).catch(() => {});
     return true;
   });
   if (isDeleted) return true;
@@ -170,15 +170,3 @@ export async function deleteRecord(
 }
 
 export const isoNow = ({ now }: Pick<DispatchServices, 'now'>): string => new Date(now()).toISOString();
-
-/** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */
-export async function retryUntilStored<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
-  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
-    try {
-      return await write();
-    } catch (error) {
-      if (!(error instanceof StoreError) || closing.aborted) throw error;
-      await sleep(pauseMs, closing);
-    }
-  }
-}

@@ -4,7 +4,7 @@ import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';
 import { isHeld } from './retry-policy.ts';
-import type { ActiveDelivery, Dispatch } from './types.ts';
+import type { ActiveDelivery, Dispatch } from './upstream-request.ts';
 
 /*
  * The states of a message. Each arrow is a durable commit before the next thing happens:

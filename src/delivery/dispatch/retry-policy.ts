@@ -1,12 +1,13 @@
 import type { Hold } from '../../holds/holds.ts';
 import type { Refusal } from '../../upstream/answers/known-refusals.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import type { ActiveDelivery, DispatchServices } from './types.ts';
+import { concernsOneReceiver, type Rejected } from './bisect-batch.ts';
+import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
 
 /*
  * Decides what follows from the result of an attempt: whether the message is attempted again and when (`nextRetryDelay`),
- * whether the whole connection waits for a probe (`tripsBreaker`), and whether the whole broadcast is paused (`findHeldBack`,
- * `credentialsPauseReason`).
+ * whether the whole connection waits for a probe (`isFaultOfConnection`), and whether the whole broadcast is paused
+ * (`findRequeuedTogether`, `credentialsPauseReason`).
  */
 
 /** The most failed attempts of one message. Attempts that were refused for credentials do not count. */
@@ -41,9 +42,12 @@ export function nextRetryDelay(
 export const provesCredentials = (result: AttemptResult): boolean =>
   result.outcome === 'accepted' || (result.outcome === 'rejected' && result.status < 300);
 
-/** Whether the failure concerns the connection instead of this message. The connection's whole queue then waits for a probe. */
-export const tripsBreaker = (result: AttemptResult, { stored }: ActiveDelivery): boolean =>
-  result.outcome === 'rejected' ||
+/**
+ * Whether a retry would fail for every message of the connection alike: its credentials are refused, or, as a broadcast found,
+ * nothing answers. The connection's whole queue then waits for a probe.
+ */
+export const isFaultOfConnection = (result: AttemptResult, { stored }: ActiveDelivery): boolean =>
+  (result.outcome === 'rejected' && result.refusal === 'credentials') ||
   (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);
 
 /**
@@ -59,76 +63,60 @@ export function isHeld(
   return (detached === true && !services.breaker.isClosed(connection)) || services.holds.reasonFor(ask) !== undefined;
 }
 
-export type Rejected = AttemptResult & { outcome: 'rejected' };
-
-/** Refusals that a single receiver can cause. A refused template, plan or key concerns all receivers. */
-const ofOneReceiver: ReadonlySet<Refusal> = new Set([
-  'template-parameters',
-  'edge',
-  'recipient',
-  'opted-out',
-  'window-closed',
-  'bad-request',
-  'other',
-]);
-
-/** Whether a single receiver may be the cause. A 400 of the gateway itself concerns the connection, which all receivers share. */
-export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
-  ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
-
-/** Which messages of a call are requeued (by index), and why the whole broadcast is paused. */
-export interface HeldBack {
-  readonly places: ReadonlySet<number>;
+/** The messages of a call that are requeued together (by index), and why their broadcast is paused. */
+export interface RequeuedTogether {
+  readonly indices: ReadonlySet<number>;
   /** Absent: the messages are requeued only because the process ends. */
   readonly reason?: string;
 }
 
 /** What the results of a call mean for the whole broadcast; `undefined`: each result concerns its own recipient only. */
-export function findHeldBack(
+export function findRequeuedTogether(
   results: readonly AttemptResult[],
   deliveries: readonly Pick<ActiveDelivery, 'failures' | 'refusedAlone'>[],
   isClosing: boolean,
-): HeldBack | undefined {
+): RequeuedTogether | undefined {
   const exhausted = results.flatMap((result, at) =>
     result.outcome === 'not_sent' && (!result.retryable || (deliveries[at]?.failures ?? 1) >= maxAttempts) ? [at] : [],
   );
-  const shared = sharedRejection(results);
+  const shared = findSharedRefusal(results);
   if (shared) {
     // The recipient was refused alone again after the broadcast was resumed, so it is the cause itself and is completed as
     // rejected.
     const isOwn = (at: number) => isRefusedAlone(results[at]) && deliveries[at]?.refusedAlone === true;
-    const places = shared.places.filter((at) => !isOwn(at));
-    return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.result) };
+    const indices = shared.indices.filter((at) => !isOwn(at));
+    return { indices: new Set([...indices, ...exhausted]), reason: pauseReason(shared.result) };
   }
   const last = results[exhausted.at(-1) ?? -1];
   if (last?.outcome !== 'not_sent') return undefined;
   const reason = `it could not go out: ${last.detail}. Nothing is lost; resume it once that is mended`;
-  return { places: new Set(exhausted), ...(!isClosing && { reason }) };
+  return { indices: new Set(exhausted), ...(!isClosing && { reason }) };
 }
 
 export const isRefusedAlone = (result: AttemptResult | undefined): boolean =>
-  result?.outcome === 'rejected' && result.ofAll === 'alone';
+  result?.outcome === 'rejected' && result.sharedCause === 'refused-alone';
 
 /** If at least this many messages up to the last one were refused for a shared cause, the credits ran out during the call. */
 const inARow = 3;
 
-function sharedRejection(
+function findSharedRefusal(
   results: readonly AttemptResult[],
-): { result: Rejected; places: readonly number[] } | undefined {
-  const places = results.flatMap((result, at) => (isShared(result) ? [at] : []));
-  const last = results[places.at(-1) ?? -1];
+): { result: Rejected; indices: readonly number[] } | undefined {
+  const refused = results.flatMap((result, at) => (isRefusalOfAll(result) ? [at] : []));
+  const last = results[refused.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
   // An attempt that was not sent proves nothing about the others.
-  const from = results.findLastIndex((result) => !isShared(result) && result.outcome !== 'not_sent') + 1;
-  if (from === 0 || results.some((result) => 'ofAll' in result)) return { result: last, places };
-  const tail = places.filter((at) => at >= from);
-  return tail.length < inARow ? undefined : { result: last, places: tail };
+  const lastOfOther = results.findLastIndex((result) => !isRefusalOfAll(result) && result.outcome !== 'not_sent');
+  const isWholeCall = lastOfOther === -1 || results.some((result) => 'sharedCause' in result);
+  if (isWholeCall) return { result: last, indices: refused };
+  const finalRun = refused.filter((at) => at > lastOfOther);
+  return finalRun.length < inARow ? undefined : { result: last, indices: finalRun };
 }
 
-const isShared = (result: AttemptResult): boolean =>
+const isRefusalOfAll = (result: AttemptResult): boolean =>
   result.outcome === 'rejected' &&
   result.refusal !== 'credentials' &&
-  (result.ofAll !== undefined || !concernsOneReceiver(result));
+  (result.sharedCause !== undefined || !concernsOneReceiver(result));
 
 /** This many probes succeeded while the messages after each of them were refused. */
 const probesMax = 3;
@@ -148,12 +136,12 @@ export const holdAfter = (result: AttemptResult): Hold =>
       }
     : { code: 'gateway-unreachable', detail: 'the gateway cannot be reached; it goes on when it can' };
 
-function pauseReason({ refusal, detail, status, ofAll }: Rejected): string {
-  return `${because(refusal, status, ofAll)}: ${detail}. Nothing is lost; resume it once that is mended`;
+function pauseReason({ refusal, detail, status, sharedCause }: Rejected): string {
+  return `${because(refusal, status, sharedCause)}: ${detail}. Nothing is lost; resume it once that is mended`;
 }
 
-function because(refusal: Refusal, status: number, ofAll: Rejected['ofAll']): string {
-  if (ofAll) return 'WATI refused each of those that were tried alone, in the same words';
+function because(refusal: Refusal, status: number, sharedCause: Rejected['sharedCause']): string {
+  if (sharedCause) return 'WATI refused each of those that were tried alone, in the same words';
   if (refusal === 'account') return 'WATI refused: the account, its plan or its credits do not allow it';
   if (refusal === 'quota') return 'WATI refused: the account has spent its quota';
   if (refusal === 'template') return 'WATI refused the template';

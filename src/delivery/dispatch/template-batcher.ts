@@ -17,7 +17,7 @@ import {
   takeBatch,
 } from './batch-queue.ts';
 import { isHeld } from './retry-policy.ts';
-import type { ActiveDelivery, DispatchServices } from './types.ts';
+import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
 import { batchRequest } from './upstream-request.ts';
 
 /** Template messages in one call at most, by lane. A lost answer makes all of them `unknown`. */
@@ -29,7 +29,6 @@ interface BatcherServices extends DispatchServices {
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
-  /** Counts by `batchKey`. */
   pendingInserts: PendingInserts;
   /** Called for each call, with the number of messages in it. */
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;

@@ -79,7 +79,7 @@ export function createMaintenance(services: MaintenanceServices): Maintenance {
     start: async () => {
       tasks.runEvery(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       await recoverFirst();
-      tasks.runEvery(leaseMs / 3, 'withdraw', () => store.resolveInDoubt());
+      tasks.runEvery(leaseMs / 3, 'tombstones', () => store.resolveInDoubt());
       tasks.runEvery(leaseMs, 'recover', recover);
       tasks.runEvery(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();

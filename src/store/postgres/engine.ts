@@ -31,6 +31,7 @@ export const postgresDialect: Dialect = {
   skipLocked: 'FOR UPDATE OF sends SKIP LOCKED',
   skipLockedAny: 'FOR UPDATE SKIP LOCKED',
   lockMessages: 'FOR NO KEY UPDATE OF sends',
+  bytewise: 'COLLATE "C"',
   skipLockedBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
   recorderIsGone:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',

@@ -24,7 +24,7 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   connection: send.connectionId,
   template: toSqlText(send.template),
   local_id: toSqlText(send.localMessageId),
-  call: toSqlJson(send.call),
+  call: toSqlJson(send.content),
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
 });

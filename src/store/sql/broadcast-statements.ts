@@ -119,10 +119,10 @@ export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocke
       RETURNING seq`),
     // The share lock serializes claims with status changes: each waits for the other, and then checks the status again.
     claimBatch: statement(`
-      WITH held AS MATERIALIZED
-        (SELECT id AS held_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
+      WITH locked AS MATERIALIZED
+        (SELECT id AS locked_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
       oldest AS MATERIALIZED
-        (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT held_id FROM held) AND status = 'staged'
+        (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT locked_id FROM locked) AND status = 'staged'
          ORDER BY seq LIMIT :limit ${skipLocked})
       UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN attempts + 1 END

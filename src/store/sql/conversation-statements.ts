@@ -9,12 +9,12 @@ const COLUMNS = `connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_i
   provisional_out_at, provisional_entry, told_at`;
 
 const isLater = (column: string): string =>
-  `(excluded.${column} IS NOT NULL AND (told.${column} IS NULL OR excluded.${column} > told.${column}))`;
+  `(excluded.${column} IS NOT NULL AND (stored.${column} IS NULL OR excluded.${column} > stored.${column}))`;
 const when = (condition: string, column: string): string =>
-  `${column} = CASE WHEN ${condition} THEN excluded.${column} ELSE told.${column} END`;
+  `${column} = CASE WHEN ${condition} THEN excluded.${column} ELSE stored.${column} END`;
 
 const JOINED = [
-  ...NAMES.map((column) => `${column} = COALESCE(excluded.${column}, told.${column})`),
+  ...NAMES.map((column) => `${column} = COALESCE(excluded.${column}, stored.${column})`),
   ...TIMES.map((column) => when(isLater(column), column)),
   ...['last_in_at', 'last_in_source'].map((column) => when(isLater('last_in_at'), column)),
   ...['provisional_out_at', 'provisional_entry'].map((column) => when(isLater('provisional_out_at'), column)),
@@ -22,8 +22,8 @@ const JOINED = [
 ].join(', ');
 
 export interface ConversationStatements {
-  readonly withdraw: Statement;
-  readonly tell: Statement;
+  readonly endProvisional: Statement;
+  readonly note: Statement;
   readonly find: Statement;
   readonly findAnywhere: Statement;
   readonly erase: Statement;
@@ -37,14 +37,14 @@ export function conversationStatements({ now, skipLockedAny, inputRows }: Dialec
     WHERE ${column} IS NOT NULL AND ${column} IN (SELECT given.${column} FROM ${people}) ${also}`;
   const find = (also: string): string => [by('phone', also), by('bsuid', also), by('contact_id', also)].join(' UNION ');
   return {
-    withdraw: statement(`
+    endProvisional: statement(`
       UPDATE conversations SET provisional_out_at = NULL, provisional_entry = NULL
       FROM ${inputRows({ connection: 'TEXT', contact: 'TEXT', entry: 'BIGINT' })}
       WHERE conversations.connection_id = given.connection AND conversations.contact = given.contact
         AND conversations.provisional_entry = given.entry`),
     // In the order of their keys, so that two processes lock rows in the same order.
-    tell: statement(`
-      INSERT INTO conversations AS told (connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_in_source,
+    note: statement(`
+      INSERT INTO conversations AS stored (connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_in_source,
         ${TIMES.join(', ')}, provisional_out_at, provisional_entry, told_at)
       SELECT given.connection, given.contact, ${NAMES.map((name) => `given.${name}`).join(', ')}, given.last_in_at,
         given.last_in_source, ${TIMES.map((time) => `given.${time}`).join(', ')}, given.provisional_out_at, given.provisional_entry, ${now}

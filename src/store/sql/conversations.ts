@@ -34,8 +34,8 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
   return {
     ...personOperations(database, dialect),
 
-    async noteConversations(told) {
-      const steps = conversationSteps(sql, told);
+    async noteConversations(facts) {
+      const steps = conversationSteps(sql, facts);
       if (steps.length > 0) await retryDeadlocks(() => engine.write(steps));
     },
 
@@ -75,8 +75,8 @@ function personOperations(
     async countPersonTracking(to) {
       const { conversations, ids } = await personOf(to);
       const [waiting = {}] = await engine.read({ statement: intake.countPerson, values: bodiesWith(ids) });
-      const [told = {}] = await engine.read({ statement: events.countPerson, values: contactsOf(ids) });
-      return { conversations: conversations.length, waiting: integer(waiting, 'n'), events: integer(told, 'n') };
+      const [counted = {}] = await engine.read({ statement: events.countPerson, values: contactsOf(ids) });
+      return { conversations: conversations.length, waiting: integer(waiting, 'n'), events: integer(counted, 'n') };
     },
 
     async listPersonEvents(to, { after, limit }) {
@@ -109,8 +109,9 @@ function personOperations(
         ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
       ];
       // With the lock on the numbers, so that no fact becomes an event between the two deletes.
-      const told = [events.erasePerson, events.eraseFacts].map((statement) => ({ statement, values: contactsOf(ids) }));
-      const erased = await retryDeadlocks(() => engine.write([...steps, lockNumbersStep(events), ...told]));
+      const values = contactsOf(ids);
+      const eventSteps = [events.erasePerson, events.eraseFacts].map((statement) => ({ statement, values }));
+      const erased = await retryDeadlocks(() => engine.write([...steps, lockNumbersStep(events), ...eventSteps]));
       return erased.reduce((sum, each) => sum + each.length, 0);
     },
   };
@@ -144,21 +145,21 @@ const idValues = ({ phone, bsuid, contactId }: Ids) => ({
 const keyOf = ({ phone, bsuid, contactId }: ContactIdentity): string | undefined => phone ?? bsuid ?? contactId;
 
 /** Joins rows with the same key, because a statement may contain each row only once. */
-export function conversationSteps(sql: ConversationStatements, told: readonly ConversationFacts[]): Step[] {
+export function conversationSteps(sql: ConversationStatements, notes: readonly ConversationFacts[]): Step[] {
   const rows = new Map<string, Record<string, Value>>();
-  const withdrawn: Record<string, Value>[] = [];
-  for (const facts of told) {
+  const ended: Record<string, Value>[] = [];
+  for (const facts of notes) {
     const contact = toSqlText(keyOf(facts.contact));
     if (contact === null) continue;
-    const { withdrawn: { entry } = {}, foreignOutAt } = facts;
-    if (entry !== undefined) withdrawn.push({ connection: facts.connectionId, contact, entry });
+    const { endsProvisional: { entry } = {}, foreignOutAt } = facts;
+    if (entry !== undefined) ended.push({ connection: facts.connectionId, contact, entry });
     if (entry !== undefined && foreignOutAt === undefined) continue;
     const place = JSON.stringify([facts.connectionId, contact]);
     rows.set(place, later(rows.get(place), rowOf(facts, contact)));
   }
   return [
-    ...(withdrawn.length > 0 ? [{ statement: sql.withdraw, values: { rows: JSON.stringify(withdrawn) } }] : []),
-    ...(rows.size > 0 ? [{ statement: sql.tell, values: { rows: JSON.stringify([...rows.values()]) } }] : []),
+    ...(ended.length > 0 ? [{ statement: sql.endProvisional, values: { rows: JSON.stringify(ended) } }] : []),
+    ...(rows.size > 0 ? [{ statement: sql.note, values: { rows: JSON.stringify([...rows.values()]) } }] : []),
   ];
 }
 
@@ -188,11 +189,11 @@ const WITH: Readonly<Record<string, string>> = {
 };
 
 /** Joins two notes, as the statement does. */
-function later(known: Record<string, Value> | undefined, told: Record<string, Value>): Record<string, Value> {
-  if (known === undefined) return told;
-  const isLater = (time: string) => Number(told[time] ?? 0) > Number(known[time] ?? 0);
+function later(known: Record<string, Value> | undefined, given: Record<string, Value>): Record<string, Value> {
+  if (known === undefined) return given;
+  const isLater = (time: string) => Number(given[time] ?? 0) > Number(known[time] ?? 0);
   return Object.fromEntries(
-    Object.entries(told).map(([column, value]) => {
+    Object.entries(given).map(([column, value]) => {
       const time = WITH[column] ?? column;
       const isNewer = time.endsWith('_at') ? isLater(time) : value !== null;
       return [column, isNewer ? value : (known[column] ?? null)];
@@ -215,7 +216,7 @@ function identityOf(row: Row): ContactIdentity {
 
 function joined(connectionId: string, rows: readonly Row[]): Conversation {
   // The last value of each name counts.
-  const told = rows.toSorted((a, b) => integer(a, 'told_at') - integer(b, 'told_at'));
+  const ordered = rows.toSorted((a, b) => integer(a, 'told_at') - integer(b, 'told_at'));
   const last = (...columns: string[]) => {
     const times = rows.flatMap((row) =>
       columns.flatMap((column) => (row[column] === null ? [] : integer(row, column))),
@@ -232,7 +233,7 @@ function joined(connectionId: string, rows: readonly Row[]): Conversation {
   const lastForeignOutAt = last('last_foreign_out_at', 'provisional_out_at');
   const wrote = rows.find((row) => row.last_in_at !== null && integer(row, 'last_in_at') === lastInAt);
   return {
-    ...Object.assign({}, ...told.map(identityOf)),
+    ...Object.assign({}, ...ordered.map(identityOf)),
     connectionId,
     ...(lastInAt !== undefined && { lastInAt }),
     ...(wrote && { lastInSource: required(wrote, 'last_in_source') === 'history' ? 'history' : 'webhook' }),

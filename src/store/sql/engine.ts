@@ -87,6 +87,8 @@ export interface Dialect {
   readonly skipLockedAny: string;
   /** Ends an ordered SELECT of `sends`. The rows are locked in that order until the transaction ends. */
   readonly lockMessages: string;
+  /** Behind a text: it is compared by its bytes, whatever the collation of the database. */
+  readonly bytewise: string;
   /** Like `skipLocked`, for rows of `broadcasts`. */
   readonly skipLockedBroadcasts: string;
   /** Condition on a row of `broadcasts`: the owner's lease has expired, whether or not recovery has noticed. */

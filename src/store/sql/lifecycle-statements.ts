@@ -1,5 +1,5 @@
 import { type Dialect, plannedOnce, statement } from './engine.ts';
-import { broadcastIsIn } from './message-columns.ts';
+import { broadcastIsIn, TOMBSTONE } from './message-columns.ts';
 import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
 
@@ -138,7 +138,7 @@ export function insertStatements(dialect: Dialect) {
     // A tombstone has no caller, so that no operation finds it, and is purged like any record.
     insertTombstones: statement(`
       INSERT INTO sends (id, caller, kind, connection_id, status, owner, created_at, updated_at, ended_at)
-      SELECT given.id, '', 'text', '', 'withdrawn', :me, :wall, :wall, ${dialect.now} FROM ${dialect.inputRows({ id: 'TEXT' })}
+      SELECT given.id, '', 'text', '', '${TOMBSTONE}', :me, :wall, :wall, ${dialect.now} FROM ${dialect.inputRows({ id: 'TEXT' })}
       WHERE TRUE ON CONFLICT (id) DO NOTHING`),
     deleteInDoubt: statement(`
       DELETE FROM sends WHERE id IN (SELECT given.id FROM ${dialect.inputRows({ id: 'TEXT' })})

@@ -2,6 +2,9 @@ export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, templat
   idem_route, idem_key, content_mac, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
   verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel`;
 
+/** The status of a tombstone (src/store/sql/in-doubt.ts), as it is stored. No message has it. */
+export const TOMBSTONE = 'withdrawn';
+
 /** The condition that the broadcast of a recipient is in one of these states. */
 export const broadcastIsIn = (states: string): string =>
   `EXISTS (SELECT 1 FROM broadcasts WHERE broadcasts.id = sends.broadcast_id AND broadcasts.status IN (${states}))`;

@@ -16,17 +16,17 @@ export interface AttemptEnd {
  * SQL that writes the end of an attempt: the given values, or `accepted` if a webhook has proved meanwhile that the message was
  * sent. `except`: condition under which the given values are written all the same, because they agree with the proof.
  */
-export function endUnlessProved(told: AttemptEnd, now: string, except = 'FALSE'): string {
+export function endUnlessProved(end: AttemptEnd, now: string, except = 'FALSE'): string {
   const unless = (column: string, proved: string, otherwise: string): string =>
     `${column} = CASE WHEN ${IS_PROVED} AND NOT (${except}) THEN ${proved} ELSE ${otherwise} END`;
   return [
-    unless('status', "'accepted'", told.status),
-    unless('failure_code', 'NULL', told.code),
-    unless('failure_detail', 'NULL', told.detail),
-    unless('verdict_json', 'sends.proof_json', told.verdict),
-    unless('call_json', 'NULL', told.call),
-    unless('ended_at', now, told.endedAt),
-    unless('next_look_at', 'NULL', told.nextLookAt),
-    unless('lost_call', 'NULL', told.lostCall),
+    unless('status', "'accepted'", end.status),
+    unless('failure_code', 'NULL', end.code),
+    unless('failure_detail', 'NULL', end.detail),
+    unless('verdict_json', 'sends.proof_json', end.verdict),
+    unless('call_json', 'NULL', end.call),
+    unless('ended_at', now, end.endedAt),
+    unless('next_look_at', 'NULL', end.nextLookAt),
+    unless('lost_call', 'NULL', end.lostCall),
   ].join(', ');
 }

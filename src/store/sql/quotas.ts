@@ -1,6 +1,7 @@
 import { QuotaExceededError, type QuotaLeft, type QuotaLimits, type QuotaStore } from '../quota-store.ts';
 import type { Engine, Row, Step } from './engine.ts';
 import { statement } from './engine.ts';
+import { TOMBSTONE } from './message-columns.ts';
 import { integer } from './row-mapping.ts';
 
 /** One row per caller for the current hour and day. Never purged; locked while it is charged. */
@@ -40,7 +41,7 @@ const sql = {
   refundSend: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
-      AND NOT EXISTS (SELECT 1 FROM sends WHERE id = :chargedBy AND status <> 'withdrawn')`),
+      AND NOT EXISTS (SELECT 1 FROM sends WHERE id = :chargedBy AND status <> '${TOMBSTONE}')`),
   refundBroadcast: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy

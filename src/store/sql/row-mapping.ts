@@ -67,30 +67,30 @@ export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent
     contentMac: toSqlText(send.contentMac),
     fingerprint: toSqlText(send.fingerprint),
     resendOf: toSqlText(send.resendOf),
-    call: toSqlJson(send.call),
+    call: toSqlJson(send.content),
     fileName: toSqlText(send.fileName),
     wall,
   };
 }
 
 export function completionValues(
-  settlement: Omit<Completion, 'fingerprint'> & { id: string },
+  completion: Omit<Completion, 'fingerprint'> & { id: string },
   { contentMac, fingerprint }: KeptContent,
   wall: number,
 ): Record<string, Value> {
   return {
-    id: settlement.id,
-    status: settlement.status,
-    local_id: toSqlText(settlement.localMessageId),
-    whatsapp_id: toSqlText(settlement.whatsappMessageId),
-    code: toSqlText(settlement.failure?.code),
-    detail: toSqlText(settlement.failure?.detail),
-    verdict: toSqlJson(settlement.outcome),
+    id: completion.id,
+    status: completion.status,
+    local_id: toSqlText(completion.localMessageId),
+    whatsapp_id: toSqlText(completion.whatsappMessageId),
+    code: toSqlText(completion.failure?.code),
+    detail: toSqlText(completion.failure?.detail),
+    verdict: toSqlJson(completion.outcome),
     mac: toSqlText(contentMac),
     content: toSqlText(fingerprint),
-    lost_call: toSqlText(settlement.lostCall?.id),
-    place: settlement.lostCall?.place ?? 0,
-    wall: settlement.at === undefined ? wall : wallTime(settlement.at),
+    lost_call: toSqlText(completion.lostCall?.id),
+    place: completion.lostCall?.place ?? 0,
+    wall: completion.at === undefined ? wall : wallTime(completion.at),
   };
 }
 
@@ -140,8 +140,8 @@ export function toMessage(row: Row): StoredMessage {
   if (resendOf !== undefined) send.resendOf = resendOf;
   const fileName = optional(row, 'file_name');
   if (fileName !== undefined) send.fileName = fileName;
-  const call = parsed(row, 'call_json');
-  if (call !== undefined) send.call = call;
+  const content = parsed(row, 'call_json');
+  if (content !== undefined) send.content = content;
   const verdict = parsed(row, 'verdict_json');
   if (verdict !== undefined) send.outcome = verdict;
   if (row.sent_at !== null) send.sentAt = isoTime(integer(row, 'sent_at'));

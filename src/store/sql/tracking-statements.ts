@@ -26,21 +26,21 @@ const FACTS = {
 } as const;
 
 /** Rows that a proof turns into `accepted`. Queued and cancelled ones only if an attempt had begun. */
-const RESOLVES = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
+const BECOMES_ACCEPTED = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
   OR (sends.status IN ('queued', 'staged', 'cancelled') AND ${WAS_BEGUN}))))`;
 /** The attempt is in progress; its end takes the proof into account. */
-const IS_BEING_PROVED = "(sends.status = 'sending' AND given.by_id = 1)";
-const KEEPS = `(${IS_BEING_PROVED} AND sends.proof_json IS NULL)`;
-const TRACKABLE = `(sends.status = 'accepted' OR ${IS_BEING_PROVED})`;
+const IS_PROVED_WHILE_SENDING = "(sends.status = 'sending' AND given.by_id = 1)";
+const STORES_PROOF = `(${IS_PROVED_WHILE_SENDING} AND sends.proof_json IS NULL)`;
+const TRACKABLE = `(sends.status = 'accepted' OR ${IS_PROVED_WHILE_SENDING})`;
 
-const if_ = (condition: string, then: string, otherwise: string): string =>
+const ifElse = (condition: string, then: string, otherwise: string): string =>
   `CASE WHEN ${condition} THEN ${then} ELSE ${otherwise} END`;
 
 /** The earlier of the stored and the given time, if there is any. */
 const isEarlier = (kept: string, given: string): string =>
   `(given.${given} IS NOT NULL AND (deliveries.${kept} IS NULL OR given.${given} < deliveries.${kept}))`;
 const earliest = (kept: string, given: string): string =>
-  `${kept} = ${if_(isEarlier(kept, given), `given.${given}`, `deliveries.${kept}`)}`;
+  `${kept} = ${ifElse(isEarlier(kept, given), `given.${given}`, `deliveries.${kept}`)}`;
 
 const TIMES = [
   ['sent_at', 'sent'],
@@ -51,37 +51,56 @@ const TIMES = [
 ] as const;
 
 const IS_HIGHER = 'given.rank > deliveries.rank';
-/**
- * A failure is reported while nothing better is known. Of several the earliest counts, and of two at the same moment the one
- * with the lesser code.
- */
-const FAILS = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
-  OR given.failed < deliveries.failed_at
-  OR (given.failed = deliveries.failed_at AND given.code < deliveries.failure_code)))`;
-const SOURCES = `(${IS_HIGHER} OR (given.rank = deliveries.rank AND given.source > deliveries.source))`;
-const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
-const failure = (kept: string, given: string): string =>
-  `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
+const REPLACES_SOURCE = `(${IS_HIGHER} OR (given.rank = deliveries.rank AND given.source > deliveries.source))`;
 
-/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is new. */
-const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
-  ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
-  ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
-  wati_id = COALESCE(deliveries.wati_id, given.wati_id),
-  source = ${if_(SOURCES, 'given.source', 'deliveries.source')},
-  updated_at = CAST(:wall AS BIGINT)`;
-const IS_NEWS = [IS_HIGHER, ...TIMES.map(([kept, given]) => isEarlier(kept, given)), FAILS, SOURCES, LEARNS].join(
-  ' OR ',
-);
+/**
+ * The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both.
+ * test/store/conformance-tracking.ts holds them to each other.
+ */
+function joining({ bytewise }: Dialect) {
+  const isLess = (given: string, kept: string) => `given.${given} ${bytewise} < ${kept}`;
+  /**
+   * A failure is reported while nothing better is known. Of several the earliest counts, and of two at the same moment the one
+   * with the lesser code, then with the lesser detail.
+   */
+  const replacesFailure = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
+    OR given.failed < deliveries.failed_at
+    OR (given.failed = deliveries.failed_at AND (${isLess('code', 'deliveries.failure_code')}
+      OR (given.code = deliveries.failure_code AND ${isLess('detail', 'deliveries.failure_detail')})))))`;
+  const failure = (kept: string, given: string): string =>
+    `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${replacesFailure} THEN given.${given} ELSE deliveries.${kept} END`;
+  const learnsId = (given: string, kept: string): string =>
+    `(given.${given} IS NOT NULL AND (${kept} IS NULL OR ${isLess(given, kept)}))`;
+  const learnsWatiId = learnsId('wati_id', 'deliveries.wati_id');
+  return {
+    learnsWhatsappId: learnsId('whatsapp_id', 'sends.whatsapp_message_id'),
+    joined: `rank = ${ifElse(IS_HIGHER, 'given.rank', 'deliveries.rank')},
+      ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
+      ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
+      wati_id = ${ifElse(learnsWatiId, 'given.wati_id', 'deliveries.wati_id')},
+      source = ${ifElse(REPLACES_SOURCE, 'given.source', 'deliveries.source')},
+      updated_at = CAST(:wall AS BIGINT)`,
+    /** Nothing is written if nothing is new. */
+    changesDelivery: [
+      ...[
+        IS_HIGHER,
+        ...TIMES.map(([kept, given]) => isEarlier(kept, given)),
+        replacesFailure,
+        REPLACES_SOURCE,
+        learnsWatiId,
+      ],
+    ].join(' OR '),
+  };
+}
 
 export interface TrackingStatements {
   readonly find: Statement;
   readonly findByContent: Statement;
-  readonly lock: Statement;
-  readonly before: Statement;
-  readonly prove: Statement;
-  readonly open: Statement;
-  readonly join: Statement;
+  readonly lockMessages: Statement;
+  readonly readBefore: Statement;
+  readonly recordProof: Statement;
+  readonly createDelivery: Statement;
+  readonly joinFacts: Statement;
   readonly counts: Statement;
   readonly lastSend: Statement;
   readonly lastSendOf: Statement;
@@ -127,38 +146,40 @@ function lookups({ inputRows, lateralJoin }: Dialect) {
   };
 }
 
-function applying({ now, lockMessages, inputRows }: Dialect) {
+function applying(dialect: Dialect) {
+  const { now, lockMessages, inputRows } = dialect;
+  const { joined, changesDelivery, learnsWhatsappId } = joining(dialect);
   const facts = inputRows(FACTS);
   const these = `sends.seq IN (SELECT given.seq FROM ${facts})`;
   return {
-    lock: statement(`SELECT sends.seq FROM sends WHERE ${these} ORDER BY sends.seq ${lockMessages}`),
-    before: statement(`
+    lockMessages: statement(`SELECT sends.seq FROM sends WHERE ${these} ORDER BY sends.seq ${lockMessages}`),
+    readBefore: statement(`
       SELECT sends.seq, sends.status, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE ${these}`),
-    prove: statement(`
-      UPDATE sends SET status = ${if_(RESOLVES, "'accepted'", 'sends.status')},
-        verdict_json = ${if_(RESOLVES, 'given.verdict', 'sends.verdict_json')},
-        failure_code = ${if_(RESOLVES, 'NULL', 'sends.failure_code')},
-        failure_detail = ${if_(RESOLVES, 'NULL', 'sends.failure_detail')},
-        call_json = ${if_(RESOLVES, 'NULL', 'sends.call_json')},
-        ended_at = ${if_(RESOLVES, now, 'sends.ended_at')},
-        looks = ${if_(RESOLVES, '0', 'sends.looks')},
-        next_look_at = ${if_(RESOLVES, 'NULL', 'sends.next_look_at')},
-        updated_at = ${if_(RESOLVES, 'CAST(:wall AS BIGINT)', 'sends.updated_at')},
-        proof_json = ${if_(KEEPS, 'given.verdict', 'sends.proof_json')},
-        whatsapp_message_id = COALESCE(sends.whatsapp_message_id, given.whatsapp_id)
+    recordProof: statement(`
+      UPDATE sends SET status = ${ifElse(BECOMES_ACCEPTED, "'accepted'", 'sends.status')},
+        verdict_json = ${ifElse(BECOMES_ACCEPTED, 'given.verdict', 'sends.verdict_json')},
+        failure_code = ${ifElse(BECOMES_ACCEPTED, 'NULL', 'sends.failure_code')},
+        failure_detail = ${ifElse(BECOMES_ACCEPTED, 'NULL', 'sends.failure_detail')},
+        call_json = ${ifElse(BECOMES_ACCEPTED, 'NULL', 'sends.call_json')},
+        ended_at = ${ifElse(BECOMES_ACCEPTED, now, 'sends.ended_at')},
+        looks = ${ifElse(BECOMES_ACCEPTED, '0', 'sends.looks')},
+        next_look_at = ${ifElse(BECOMES_ACCEPTED, 'NULL', 'sends.next_look_at')},
+        updated_at = ${ifElse(BECOMES_ACCEPTED, 'CAST(:wall AS BIGINT)', 'sends.updated_at')},
+        proof_json = ${ifElse(STORES_PROOF, 'given.verdict', 'sends.proof_json')},
+        whatsapp_message_id = ${ifElse(learnsWhatsappId, 'given.whatsapp_id', 'sends.whatsapp_message_id')}
       FROM ${facts}
-      WHERE sends.seq = given.seq AND (${RESOLVES} OR ${KEEPS}
-        OR (${TRACKABLE} AND sends.whatsapp_message_id IS NULL AND given.whatsapp_id IS NOT NULL))
+      WHERE sends.seq = given.seq AND (${BECOMES_ACCEPTED} OR ${STORES_PROOF}
+        OR (${TRACKABLE} AND ${learnsWhatsappId}))
       RETURNING sends.seq, sends.status`),
     // Inserted at rank 0: only updates change the tallies, so all statements lock tally rows in the same order.
-    open: statement(`
+    createDelivery: statement(`
       INSERT INTO deliveries (send_seq, caller, broadcast_id, rank, source, updated_at)
       SELECT sends.seq, sends.caller, sends.broadcast_id, 0, given.source, CAST(:wall AS BIGINT)
       FROM ${facts} JOIN sends ON sends.seq = given.seq WHERE ${TRACKABLE}
       ON CONFLICT DO NOTHING RETURNING send_seq, rank AS delivery_rank, source AS delivery_source,
         updated_at AS delivery_updated_at`),
-    join: statement(`
-      UPDATE deliveries SET ${JOINED} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${IS_NEWS})
+    joinFacts: statement(`
+      UPDATE deliveries SET ${joined} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${changesDelivery})
       RETURNING send_seq, ${DELIVERED}`),
   };
 }

@@ -111,24 +111,27 @@ function applying(
   const messageSteps = (messages: readonly TrackedFacts[], wall: number): Step[] => {
     if (messages.length === 0) return [];
     const values: Record<string, Value> = { rows: JSON.stringify(messages.map(factsValues)), wall };
-    return [sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
+    return [sql.readBefore, sql.recordProof, sql.createDelivery, sql.joinFacts].map((statement) => ({
+      statement,
+      values,
+    }));
   };
 
   /** Locks all messages of the batch in one statement, in order of `seq`, to prevent deadlocks. */
   const lockStep = (seqs: readonly number[]): Step => ({
-    statement: sql.lock,
+    statement: sql.lockMessages,
     values: { rows: JSON.stringify([...new Set(seqs)].map((seq) => ({ seq }))) },
   });
 
   return {
-    async applyTracking({ messages, conversations: told, done, postponed, facts = [] }: TrackingBatch) {
+    async applyTracking({ messages, conversations: conversationFacts, done, postponed, facts = [] }: TrackingBatch) {
       const wall = now();
       const about = facts.flatMap(({ sendSeq }) => (sendSeq === undefined ? [] : sendSeq));
       const seqs = [...messages.map(({ seq }) => seq), ...about];
       const steps = [
         ...(seqs.length > 0 ? [lockStep(seqs)] : []),
         ...messageSteps(messages, wall),
-        ...conversationSteps(conversations, told),
+        ...conversationSteps(conversations, conversationFacts),
         ...(done.length > 0 ? [doneStep(intake, done)] : []),
         ...(postponed.length > 0 ? [postponeStep(intake, postponed)] : []),
         ...(facts.length > 0 ? [{ statement: addFacts, values: { rows: JSON.stringify(facts.map(factValues)) } }] : []),
@@ -136,8 +139,8 @@ function applying(
       if (steps.length === 0) return [];
       const answers = await retryDeadlocks(() => engine.webhooks.write(steps));
       if (messages.length === 0) return [];
-      const [, before = [], proved = [], opened = [], joined = []] = answers;
-      return changesOf(messages, { before, proved, after: [...opened, ...joined] });
+      const [, before = [], proved = [], created = [], joined = []] = answers;
+      return changesOf(messages, { before, proved, after: [...created, ...joined] });
     },
   };
 }
@@ -196,16 +199,16 @@ interface Written {
 }
 
 function changesOf(messages: readonly TrackedFacts[], { before, proved, after }: Written): TrackingChange[] {
-  const stood = new Map(before.map((row) => [integer(row, 'seq'), row]));
+  const rowsBefore = new Map(before.map((row) => [integer(row, 'seq'), row]));
   const resolved = new Map(proved.map((row) => [integer(row, 'seq'), row.status]));
-  const stands = new Map<number, StoredDelivery | undefined>(
+  const deliveriesAfter = new Map<number, StoredDelivery | undefined>(
     after.map((row) => [integer(row, 'send_seq'), toDelivery(row)]),
   );
   return messages.flatMap(({ seq }) => {
-    const row = stood.get(seq);
+    const row = rowsBefore.get(seq);
     if (row === undefined) return [];
     const delivery = toDelivery(row);
-    const becomes = stands.get(seq) ?? delivery;
+    const becomes = deliveriesAfter.get(seq) ?? delivery;
     const status = statusOf(row);
     const isResolved = resolved.get(seq) === 'accepted' && status !== 'accepted';
     return [

@@ -1,5 +1,5 @@
 import { typesOf } from '../../events/event-types.ts';
-import type { EndpointDelivery, StoredEndpoint, WebhookEndpointStore } from '../webhook-endpoint-store.ts';
+import type { EndpointDelivery, Replayed, StoredEndpoint, WebhookEndpointStore } from '../webhook-endpoint-store.ts';
 import type { Dialect, Engine, Row } from './engine.ts';
 import { integer, optional, required, toSqlText } from './row-mapping.ts';
 import { type DeliveryStatements, deliveryStatements } from './webhook-delivery-statements.ts';
@@ -34,27 +34,48 @@ async function replay(
   { engine, sql }: { engine: Engine; sql: DeliveryStatements },
   { caller, id, types }: StoredEndpoint,
   what: Replay,
-): Promise<number | undefined> {
+): Promise<Replayed | undefined> {
   const typeRows = typesOf(types).map((type) => ({ type }));
   if ('failed' in what) {
-    const values = { id, rows: JSON.stringify(typeRows) };
-    const [again = []] = await engine.write([{ statement: sql.retryFailed, values }]);
-    return again.length;
+    const queued = await retryFailed({ engine, sql }, id, JSON.stringify(typeRows));
+    const [left = {}] = await engine.list({ statement: sql.countFailed, values: { id } });
+    return { queued, skipped: integer(left, 'n') };
   }
   if ('eventIds' in what) {
-    const rows = [...new Set(what.eventIds)].flatMap((event) =>
-      typeRows.map(({ type }) => ({ event: toSqlText(event), type })),
-    );
+    const named = new Set(what.eventIds);
+    const rows = [...named].flatMap((event) => typeRows.map(({ type }) => ({ event: toSqlText(event), type })));
     const values = { caller, id, rows: JSON.stringify(rows) };
     const [parked = []] = await engine.write([{ statement: sql.parkNamed, values }]);
-    return parked.length;
+    return { queued: parked.length, skipped: named.size - parked.length };
   }
   const { after, until } = what;
   const [widened = []] = await engine.write([{ statement: sql.walk, values: { caller, id, after, until } }]);
   if (widened.length === 0) return undefined;
   const values = { caller, after, until, rows: JSON.stringify(typeRows) };
   const [counted = {}] = await engine.list({ statement: sql.countWalk, values });
-  return integer(counted, 'n');
+  const queued = integer(counted, 'queued');
+  return { queued, skipped: integer(counted, 'walked') - queued };
+}
+
+/** Rows of one commit: hundreds of thousands in one would hold up everything else. */
+const BATCH = 1_000;
+
+async function retryFailed(
+  { engine, sql }: { engine: Engine; sql: DeliveryStatements },
+  id: string,
+  rows: string,
+): Promise<number> {
+  let retried = 0;
+  for (let after = 0; ; ) {
+    const batch = { statement: sql.failedBatch, values: { id, after, limit: BATCH } };
+    const [{ batch_end = null, n = 0 } = {}] = await engine.list(batch);
+    if (batch_end === null) return retried;
+    const until = Number(batch_end);
+    const [again = []] = await engine.write([{ statement: sql.retryFailed, values: { id, after, until, rows } }]);
+    retried += again.length;
+    if (Number(n) < BATCH) return retried;
+    after = until;
+  }
 }
 
 function toDelivery(row: Row): EndpointDelivery {

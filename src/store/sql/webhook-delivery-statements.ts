@@ -8,7 +8,9 @@ export interface DeliveryStatements {
   readonly walk: Statement;
   readonly countWalk: Statement;
   readonly parkNamed: Statement;
+  readonly failedBatch: Statement;
   readonly retryFailed: Statement;
+  readonly countFailed: Statement;
 }
 
 export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStatements {
@@ -42,9 +44,9 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
         replay_until = CASE WHEN replay_until > CAST(:until AS BIGINT) THEN replay_until ELSE CAST(:until AS BIGINT) END
       WHERE caller = :caller AND id = :id AND status = 'enabled' RETURNING id`),
     countWalk: statement(`
-      SELECT COUNT(*) AS n FROM (
-        SELECT type FROM events WHERE caller = :caller AND seq > :after AND seq <= :until ORDER BY seq LIMIT ${COUNTED_MAX}) AS walked
-      WHERE walked.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })})`),
+      SELECT COUNT(*) AS walked, COUNT(CASE WHEN walked.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })}) THEN 1 END) AS queued
+      FROM (
+        SELECT type FROM events WHERE caller = :caller AND seq > :after AND seq <= :until ORDER BY seq LIMIT ${COUNTED_MAX}) AS walked`),
     parkNamed: statement(`
       INSERT INTO webhook_parked (endpoint_id, event_seq, state, tries, next_at)
       SELECT endpoint.id, events.seq, 'pending', 0, ${now}
@@ -54,12 +56,20 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
       WHERE TRUE
       ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET state = 'pending', tries = 0, next_at = excluded.next_at
       RETURNING event_seq`),
+    failedBatch: statement(`
+      SELECT MAX(event_seq) AS batch_end, COUNT(*) AS n FROM (
+        SELECT event_seq FROM webhook_parked WHERE endpoint_id = :id AND state = 'failed' AND event_seq > :after
+        ORDER BY event_seq LIMIT :limit) AS batch`),
     retryFailed: statement(`
       UPDATE webhook_parked SET state = 'pending', tries = 0, next_at = ${now}
-      WHERE endpoint_id = :id AND state = 'failed'
+      WHERE endpoint_id = :id AND state = 'failed' AND event_seq > :after AND event_seq <= :until
         AND event_seq IN (SELECT events.seq FROM events JOIN ${inputRows({ type: 'TEXT' })} ON events.type = given.type
                           WHERE events.seq IN (SELECT failed.event_seq FROM webhook_parked AS failed
-                                               WHERE failed.endpoint_id = :id AND failed.state = 'failed'))
+                                               WHERE failed.endpoint_id = :id AND failed.state = 'failed'
+                                                 AND failed.event_seq > :after AND failed.event_seq <= :until))
       RETURNING event_seq`),
+    countFailed: statement(`
+      SELECT COUNT(*) AS n FROM (
+        SELECT event_seq FROM webhook_parked WHERE endpoint_id = :id AND state = 'failed' LIMIT ${COUNTED_MAX}) AS failed`),
   };
 }

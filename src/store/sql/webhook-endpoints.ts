@@ -14,6 +14,8 @@ type Endpoints = Pick<
   | 'claimEndpoints'
 >;
 
+const PARKED_BATCH = 1_000;
+
 /** Endpoints themselves, and which process serves them. */
 export function endpointOperations(engine: Engine, dialect: Dialect, now: () => number): Endpoints {
   const sql = endpointStatements(dialect);
@@ -63,6 +65,12 @@ export function endpointOperations(engine: Engine, dialect: Dialect, now: () => 
     },
 
     async deleteEndpoint(caller, id) {
+      // What is parked goes with it; a great many in one commit would hold up everything else.
+      const parked = { statement: sql.removeParked, values: { caller, id: toSqlText(id), limit: PARKED_BATCH } };
+      for (let removed = PARKED_BATCH; removed === PARKED_BATCH; ) {
+        const [rows = []] = await engine.write([parked]);
+        removed = rows.length;
+      }
       const [rows = []] = await engine.write([{ statement: sql.remove, values: { caller, id: toSqlText(id) } }]);
       return rows.length > 0;
     },

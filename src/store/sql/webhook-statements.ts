@@ -9,6 +9,7 @@ export interface EndpointStatements {
   readonly count: Statement;
   readonly find: Statement;
   readonly list: Statement;
+  readonly removeParked: Statement;
   readonly remove: Statement;
   readonly rotate: Statement;
   readonly hasLost: Statement;
@@ -36,6 +37,10 @@ export function endpointStatements({ deadOwners, leaseIsValid, skipLockedAny }: 
     count: statement('SELECT COUNT(*) AS n FROM webhook_endpoints WHERE caller = :caller'),
     find: statement(`SELECT ${COLUMNS} FROM webhook_endpoints WHERE ${OF_CALLER}`),
     list: statement(`SELECT ${COLUMNS} FROM webhook_endpoints WHERE caller = :caller ORDER BY created_at, place`),
+    removeParked: statement(`
+      DELETE FROM webhook_parked WHERE endpoint_id IN (SELECT id FROM webhook_endpoints WHERE ${OF_CALLER}) AND event_seq IN
+        (SELECT event_seq FROM webhook_parked WHERE endpoint_id = :id ORDER BY event_seq DESC LIMIT :limit)
+      RETURNING event_seq`),
     remove: statement(`DELETE FROM webhook_endpoints WHERE ${OF_CALLER} RETURNING id`),
     rotate: statement(`
       UPDATE webhook_endpoints SET secret_version = secret_version + 1, previous_until = :until, updated_at = :wall

@@ -32,6 +32,7 @@ export const sqliteDialect: Dialect = {
   skipLocked: '',
   skipLockedAny: '',
   lockMessages: '',
+  bytewise: 'COLLATE BINARY',
   skipLockedBroadcasts: '',
   recorderIsGone: 'owner <> :me',
   shareLock: '',

@@ -4,19 +4,29 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 export function valuesOf(object: JsonObject, name: string): unknown[] {
   const found: unknown[] = [];
   for (const key in object) {
-    if (key.length < name.length || (key.length !== name.length && !separated.test(key))) continue;
-    if (key === name || fold(key) === fold(name)) found.push(object[key]);
+    // Before names are normalized, because an answer to a send is asked for some twenty names.
+    if (key === name) found.push(object[key]);
+    else if (key.length < name.length || (key.length !== name.length && !separated.test(key))) continue;
+    else if (fold(key) === fold(name)) found.push(object[key]);
   }
   return found;
 }
 
 const separated = /[_-]/;
 /** Normalizes a name: `valid_whatsapp_number` and `validWhatsAppNumber` are the same. */
-export const fold = (name: string): string => name.toLowerCase().replace(/[_-]/g, '');
+export function fold(name: string): string {
+  const lower = name.toLowerCase();
+  return separated.test(lower) ? lower.replace(/[_-]/g, '') : lower;
+}
 
 /** The first value that is present. */
-export const firstOf = (object: JsonObject, ...names: readonly string[]): unknown =>
-  names.flatMap((name) => valuesOf(object, name)).find((value) => value !== undefined && value !== null);
+export function firstOf(object: JsonObject, ...names: readonly string[]): unknown {
+  for (const name of names) {
+    const value = valuesOf(object, name).find((each) => each !== undefined && each !== null);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
 
 /** A flag, as a boolean or a word; `undefined` for anything else. */
 export function flagOf(value: unknown): boolean | undefined {

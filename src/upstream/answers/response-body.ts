@@ -12,7 +12,7 @@ export function messageOf(text: string): string | undefined {
 }
 
 /** Some servers write a byte order mark before their JSON. */
-export const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
+export const parseAnswer = (text: string): unknown => parseJson(text.startsWith('\uFEFF') ? text.slice(1) : text);
 
 /** The value if it can be an id. */
 export const idIn = (value: unknown): string | undefined => {

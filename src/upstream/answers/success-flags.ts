@@ -8,8 +8,11 @@ import { isKnownRefusal } from './known-refusals.ts';
  */
 export type Success = 'yes' | 'no' | 'unclear';
 
+const flagFields = ['result', 'ok', 'success'];
+
 export function successOf(body: JsonObject): Success {
-  const spoken = ['result', 'ok', 'success'].flatMap((name) => valuesOf(body, name)).map(flagIn);
+  const spoken: (Success | 'nothing')[] = [];
+  for (const name of flagFields) for (const value of valuesOf(body, name)) spoken.push(flagIn(value));
   const yes = spoken.includes('yes');
   const no = spoken.includes('no') || hasError(body);
   if (yes) return no || spoken.includes('unclear') || holdsRefusal(body) ? 'unclear' : 'yes';
@@ -38,7 +41,9 @@ function hasError(body: JsonObject): boolean {
 
 /** Words of a refusal beside a success flag, or a closed conversation: neither the flag nor the words can be trusted. */
 function holdsRefusal(body: JsonObject): boolean {
-  const words = ['message', 'info', 'detail', 'title'].flatMap((name) => valuesOf(body, name));
   const closed = valuesOf(body, 'ticketStatus').some((value) => /^(closed|expired|block(ed)?)$/i.test(String(value)));
-  return closed || words.some((value) => typeof value === 'string' && isKnownRefusal(value));
+  return closed || wordFields.some((name) => valuesOf(body, name).some(isRefusal));
 }
+
+const wordFields = ['message', 'info', 'detail', 'title'];
+const isRefusal = (value: unknown): boolean => typeof value === 'string' && isKnownRefusal(value);

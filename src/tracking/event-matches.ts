@@ -15,7 +15,7 @@ import {
 } from './matching.ts';
 
 /** The messages and persons that a batch of webhooks is about. */
-export interface Subjects {
+export interface EventMatches {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
   /** The message of ours that a reply quotes. */
   quoted: ReadonlyMap<ParsedEvent, TrackedSend>;
@@ -23,25 +23,26 @@ export interface Subjects {
   recipients: ReadonlyMap<ParsedEvent, string>;
 }
 
-export async function findSubjects(
+export async function findMatches(
   events: readonly ParsedEvent[],
   { store, factOptions }: { store: MatchingStore; factOptions?: FactOptions | undefined },
-): Promise<Subjects> {
+): Promise<EventMatches> {
   const matches = await matchSends(store, events.filter(isOutgoing));
-  const isHeard = ({ entry: { connectionId } }: ParsedEvent) =>
-    factOptions !== undefined && factOptions.audience.listeners({ type: 'message.received', connectionId }).length > 0;
-  const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || isHeard(each));
+  const hasSubscribers = ({ entry: { connectionId } }: ParsedEvent) =>
+    factOptions !== undefined &&
+    factOptions.audience.subscribers({ type: 'message.received', connectionId }).length > 0;
+  const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || hasSubscribers(each));
   const quoted = await findQuoted(store, replies);
   return { matches, quoted, recipients: await findRecipients(store, events, quoted) };
 }
 
 /** The facts that a batch makes for callers, apart from states of messages. */
-export async function allFacts(
+export async function factsOfBatch(
   events: readonly ParsedEvent[],
-  subjects: Subjects,
+  matched: EventMatches,
   { store, factOptions }: { store: FactServices['store']; factOptions?: FactOptions | undefined },
 ): Promise<EventFacts> {
   if (!factOptions) return { facts: [], waits: new Set(), settled: new Set(), routed: [] };
-  const outgoing = outgoingIn(events, subjects.matches);
-  return eventFacts(events, { ...subjects, outgoing }, { store, factOptions });
+  const outgoing = outgoingIn(events, matched.matches);
+  return eventFacts(events, { ...matched, outgoing }, { store, factOptions });
 }

@@ -1,9 +1,9 @@
 import { typesOf } from '../src/events/event-types.ts';
-import type { QueuedReplay } from '../src/schemas/webhook-endpoint.ts';
+import type { QueuedReplay } from '../src/schemas/webhook-replay.ts';
 import type { EventStore } from '../src/store/event-store.ts';
 import type { StoredEndpoint, WebhookEndpointStore } from '../src/store/webhook-endpoint-store.ts';
 
-type Skipped = NonNullable<QueuedReplay['skipped']>;
+type NotSent = NonNullable<QueuedReplay['notSent']>;
 
 interface Asked {
   since?: string | undefined;
@@ -17,11 +17,11 @@ interface Asked {
  * What a replay was asked for and does not send. It is read behind the replay, which is under way by then: where it cannot be
  * read, nothing is told of it.
  */
-export async function skippedBy(
+export async function notSentBy(
   store: Pick<EventStore, 'findEvent' | 'eventPositions'>,
   endpoint: Pick<StoredEndpoint, 'caller' | 'types'>,
   asked: Asked,
-): Promise<Skipped> {
+): Promise<NotSent> {
   return lookedUp(store, endpoint, asked).catch(() => []);
 }
 
@@ -29,7 +29,7 @@ async function lookedUp(
   store: Pick<EventStore, 'findEvent' | 'eventPositions'>,
   { caller, types }: Pick<StoredEndpoint, 'caller' | 'types'>,
   { what, queued, since = '', keptSinceMs }: Asked,
-): Promise<Skipped> {
+): Promise<NotSent> {
   if ('after' in what) {
     if (Date.parse(since) >= keptSinceMs || what.after >= (await store.eventPositions(caller)).purged) return [];
     const detail = `events of before ${new Date(keptSinceMs).toISOString()} are deleted by age: what is left is sent again`;
@@ -42,7 +42,7 @@ async function lookedUp(
   const found = await Promise.all(
     ids.map(async (eventId) => ({ eventId, event: await store.findEvent(caller, eventId) })),
   );
-  return found.flatMap(({ eventId, event }): Skipped => {
+  return found.flatMap(({ eventId, event }): NotSent => {
     if (!event) return [{ eventId, reason: 'unknown', detail: 'you have no such event, or it was deleted by age' }];
     if (own.includes(event.type)) return [];
     return [{ eventId, reason: 'type', detail: `the endpoint does not have its type, \`${event.type}\`` }];
