@@ -13,7 +13,6 @@ const words = /^(?:message|info|details?|title|description|reason|warnings?)$/;
 const failed =
   /^(?:fail(?:ed|ure)?|errors?|reject(?:ed)?|refused|undeliver(?:ed|able)|invalid|declined|denied|closed|expired|block(?:ed)?)$/i;
 const nothing = /^(?:none|null|undefined|nil|n\/a|false|0|ok|success|\[\s*\]|\{\s*\}|)$/i;
-const depthMax = 6;
 const nodesMax = 2_000;
 
 /** Fields that are evaluated per receiver, so they are not scanned again. */
@@ -25,20 +24,19 @@ export const listedErrors = ['errors', 'receivers', 'invalidwhatsappnumbers', 'i
  * names that were evaluated already.
  */
 export function looksFailed(body: JsonObject, passed: readonly string[] = []): boolean {
-  const open: { value: unknown; key: string; depth: number; isBad: boolean }[] = [];
+  const open: { value: unknown; key: string; isBad: boolean }[] = [];
   for (const [key, value] of Object.entries(body))
-    if (!passed.includes(fold(key))) open.push({ value, key, depth: 1, isBad: false });
+    if (!passed.includes(fold(key))) open.push({ value, key, isBad: false });
   for (let seen = 0; seen < nodesMax; seen += 1) {
     const next = open.pop();
     if (next === undefined) return false;
-    const { value, depth } = next;
+    const { value } = next;
     const key = fold(next.key);
     if (!next.isBad && echoes.test(key)) continue;
     const isBad = next.isBad || failures.test(key);
     if (Array.isArray(value) || isObject(value)) {
-      if (depth >= depthMax) continue;
       for (const [name, inner] of Object.entries(value))
-        open.push({ value: inner, key: Array.isArray(value) ? next.key : name, depth: depth + 1, isBad });
+        open.push({ value: inner, key: Array.isArray(value) ? next.key : name, isBad });
     } else if (isBad ? isSomething(value) : deniesIn(key, value)) return true;
   }
   return false;
