@@ -65,7 +65,8 @@ function openDispatcher(
     logger,
     onFault: (error) => onTaskError('webhooks', error),
     disableAfterMs: WEBHOOK_DISABLE_AFTER_HOURS * hourMs,
-    ...(now && { clock: { now } }),
+    // Waits pass with a clock that is moved: what is due by it is tried within a second.
+    ...(now && { clock: { now, monotonic: () => performance.now() + now() - Date.now() } }),
     drainMs: Math.min(WEBHOOK_TIMEOUT_MS, (SHUTDOWN_TIMEOUT_MS - DRAIN_DELAY_MS) / 2),
   });
   tellEndpoints(metrics.registry, { endpoints: dispatcher.states, parked: (ids) => store.parkedCounts(ids) });

@@ -65,3 +65,24 @@ it('moves the time of endpoints with its clock, but not that of signatures, whic
   expect(record(data).endpoint).toMatchObject({ id: created.id, reason: 'answered 500' });
   await receiver.close();
 });
+
+it('disables an endpoint that fails for days of its clock, and tells of both', async () => {
+  const receiver = await startReceiver();
+  const { ask, order, advance, list } = await started();
+  receiver.answer((_, response) => void response.writeHead(500).end());
+  const url = `http://127.0.0.1:${receiver.port}/`;
+  const { json: created } = await ask('POST', '/v1/webhook-endpoints', { url, types: ['message.accepted'] });
+  for (let customer = 0; customer < 8; customer += 1) await order(`1415555070${customer}`);
+  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(5);
+  const shown = async () => (await ask('GET', `/v1/webhook-endpoints/${created.id}`)).json;
+  for (let day = 0; day < 8 && (await shown()).status === 'enabled'; day += 1) {
+    const before = receiver.received.length;
+    await advance(86_400);
+    const isTried = async () => receiver.received.length > before || (await shown()).status === 'disabled';
+    await expect.poll(isTried, { timeout: 5_000 }).toBe(true);
+  }
+  await expect.poll(shown, { timeout: 5_000 }).toMatchObject({ status: 'disabled', reason: 'failing' });
+  const told = async () => (await list('/v1/events?types=webhook_endpoint.*')).map(({ type }) => type);
+  await expect.poll(told).toEqual(['webhook_endpoint.failing', 'webhook_endpoint.disabled']);
+  await receiver.close();
+});
