@@ -186,19 +186,8 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
-  const {
-    store,
-    stopSwitch,
-    shownHolds,
-    readiness,
-    rateLimiter,
-    dayQuota,
-    uploads,
-    upstream,
-    sends,
-    intake,
-    monthCalls,
-  } = services;
+  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
+  const { uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({
     callers: overrides.callers,
     stopped: stopSwitch,
