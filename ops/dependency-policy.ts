@@ -33,7 +33,7 @@ export interface Bom {
 }
 
 /** Anything else is refused until somebody has read it: copyleft, "see file", and none at all. */
-const licences = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
+const licences = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT', 'Unlicense'];
 
 const exact = /^\d+\.\d+\.\d+$/;
 

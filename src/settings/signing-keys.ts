@@ -36,4 +36,4 @@ function faultOf(key: string): string | undefined {
   return new Set(bytes).size < differentMin ? `is not random: ${make}` : undefined;
 }
 
-const withoutPadding = (key: string): string => key.replace(/=+$/, '');
+const withoutPadding = (key: string): string => key.replace(/={1,2}$/, '');
