@@ -131,10 +131,16 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
       entries(item).map(([method, raw]) => ({ id: String(raw.operationId), path, method, raw })),
     );
     const blocks = await page.locator('.opblock').evaluateAll((all) => all.map((each) => each.id));
-    expect(blocks.map((id) => id.split('-').at(-1)).toSorted()).toEqual(documented.map(({ id }) => id).toSorted());
+    // The page shows what the service posts as well, which nobody can ask it for.
+    const posted = entries(document.webhooks).flatMap(([, item]) =>
+      entries(item).map(([, raw]) => String(raw.operationId)),
+    );
+    const shown = [...documented.map(({ id }) => id), ...posted];
+    expect(blocks.map((id) => id.split('-').at(-1)).toSorted()).toEqual(shown.toSorted());
 
     const faults: string[] = [];
     for (const block of blocks) {
+      if (posted.some((id) => block.endsWith(`-${id}`))) continue;
       const operation = documented.find(({ id }) => block.endsWith(`-${id}`));
       if (!operation) throw new Error(`the document has no ${block}`);
       const { id, path, method, raw } = operation;

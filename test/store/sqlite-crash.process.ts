@@ -96,7 +96,7 @@ describe('SQLite: crashes', () => {
   test.skipIf(!traced)('a record whose fsync failed (EIO) is not there after a crash (needs strace)', async () => {
     const url = `file:${folder}/eio.db`;
     const faults = ['-f', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'];
-    const inject = ['-e', 'inject=fsync,fdatasync:error=EIO:when=25'];
+    const inject = ['-e', 'inject=fsync,fdatasync:error=EIO:when=60'];
     const child = spawn('strace', [...faults, ...inject, process.execPath, CHILD, url, 'until-refused', 'e'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
