@@ -136,7 +136,9 @@ describe('a seed', () => {
     const history = await ask('GET', '/v1/conversations/14155551001/messages');
     const came = await ask('POST', '/_sandbox/messages', { from: '4915112345679', text: 'Hi' });
     const settled = [...sent, opened, contact, history, came].map(({ json }) => json);
-    return JSON.parse(JSON.stringify(settled).replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'));
+    const stable = JSON.stringify(settled).replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
+    // How far a message has got by the time of the look depends on the machine.
+    return JSON.parse(stable.replace(/"status":"(sent|delivered|read)"/g, '"status":"STATE"'));
   }
 
   it('makes the same ids in the same order, at the start and at a reset, of WATI and of the service', async () => {
