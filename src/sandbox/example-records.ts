@@ -2,16 +2,18 @@ import { completionOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
+import type { EventStore } from '../store/event-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
 const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
-const { endpoint, unwantedEndpoint } = exampleIds;
+const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint];
+const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -21,7 +23,7 @@ export const namesExample = (url: string): boolean => named.some((id) => url.inc
  * them is read, so that test suites start without records.
  */
 export async function recordExamples(
-  store: MessageStore & BroadcastStore & WebhookEndpointStore,
+  store: MessageStore & BroadcastStore & WebhookEndpointStore & EventStore & TrackingStore,
   caller: string,
 ): Promise<void> {
   const to = '14155550112';
@@ -54,11 +56,23 @@ export async function recordExamples(
     await start(store, { caller, broadcast, name });
     await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
   }
-  for (const id of [endpoint, unwantedEndpoint]) {
-    // Nobody listens there, so they are not called.
-    await store.createEndpoint({ id, caller, url: 'http://127.0.0.1:4001/', types: ['message.*'], position: 0 }, 100);
-    await store.updateEndpoint(caller, id, { status: 'disabled' });
-  }
+  // Of a type that does not come by itself, because nobody listens there.
+  const webhooks = { caller, url: 'http://127.0.0.1:4001/example', types: ['account.changed'], position: 0 };
+  for (const id of [endpoint, unwantedEndpoint]) await store.createEndpoint({ ...webhooks, id }, 100);
+  await store.updateEndpoint(caller, unwantedEndpoint, { status: 'disabled' });
+  await recordEvent(store, caller);
+}
+
+/** An event with the id of the examples, if the caller has events of its type. */
+async function recordEvent(store: EventStore & TrackingStore, caller: string): Promise<void> {
+  const detail = { contact: { phone: '14155550112', username: '@divya' } };
+  const example = { caller, connectionId, type: 'contact.changed', fact: 'c:example', at: Date.now() };
+  const nothing = { messages: [], conversations: [], done: [], postponed: [] };
+  await store.applyTracking({ ...nothing, facts: [{ ...example, contact: detail.contact.phone, detail }] });
+  const pending = (await store.pendingFacts(256)).find(({ fact }) => fact === example.fact);
+  if (!pending) return;
+  const recorded = { ...example, id: event, data: JSON.stringify(detail), factSeq: pending.seq };
+  await store.recordEvents([recorded], [pending.seq]);
 }
 
 interface Example {

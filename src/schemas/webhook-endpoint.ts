@@ -61,7 +61,8 @@ export const WebhookEndpointPost = Type.Object(
     ...strict,
     examples: [
       {
-        url: 'https://hooks.example.com/wati',
+        // As the sandbox calls it, so that the docs page can try it.
+        url: 'http://127.0.0.1:4001/orders',
         types: ['message.delivered', 'message.failed'],
         description: 'orders, production',
       },

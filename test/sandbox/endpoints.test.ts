@@ -1,6 +1,7 @@
 import { Webhook } from 'svix';
 import { expect, it } from 'vitest';
 import { exampleIds } from '../../src/schemas/common.ts';
+import { WebhookEndpointPost } from '../../src/schemas/webhook-endpoint.ts';
 import { record } from '../support/operations.ts';
 import { problem } from '../support/problem-type.ts';
 import { startReceiver } from '../webhooks/receiver.ts';
@@ -22,14 +23,26 @@ it('calls receivers of webhooks on this machine without a setting, and nobody el
     'http://[::ffff:127.0.0.1]/',
   ])
     expect(await create(url)).toMatchObject({ status: 422, json: { type: problem('webhook-url-refused') } });
-  // Those of the examples are there, and are not called.
-  for (const id of [exampleIds.endpoint, exampleIds.unwantedEndpoint])
-    expect(await ask('GET', `/v1/webhook-endpoints/${id}`)).toMatchObject({
-      status: 200,
-      json: { status: 'disabled' },
-    });
+  // Those of the examples are there.
+  for (const [id, status] of [
+    [exampleIds.endpoint, 'enabled'],
+    [exampleIds.unwantedEndpoint, 'disabled'],
+  ] as const)
+    expect(await ask('GET', `/v1/webhook-endpoints/${id}`)).toMatchObject({ status: 200, json: { status } });
   expect(await list('/v1/webhook-endpoints')).toHaveLength(3);
   await receiver.close();
+});
+
+it('answers the examples about events as they stand', async () => {
+  const { ask } = await started();
+  expect(await ask('GET', `/v1/events/${exampleIds.event}`)).toMatchObject({
+    status: 200,
+    json: { id: exampleIds.event, type: 'contact.changed' },
+  });
+  const [post] = [record(WebhookEndpointPost).examples].flat();
+  expect((await ask('POST', '/v1/webhook-endpoints', record(post))).status).toBe(201);
+  const replay = `/v1/webhook-endpoints/${exampleIds.endpoint}/replay`;
+  expect((await ask('POST', replay, { since: '2026-11-02T09:30:00Z' })).status).toBe(202);
 });
 
 it('lets the list of its settings hold', async () => {
