@@ -23,8 +23,8 @@ export const requestValidation = fp(
     app.addHook('onRequest', (request, reply, done) => {
       for (const [name, value] of headers) reply.header(name, value);
       const { socket } = request.raw;
-      // A request that was answered 400 because it was slow may still arrive. It must not be processed, because its caller was
-      // told that nothing happened.
+      // A request that was answered 400 because it was slow may still arrive. It must not be processed, because the 400
+      // says that nothing was done.
       if (isConnectionRejected(socket)) {
         // The client may not have read the 400 yet, so plugins/lingering-close.ts ends the connection.
         request.raw.resume();

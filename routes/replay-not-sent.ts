@@ -14,8 +14,8 @@ interface Asked {
 }
 
 /**
- * What a replay was asked for and does not send. It is read behind the replay, which is under way by then: where it cannot be
- * read, nothing is told of it.
+ * The requested events that a replay does not send. The store is read after the replay was started; if that fails, the list is
+ * empty, because the replay is under way all the same.
  */
 export async function notSentBy(
   store: Pick<EventStore, 'findEvent' | 'eventPositions'>,

@@ -20,7 +20,7 @@ export interface WebhookServices {
   endpointsMax: number;
   /** How long events are kept. */
   retentionMs: number;
-  /** Tests that wait for their receiver: an endpoint that is deleted meanwhile makes place for another one, and its test goes on. */
+  /** Test deliveries in progress. Counted per caller and not per endpoint, because a test outlives the deletion of its endpoint. */
   tests: SharedPool;
   /** Wall clock, ms. */
   now: () => number;

@@ -40,7 +40,7 @@ async function main(isSending: boolean): Promise<boolean> {
   await report.step('store', () =>
     store(config, async (opened) => {
       kept = await keptConnection(opened);
-      // A callers file with faults has been told.
+      // The faults of the callers file are reported by a step of their own.
       endpoints = await readEndpoints(opened, config.CLIENTS_FILE).catch(() => undefined);
     }),
   );

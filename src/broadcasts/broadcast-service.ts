@@ -87,7 +87,7 @@ class BroadcastService implements Broadcasts {
       let total = 0;
       const fingerprint = await fill(async (recipients) => {
         total += recipients.length;
-        // An early check. Messages that the caller sends meanwhile are counted when the broadcast is published.
+        // Checked early, so that a hopeless import ends soon. Publishing checks again, and counts what the caller sent since.
         if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
         await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OperatorStore } from '../store/operator-store.ts';
 
-/** Rows per commit, which blocks the event loop meanwhile. */
+/** Rows per commit; a SQLite commit blocks the event loop. */
 const batch = 500;
 /** The most batches of one request, which waits for them: some seconds of work. */
 const batchesMax = 100;
