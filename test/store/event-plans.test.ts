@@ -1,12 +1,12 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postgresDialect } from '../../src/store/postgres/engine.ts';
-import { migrate } from '../../src/store/postgres/migrate.ts';
 import { listSettings } from '../../src/store/postgres/pools.ts';
 import { bindings, type Row, type Statement, type Value } from '../../src/store/sql/engine.ts';
 import { type EventStatements, eventStatements, SCANNED_MAX } from '../../src/store/sql/event-statements.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
+import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 const ROWS = 200_000;
@@ -71,20 +71,13 @@ function lookedAt(plan: Row): number {
 }
 
 describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
-  const name = `event_plans_${process.pid}`;
   const sql = eventStatements(postgresDialect);
-  let admin: pg.Client;
+  let database: MigratedDatabase;
   let db: pg.Client;
   let lists: pg.Client;
   beforeAll(async () => {
-    admin = new pg.Client({ connectionString: server });
-    await admin.connect();
-    await admin.query(`CREATE DATABASE ${name}`);
-    const url = new URL(String(server));
-    url.pathname = `/${name}`;
-    await migrate({ url: url.href, tls: 'off' });
-    [db, lists] = [new pg.Client(url.href), new pg.Client({ connectionString: url.href, options: listSettings })];
-    await Promise.all([db.connect(), lists.connect()]);
+    database = await createMigrated(server, `event_plans_${process.pid}`);
+    [db, lists] = [await database.connect(), await database.connect(listSettings)];
     await db.query('ALTER TABLE events SET (autovacuum_enabled = off)');
     await db.query('ALTER TABLE event_facts SET (autovacuum_enabled = off)');
     // A table that was analyzed while all of its rows were dead is taken for empty, however large it is.
@@ -100,11 +93,7 @@ describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
     await db.query(`INSERT INTO event_facts (caller, connection_id, type, fact, at)
       SELECT 'crm', 'c1', 'message.received', 'in:' || i, i FROM generate_series(1, ${ROWS}) AS i`);
   }, 120_000);
-  afterAll(async () => {
-    await Promise.all([db?.end(), lists?.end()]);
-    await admin?.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin?.end();
-  });
+  afterAll(() => database?.drop());
 
   const looked = async (statement: Statement, values: Record<string, Value>, client = db): Promise<number> => {
     await client.query('BEGIN');

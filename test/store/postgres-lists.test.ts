@@ -1,11 +1,11 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MessageFilter, MessageStatus } from '../../src/store/message-store.ts';
 import { postgresDialect } from '../../src/store/postgres/engine.ts';
-import { migrate } from '../../src/store/postgres/migrate.ts';
 import { listSettings } from '../../src/store/postgres/pools.ts';
 import { bindings, type Engine, type Row, type Step } from '../../src/store/sql/engine.ts';
 import { readMessages } from '../../src/store/sql/list-page.ts';
+import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 const START = Date.parse('2026-03-01T00:00:00Z');
@@ -22,18 +22,11 @@ function lookedAt(plan: Row): number {
 }
 
 describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
-  const name = `lists_${process.pid}`;
-  let admin: pg.Client;
+  let database: MigratedDatabase;
   let db: pg.Client;
   beforeAll(async () => {
-    admin = new pg.Client({ connectionString: server });
-    await admin.connect();
-    await admin.query(`CREATE DATABASE ${name}`);
-    const url = new URL(String(server));
-    url.pathname = `/${name}`;
-    await migrate({ url: url.href, tls: 'off' });
-    db = new pg.Client({ connectionString: url.href, options: listSettings });
-    await db.connect();
+    database = await createMigrated(server, `lists_${process.pid}`);
+    db = await database.connect(listSettings);
     await db.query('ALTER TABLE sends SET (autovacuum_enabled = off)');
     await db.query(`INSERT INTO broadcasts (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
       VALUES ('big', 'crm', 't', 'n', 'c', 'cancelled', 1, ${START + ROWS * 1_000}, 0, 0)`);
@@ -46,11 +39,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
       SELECT 'r' || i, 'crm', 'template', '49' || i, 'c', 'cancelled', 1, ${START + ROWS * 1_000}, 0, 'big'
       FROM generate_series(0, ${ROWS - 1}) AS i`);
   }, 120_000);
-  afterAll(async () => {
-    await db?.end();
-    await admin?.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin?.end();
-  });
+  afterAll(() => database?.drop());
 
   let looked = 0;
   const engine: Pick<Engine, 'list'> = {

@@ -1,11 +1,11 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postgresDialect } from '../../src/store/postgres/engine.ts';
-import { migrate } from '../../src/store/postgres/migrate.ts';
 import { webhookSettings } from '../../src/store/postgres/pools.ts';
 import { conversationStatements } from '../../src/store/sql/conversation-statements.ts';
 import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
+import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -29,18 +29,11 @@ const statements = {
 
 /** The planner takes the columns of ids for empty, as it does where the tables have grown since they were last looked at. */
 describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for all webhooks', () => {
-  const name = `webhooks_${process.pid}`;
-  let admin: pg.Client;
+  let database: MigratedDatabase;
   let db: pg.Client;
   beforeAll(async () => {
-    admin = new pg.Client({ connectionString: server });
-    await admin.connect();
-    await admin.query(`CREATE DATABASE ${name}`);
-    const url = new URL(String(server));
-    url.pathname = `/${name}`;
-    await migrate({ url: url.href, tls: 'off' });
-    db = new pg.Client({ connectionString: url.href, options: webhookSettings });
-    await db.connect();
+    database = await createMigrated(server, `webhooks_${process.pid}`);
+    db = await database.connect(webhookSettings);
     for (const table of ['sends', 'deliveries', 'intake', 'conversations'])
       await db.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
     const row = 'id, caller, kind, recipient, connection_id, status, owner, created_at, updated_at';
@@ -54,11 +47,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for 
       SELECT 'c', '49' || i, 0 FROM generate_series(1, 500) AS i`);
     await db.query('ANALYZE');
   }, 120_000);
-  afterAll(async () => {
-    await db?.end();
-    await admin?.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin?.end();
-  });
+  afterAll(() => database?.drop());
 
   test.each(Object.entries(statements))('%s finds each row by an index', async (named, { numbered, names }) => {
     await db.query(`PREPARE ${named}_plan AS ${numbered}`);
