@@ -17,10 +17,7 @@ const PAGE = 100;
 const LOW_WATER = 50;
 /** Minimum time between two reads that may find nothing, because events of other callers wake all endpoints. */
 const READ_EVERY_MS = 20;
-/**
- * Events read longer ago than this are read again, because they may have been deleted meanwhile, for example when a
- * person is erased.
- */
+/** Events read longer ago than this are read again: some may have been deleted, such as those of an erased person. */
 const FRESH_MS = 5_000;
 /** Slots that parked and replayed events leave free for live ones. */
 const LIVE_SLOTS = 2;

@@ -168,10 +168,7 @@ export class EndpointLoop {
     return Math.min(...waits);
   }
 
-  /**
-   * The position does not move while the caller may not have endpoints. Checked again after each read, so that
-   * nothing is skipped for that reason.
-   */
+  /** While false, the position does not move. Checked again after each read, so that nothing is skipped. */
   get #hasCaller(): boolean {
     return this.#services.connectionsOf(this.#endpoint.caller) !== undefined;
   }
