@@ -14,7 +14,10 @@ import { facts } from './facts.js';
  */
 
 /** @type {readonly SectionEntry[]} */
-const table = [{ path: 'overview', name: 'Overview', load: () => import('./overview.js') }];
+const table = [
+  { path: 'overview', name: 'Overview', load: () => import('./overview.js') },
+  { path: 'phone', name: 'Phone', load: () => import('./phone.js'), sandboxOnly: true },
+];
 
 /** In the order of the menu; those with `hidden` are led to from another, which names them as its `children`. */
 export const sections = table.filter(({ sandboxOnly }) => !sandboxOnly || facts.sandbox);

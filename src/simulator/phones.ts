@@ -3,20 +3,36 @@ import { shownTemplate } from './shown-template.ts';
 import type { Contact, HistoryRow, Tenant } from './state.ts';
 import type { Tracking } from './tracking.ts';
 
+type Sender = 'company' | 'customer';
+
 /** A message as it is on the customer's phone. */
 export interface PhoneMessage extends Omit<Shown, 'buttons'> {
   /** The id of its history row, which `replyTo` of an answer takes. */
   readonly id: string;
   readonly at: string;
-  readonly from: 'company' | 'customer';
+  readonly from: Sender;
   readonly text: string | null;
   readonly template?: string;
   readonly buttons?: readonly PhoneButton[];
-  readonly quotes?: { readonly id: string; readonly from: 'company' | 'customer'; readonly text: string };
+  readonly quotes?: { readonly id: string; readonly from: Sender; readonly text: string };
   /** The customer's answer was a tap on a button or a row of a list. */
   readonly tapped?: true;
   readonly state: 'sent' | 'delivered' | 'read' | 'failed';
   readonly failure?: { readonly code: string; readonly detail: string };
+}
+
+/** The phone of one customer. */
+export interface PhoneView {
+  readonly phone: string;
+  readonly name: string;
+  readonly bsuid?: string;
+  /** How far the clock was moved forward. */
+  readonly advancedSeconds: number;
+  /** The 24 hours after the customer's last message; absent if the customer never wrote. */
+  readonly window?: { readonly isOpen: boolean; readonly endsAt: string };
+  /** How many messages there are before those shown. */
+  readonly earlier: number;
+  readonly data: readonly PhoneMessage[];
 }
 
 interface PhoneButton extends ShownButton {
@@ -28,7 +44,7 @@ export function conversationOf(
   { tenant, tracking }: { tenant: Tenant; tracking: Tracking },
   contact: Contact,
   limit: number,
-) {
+): Pick<PhoneView, 'earlier' | 'data'> {
   const rows = (tenant.history.get(contact.phone) ?? []).filter(isMessage);
   const shown = rows.slice(-limit);
   const byWamid = new Map(rows.map((row) => [row.whatsappMessageId ?? row.id, row]));
@@ -40,7 +56,16 @@ export function conversationOf(
 }
 
 /** Customers with a conversation, the newest first. */
-export function phonesOf(tenant: Tenant, { search, limit }: { search: string; limit: number }) {
+export interface PhoneList {
+  readonly total: number;
+  readonly data: readonly {
+    readonly phone: string;
+    readonly name: string;
+    readonly last: { readonly at: string; readonly from: Sender; readonly text: string };
+  }[];
+}
+
+export function phonesOf(tenant: Tenant, { search, limit }: { search: string; limit: number }): PhoneList {
   const wanted = search.toLowerCase();
   const found = [...tenant.history].flatMap(([phone, rows]) => {
     const name = tenant.contacts.get(phone)?.name ?? phone;
@@ -62,7 +87,7 @@ const compare = (one: string, other: string) => Number(one > other) - Number(one
 
 /** Tickets are rows as well, and no customer sees them. */
 const isMessage = ({ eventType }: HistoryRow) => eventType === 'message' || eventType === 'broadcastMessage';
-const sender = ({ owner }: HistoryRow) => (owner === false ? 'customer' : 'company');
+const sender = ({ owner }: HistoryRow): Sender => (owner === false ? 'customer' : 'company');
 
 interface Around {
   readonly tracking: Tracking;

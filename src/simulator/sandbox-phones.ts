@@ -1,4 +1,4 @@
-import { conversationOf, phonesOf } from './phones.ts';
+import { conversationOf, type PhoneView, phonesOf } from './phones.ts';
 import type { SandboxRoute, Steering } from './sandbox-route.ts';
 import type { HistoryRow } from './state.ts';
 
@@ -35,7 +35,7 @@ export const phoneRoutes: readonly SandboxRoute[] = [
 ];
 
 /** Also of a number that has no conversation yet, and that WATI does not know. */
-function phoneOf(phone: string, limit: number, { tenant, tracking, clock, agenda }: Steering) {
+function phoneOf(phone: string, limit: number, { tenant, tracking, clock, agenda }: Steering): PhoneView {
   agenda.catchUp();
   const contact = tenant.contacts.get(phone);
   const { name, bsuid } = contact ?? { name: phone };
