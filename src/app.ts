@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { pages } from '../plugins/pages.ts';
 import { broadcastControl } from '../routes/broadcast-control.ts';
 import { broadcastEvents } from '../routes/broadcast-events.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
@@ -11,7 +12,6 @@ import { conversations } from '../routes/conversations.ts';
 import { events } from '../routes/events.ts';
 import { files } from '../routes/files.ts';
 import { healthAndMetrics } from '../routes/health-and-metrics.ts';
-import { home } from '../routes/home.ts';
 import { media } from '../routes/media.ts';
 import { messageRecords } from '../routes/message-records.ts';
 import { messages } from '../routes/messages.ts';
@@ -241,5 +241,10 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
-  await app.register(home, { account: docsOf(config, overrides).account, docs: config.DOCS !== 'off' });
+  await app.register(pages, {
+    account: docsOf(config, overrides).account,
+    docs: config.DOCS !== 'off',
+    console: config.CONSOLE === 'on',
+    version,
+  });
 }

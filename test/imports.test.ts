@@ -282,7 +282,7 @@ it('reads the environment in src/bin alone, and undici where calls go out', () =
   ).toEqual([]);
   // Browsers run the scripts of these pages.
   const fetching = files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)));
-  expect(fetching.toSorted()).toEqual(['routes/home.ts', 'src/docs/docs-page.ts']);
+  expect(fetching.toSorted()).toEqual(['src/docs/docs-page.ts']);
 });
 
 it('loads OpenTelemetry only where it is asked for', () => {
