@@ -20,6 +20,7 @@ import {
   lookSchema,
   queueSchema,
   referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -114,6 +115,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
   referenceColumn,
+  [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
