@@ -16,8 +16,9 @@ import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import { asProblem, type Uploads } from '../src/upload/uploads.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, scheduleIn, started } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
+import { assertSchedule } from './schedule.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services extends BroadcastServices {
@@ -67,10 +68,17 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
   const context = await resolveContext(request);
   const requester = requireIdempotencyKey(request);
   const print = (file: unknown) =>
-    fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
+    fingerprintOf(context.connection, [
+      template,
+      broadcastName,
+      file,
+      ...(asked ? [asked] : []),
+      ...scheduleIn(requester),
+    ]);
   // If the key was used before, the file is only read and compared, and nothing is recorded.
   const repeated = await broadcasts.findReplay(requester, async () => print(await readThrough(services, reply, {})));
   if (repeated) return repeated;
+  assertSchedule(request, broadcasts.wallNow());
   const mayReach = createSendingCheck(callerOf(request));
   mayReach.template(template, queryPointers.template);
   mayReach.assert();

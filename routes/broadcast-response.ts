@@ -7,13 +7,20 @@ import { answers } from '../src/schemas/common.ts';
 import { requesterOf } from './request-context.ts';
 
 export const started = {
-  202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
+  202: answers(
+    'All recipients are recorded, and go out from now on, or from `sendAt` on; `Location` names the broadcast.',
+    Broadcast,
+  ),
 };
 
 /** The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
   return { key: '', ...requesterOf(request) };
 }
+
+/** The part of the fingerprint for when it may go out; empty for those that go out at once. */
+export const scheduleIn = ({ sendAt, notAfter }: BroadcastRequester): unknown[] =>
+  sendAt === undefined && notAfter === undefined ? [] : [{ sendAt, notAfter }];
 
 export function replyWithBroadcast(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
   Object.assign(reply.request.requestLog, { broadcastId: broadcast.id, connection: broadcast.connectionId });

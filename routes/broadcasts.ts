@@ -18,8 +18,9 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, scheduleIn, started } from './broadcast-response.ts';
 import type { ResolveContext } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -66,9 +67,11 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
         broadcastName,
         recipients,
         ...(asked ? [asked] : []),
+        ...scheduleIn(requester),
       ]);
       const repeated = await broadcasts.findReplay(requester, () => fingerprint);
       if (repeated) return replyWithBroadcast(reply, repeated);
+      assertSchedule(request, broadcasts.wallNow());
       assertAllWithinRules(callerOf(request), template, recipients);
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
       assertSound(recipients, checkTemplate(await templates.find(context, template, { fits }), template));

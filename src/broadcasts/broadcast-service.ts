@@ -1,5 +1,5 @@
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
-import { recordedChannel } from '../delivery/new-message.ts';
+import { recordedChannel, scheduleOf } from '../delivery/new-message.ts';
 import { toJson } from '../delivery/outcome.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { StoppedSending } from '../holds/holds.ts';
@@ -11,8 +11,10 @@ import { StoreError } from '../store/errors.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
+import { ownershipLost, startInDoubt } from './broadcast-problems.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,
@@ -31,6 +33,7 @@ type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
   Omit<ReconcileStore, 'takeDueLookups'> &
   Pick<MessageStore, 'sameContent'> &
+  Pick<ScheduleStore, 'wallNow'> &
   Pick<TrackingStore, 'deliveryCounts'>;
 
 interface BroadcastsServices {
@@ -64,7 +67,7 @@ class BroadcastService implements Broadcasts {
 
   async start(...[requester, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
     const { store, stopped, newId, channel, onStart, onChange } = this.#services;
-    const { caller, quota, ...idempotency } = requester;
+    const { caller, quota, route, key } = requester;
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
     const { template, broadcastName, connection } = draft;
@@ -77,7 +80,8 @@ class BroadcastService implements Broadcasts {
         template,
         name: broadcastName,
         connectionId: connection,
-        idempotency,
+        idempotency: { route, key },
+        ...scheduleOf(requester),
         ...(routing.channel !== undefined && { channel: routing.channel }),
       })
       .catch(notStarted);
@@ -155,6 +159,8 @@ class BroadcastService implements Broadcasts {
     return this.find(caller, id);
   }
 
+  wallNow = (): number => this.#services.store.wallNow();
+
   list(...[caller, page]: Parameters<Broadcasts['list']>): ReturnType<Broadcasts['list']> {
     return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
   }
@@ -166,7 +172,8 @@ class BroadcastService implements Broadcasts {
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
-    if (broadcast.status !== to) {
+    const goesOn = to === 'running' && broadcast.status === 'scheduled';
+    if (broadcast.status !== to && !goesOn) {
       throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
     }
     onChange();
@@ -186,7 +193,7 @@ interface RecordFields {
 function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
-  { to, parameters }: BroadcastRecipient,
+  { to, reference, parameters }: BroadcastRecipient,
 ): NewMessage {
   const body: TemplatePost = {
     to,
@@ -206,6 +213,7 @@ function toRecord(
     localMessageId: id,
     content: toJson({ kind: 'template', body }),
     broadcastId,
+    ...(reference !== undefined && { reference }),
     ...routing,
   };
 }
@@ -221,21 +229,6 @@ function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
 export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string => `/v1/broadcasts/${id}`;
 
 const unknownBroadcast = () => new Problem('not-found', 'you have no broadcast with this id');
-
-/** While this process was suspended, others may have considered it dead and deleted its unfinished broadcast. */
-const ownershipLost = () =>
-  new Problem('store-unavailable', 'the broadcast could not be recorded in time, so nothing was sent', {
-    outcome: 'not_sent',
-    retryAfterS: 2,
-  });
-
-/** The commit is in doubt, so neither "recorded" nor "not sent" is certain; a repeat with the same key is safe. */
-const startInDoubt = (cause: unknown) =>
-  new Problem(
-    'store-unavailable',
-    'it is not known whether the broadcast was recorded; ask again with the same key, it is started once at most',
-    { cause, outcome: 'unknown', retryAfterS: 2 },
-  );
 
 /** Nothing is sent before the broadcast is published, even if recipients are inserted. */
 function notStarted(cause: unknown): never {

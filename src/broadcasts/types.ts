@@ -1,10 +1,11 @@
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { Schedule } from '../store/message-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
 import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** The caller and the idempotency key: broadcasts always have one. */
-export interface BroadcastRequester {
+export interface BroadcastRequester extends Schedule {
   caller: string;
   route: string;
   key: string;
@@ -24,6 +25,7 @@ export interface BroadcastDraft {
 
 export interface BroadcastRecipient {
   to: string;
+  reference?: string;
   parameters?: Readonly<Record<string, string>>;
 }
 
@@ -60,6 +62,8 @@ export interface Broadcasts {
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
-  /** Throws `not-found`, and `broadcast-over` if it has ended. */
+  /** The wall clock of the store, ms. */
+  wallNow(): number;
+  /** Throws `not-found`, and `broadcast-over` if it has ended. One that goes on before its `sendAt` is `scheduled`. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }

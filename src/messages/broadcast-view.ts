@@ -13,6 +13,8 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
     connectionId,
     ...(channel !== undefined && { channel }),
     ...stateOf(stored, holds),
+    ...(stored.sendAt !== undefined && { sendAt: stored.sendAt }),
+    ...(stored.notAfter !== undefined && { notAfter: stored.notAfter }),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.delivery && { delivery: stored.delivery }),
     ...(stored.rejections && { rejections: stored.rejections }),
@@ -31,7 +33,7 @@ function stateOf(
   if (status === 'paused') {
     return { status, pausedBy: pausedBy ?? 'caller', ...(pauseReason !== undefined && { pauseReason }) };
   }
-  if (status === 'cancelled' || status === 'done') return { status };
+  if (status === 'cancelled' || status === 'done' || status === 'scheduled') return { status };
   const waits = counts.queued > 0;
   const hold = waits ? holds?.reasonFor({ caller, connection: connectionId, scope: 'broadcasts:send' }) : undefined;
   if (!hold) return { status: 'running' };

@@ -1,21 +1,29 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './common.ts';
+import { Channel, NotAfter, oneOf, PhoneNumber, Reference, SendAt, strict, Timestamp, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 
 const channel = Type.Optional(Channel);
+const schedule = { sendAt: Type.Optional(SendAt), notAfter: Type.Optional(NotAfter) };
 
 export const BroadcastPost = Type.Object(
   {
     template: TemplateName,
     broadcastName,
     channel,
-    recipients: Type.Array(Type.Object({ to: PhoneNumber, parameters: Type.Optional(TemplateParameters) }, strict), {
-      minItems: 1,
-      maxItems: 10_000,
-      description: 'each number once',
-    }),
+    ...schedule,
+    recipients: Type.Array(
+      Type.Object(
+        { to: PhoneNumber, reference: Type.Optional(Reference), parameters: Type.Optional(TemplateParameters) },
+        strict,
+      ),
+      {
+        minItems: 1,
+        maxItems: 10_000,
+        description: 'each number once',
+      },
+    ),
   },
   {
     title: 'BroadcastPost',
@@ -34,7 +42,7 @@ export const BroadcastPost = Type.Object(
 );
 export type BroadcastPost = Static<typeof BroadcastPost>;
 
-export const ImportQuery = Type.Object({ template: TemplateName, broadcastName, channel }, strict);
+export const ImportQuery = Type.Object({ template: TemplateName, broadcastName, channel, ...schedule }, strict);
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
@@ -47,7 +55,12 @@ export const Broadcast = Type.Object(
     channel: Type.Optional(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
-    status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
+    status: oneOf(
+      ['scheduled', 'running', 'paused', 'cancelled', 'done'],
+      'scheduled: it waits for its `sendAt`; done: nothing is queued or being sent any more',
+    ),
+    sendAt: Type.Optional(Type.String({ description: 'when it was to begin' })),
+    notAfter: Type.Optional(Type.String({ description: 'from when on nothing of it goes out any more' })),
     pausedBy: Type.Optional(
       oneOf(
         ['caller', 'operator', 'service'],

@@ -97,7 +97,7 @@ const caller = Type.Optional(Type.String({ ...callerId, description: 'id of a ca
 export const OperatorBroadcastQuery = Type.Object(
   {
     caller,
-    status: Type.Optional(oneOf(['running', 'paused', 'cancelled', 'done'])),
+    status: Type.Optional(oneOf(['scheduled', 'running', 'paused', 'cancelled', 'done'])),
     ...BroadcastListQuery.properties,
   },
   strict,
@@ -114,6 +114,12 @@ export const OperatorMessage = Type.Object(
     connectionId: shown.connectionId,
     status: shown.status,
     template: shown.template,
+    reference: Type.Optional(
+      Type.String({
+        description: 'what its caller called it; digits masked where the number of the recipient stands in it',
+      }),
+    ),
+    idempotencyKey: shown.idempotencyKey,
     failure: shown.failure,
     delivery: shown.delivery,
     attempts: shown.attempts,
@@ -188,7 +194,6 @@ export const CancelledQueue = Type.Object(
 );
 
 const count = Type.Integer({ minimum: 0 });
-
 export const Overview = Type.Object(
   {
     readiness: Ready,
@@ -208,6 +213,7 @@ export const Overview = Type.Object(
     messages: Type.Optional(
       Type.Object(
         {
+          scheduled: count,
           queued: count,
           sending: count,
           accepted: count,
@@ -226,6 +232,7 @@ export const Overview = Type.Object(
       {
         running: count,
         paused: count,
+        scheduled: count,
         held: Type.Integer({ minimum: 0, description: 'of the running ones, those that may not go on now' }),
       },
       { title: 'OpenBroadcasts' },

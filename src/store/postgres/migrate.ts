@@ -17,6 +17,8 @@ import {
   fileNameColumn,
   lookSchema,
   queueSchema,
+  referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -162,6 +164,16 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.deliveries,
   postgresEventTriggers.broadcasts,
   webhookTables,
+  referenceColumn,
+  [
+    ...scheduleSchema.sends,
+    // A replica of the previous version would send what is late, so this makes its claim fail, as above.
+    `CREATE TRIGGER sends_too_late BEFORE UPDATE ON sends FOR EACH ROW
+       WHEN (NEW.status = 'sending' AND OLD.status <> 'sending'
+         AND NEW.not_after <= (extract(epoch FROM now()) * 1000)::bigint)
+       EXECUTE FUNCTION leave_channel()`,
+  ],
+  scheduleSchema.broadcasts,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

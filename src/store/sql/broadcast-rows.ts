@@ -2,12 +2,25 @@ import type { BroadcastStatus, NewBroadcast, StoredBroadcast } from '../broadcas
 import { StoreError } from '../errors.ts';
 import type { NewMessage } from '../message-store.ts';
 import type { Row, Value } from './engine.ts';
-import { emptyCounts, integer, isoTime, isStatus, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
+import {
+  emptyCounts,
+  integer,
+  isoTime,
+  isStatus,
+  optional,
+  required,
+  scheduleInRow,
+  toSqlJson,
+  toSqlText,
+  toSqlTime,
+} from './row-mapping.ts';
 
 export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  const { channel, ...rest } = broadcast;
+  const { channel, sendAt, notAfter, ...rest } = broadcast;
   return {
     ...rest,
+    sendAt: toSqlTime(sendAt),
+    notAfter: toSqlTime(notAfter),
     channel: toSqlText(channel),
     name: toSqlText(rest.name),
     route: idempotency.route,
@@ -27,6 +40,7 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   call: toSqlJson(send.content),
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
+  reference: toSqlText(send.reference),
 });
 
 export function channelInRow(row: Row): { channel?: string } {
@@ -75,6 +89,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     counts: { ...emptyCounts(), queued: status === 'recording' ? total : 0 },
     createdAt: isoTime(integer(row, 'created_at')),
     updatedAt: isoTime(integer(row, 'updated_at')),
+    ...scheduleInRow(row),
   };
   const key = optional(row, 'idem_key');
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
@@ -92,6 +107,7 @@ function toBroadcast(row: Row): StoredBroadcast {
 
 const STATUSES: Readonly<Record<BroadcastStatus, true>> = {
   recording: true,
+  scheduled: true,
   running: true,
   paused: true,
   cancelled: true,

@@ -19,6 +19,8 @@ import {
   fileNameColumn,
   lookSchema,
   queueSchema,
+  referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -112,6 +114,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
+  referenceColumn,
+  [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
