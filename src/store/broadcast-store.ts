@@ -111,6 +111,23 @@ export interface BroadcastReads {
   ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
 }
 
+/** What a report says of a recipient. */
+export type ReportedRecipient = Pick<
+  StoredMessage,
+  'id' | 'to' | 'status' | 'failure' | 'delivery' | 'resendOf' | 'sentAt' | 'updatedAt'
+>;
+
+export interface BroadcastRecipients {
+  /**
+   * A page of the recipients of a broadcast, in the order in which they were recorded: those behind the number `after`, 0 at first.
+   * A recipient is in exactly one of the pages, whatever becomes of it meanwhile. The caller is not checked.
+   */
+  listRecipients(
+    id: string,
+    page: { after: number; limit: number },
+  ): Promise<{ recipients: ReportedRecipient[]; next?: number }>;
+}
+
 export interface BroadcastProgress {
   /**
    * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Returns the
@@ -137,4 +154,4 @@ export interface BroadcastProgress {
   sweepBroadcasts(limit: number, ended?: (broadcast: EndedBroadcast) => void): Promise<number>;
 }
 
-export interface BroadcastStore extends BroadcastRecording, BroadcastReads, BroadcastProgress {}
+export interface BroadcastStore extends BroadcastRecording, BroadcastReads, BroadcastRecipients, BroadcastProgress {}

@@ -92,6 +92,7 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   findBroadcastByKey: false,
   countRejections: false,
   listBroadcasts: false,
+  listRecipients: false,
   changeBroadcastStatus: true,
   countPausedByService: false,
   listRunningQueues: false,

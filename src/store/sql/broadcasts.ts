@@ -1,4 +1,5 @@
 import type { BroadcastProgress, BroadcastReads, BroadcastStore } from '../broadcast-store.ts';
+import { broadcastRecipients } from './broadcast-recipients.ts';
 import { broadcastRecording } from './broadcast-recording.ts';
 import { channelInRow, pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import {
@@ -16,7 +17,8 @@ export function createBroadcastStore(
   now: () => number = () => Date.now(),
 ): BroadcastStore {
   const { discardInDoubt, ...recording } = broadcastRecording(engine, dialect, now);
-  return { ...recording, ...broadcastReads(engine), ...broadcastProgress(engine, dialect, { now, discardInDoubt }) };
+  const progress = broadcastProgress(engine, dialect, { now, discardInDoubt });
+  return { ...recording, ...broadcastReads(engine), ...broadcastRecipients(engine), ...progress };
 }
 
 function broadcastReads(engine: Engine): BroadcastReads {
