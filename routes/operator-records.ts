@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { maskedIn } from '../src/http/request-log.ts';
+import { maskedIn, referenceForLog } from '../src/http/request-log.ts';
 import { masked } from '../src/lib/masked.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { toMessage } from '../src/messages/message-view.ts';
@@ -171,7 +171,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
-  const { localMessageId, whatsappMessageId, delivery, createdAt, updatedAt } = rest;
+  const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, createdAt, updatedAt } = rest;
   const words = (text: string) => (reveal ? text : maskedIn(text));
   return {
     id,
@@ -181,6 +181,8 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
     connectionId,
     status,
     ...(template !== undefined && { template }),
+    ...(reference !== undefined && { reference: reveal ? reference : referenceForLog(reference, to) }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
     // The upstream's words may contain the number that it refuses.
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
     ...(delivery && { delivery }),

@@ -59,12 +59,18 @@ export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
 ): string | undefined {
-  return channelIn(request.body) ?? channelIn(request.query) ?? byDefault;
+  return textIn(request.body, 'channel') ?? textIn(request.query, 'channel') ?? byDefault;
 }
 
-function channelIn(part: unknown): string | undefined {
-  const channel = typeof part === 'object' && part !== null && 'channel' in part ? part.channel : undefined;
-  return typeof channel === 'string' ? channel : undefined;
+/** What the request calls its message, in its body or its query. */
+function referenceOf({ body, query }: FastifyRequest): { reference?: string } {
+  const reference = textIn(body, 'reference') ?? textIn(query, 'reference');
+  return reference === undefined ? {} : { reference };
+}
+
+function textIn(part: unknown, name: string): string | undefined {
+  const value: unknown = typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Builds the context of calls over a connection that is known, such as that of a record. */
@@ -105,13 +111,14 @@ const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
 export const isUnattended = (request: FastifyRequest): boolean =>
   request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
 
-/** The `Requester` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
+/** The `Requester` of src/delivery: the caller with its quota, its idempotency key, and what it calls the message. The schema has checked them. */
 export function requesterOf(request: FastifyRequest) {
   const key = request.headers['idempotency-key'];
   return {
     caller: callerOf(request).id,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
+    ...referenceOf(request),
     ...quotaOf(callerOf(request)),
   };
 }

@@ -186,7 +186,7 @@ interface RecordFields {
 function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
-  { to, parameters }: BroadcastRecipient,
+  { to, reference, parameters }: BroadcastRecipient,
 ): NewMessage {
   const body: TemplatePost = {
     to,
@@ -206,6 +206,7 @@ function toRecord(
     localMessageId: id,
     content: toJson({ kind: 'template', body }),
     broadcastId,
+    ...(reference !== undefined && { reference }),
     ...routing,
   };
 }

@@ -24,6 +24,7 @@ export interface BroadcastDraft {
 
 export interface BroadcastRecipient {
   to: string;
+  reference?: string;
   parameters?: Readonly<Record<string, string>>;
 }
 

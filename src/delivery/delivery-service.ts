@@ -143,7 +143,9 @@ class DeliveryService implements Delivery {
     if ('replayed' in found) return found;
     const { original, content } = found;
     const { context, waitMs } = await contextOf(original, content);
-    const request = { requester, content, context, waitMs };
+    const { reference } = original;
+    const asked = { ...requester, ...(reference !== undefined && { reference }) };
+    const request = { requester: asked, content, context, waitMs };
     return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }
 

@@ -27,15 +27,31 @@ export const keyInProgress = (location: string): Problem =>
 /** See `Delivery.findReplay`. */
 export async function findReplay(
   store: Pick<MessageStore, 'findByKey' | 'sameContent'>,
-  ...[{ caller, route, key }, fingerprint, stream]: Parameters<Delivery['findReplay']>
+  ...[{ caller, route, key, reference }, fingerprint, stream]: Parameters<Delivery['findReplay']>
 ): ReturnType<Delivery['findReplay']> {
   if (key === undefined) return undefined;
   const known = await store.findByKey(caller, route, key).catch(throwStoreUnreadable);
   if (!known) return undefined;
+  assertSameReference(known, reference);
   // The content of a stream is unknown while it runs. For everything else, different content is reported first.
   if (stream && isRunning(known)) throw keyInProgress(locationOf(known));
   if (stream && (known.to !== stream.to || known.template !== stream.template)) throw keyReused(locationOf(known));
   return replay(store, known, await fingerprint());
+}
+
+/**
+ * Two references name two things, and one of them would be believed to be confirmed. A repeat that names none, or the first to
+ * name one, contradicts nothing: so a caller may begin to name them between two tries.
+ */
+function assertSameReference(known: StoredMessage, reference: string | undefined): void {
+  if (reference === undefined || known.reference === undefined || reference === known.reference) return;
+  throw new Problem(
+    'idempotency-mismatch',
+    'this key was used for a message with another reference; nothing was sent',
+    {
+      headers: { location: locationOf(known) },
+    },
+  );
 }
 
 /**
@@ -98,12 +114,13 @@ const alreadyResent = (child: StoredMessage): Problem =>
 export function replayOrReject(
   store: Pick<MessageStore, 'sameContent'>,
   known: StoredMessage,
-  { resendOf, idempotency, fingerprint }: NewMessage,
+  { resendOf, idempotency, fingerprint, reference }: NewMessage,
 ): ReturnType<typeof replay> {
   // While the resend was prepared, the original turned out to be accepted.
   if (known.id === resendOf) throw notResendable(known);
   if (known.resendOf !== resendOf) throw keyReused(locationOf(known));
   const isRepeat = idempotency !== undefined && known.idempotency?.key === idempotency.key;
   if (resendOf !== undefined && !isRepeat) throw alreadyResent(known);
+  assertSameReference(known, reference);
   return replay(store, known, fingerprint);
 }

@@ -28,7 +28,7 @@ export function newMessage(
 /** The fields that every new message has. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
-  { caller, route, key, quota }: Requester,
+  { caller, route, key, reference, quota }: Requester,
   routing: Routing,
 ): NewMessage {
   return {
@@ -37,6 +37,7 @@ export function messageFields(
     kind,
     ...routing,
     ...(key !== undefined && { idempotency: { route, key } }),
+    ...(reference !== undefined && { reference }),
     ...(quota && { quota }),
   };
 }

@@ -10,6 +10,8 @@ export interface Requester {
   /** Method and route pattern. A key is unique within one route. */
   route: string;
   key?: string;
+  /** What the caller calls the message. Not part of the content: two messages that differ in it alone look the same at WATI. */
+  reference?: string;
   /** The messages that the caller may record per hour and day; absent: no quota. */
   quota?: QuotaLimits;
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './common.ts';
+import { Channel, oneOf, PhoneNumber, Reference, strict, Timestamp, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
@@ -11,11 +11,17 @@ export const BroadcastPost = Type.Object(
     template: TemplateName,
     broadcastName,
     channel,
-    recipients: Type.Array(Type.Object({ to: PhoneNumber, parameters: Type.Optional(TemplateParameters) }, strict), {
-      minItems: 1,
-      maxItems: 10_000,
-      description: 'each number once',
-    }),
+    recipients: Type.Array(
+      Type.Object(
+        { to: PhoneNumber, reference: Type.Optional(Reference), parameters: Type.Optional(TemplateParameters) },
+        strict,
+      ),
+      {
+        minItems: 1,
+        maxItems: 10_000,
+        description: 'each number once',
+      },
+    ),
   },
   {
     title: 'BroadcastPost',

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, exampleIds, oneOf, Recipient, strict, Timestamp, text } from './common.ts';
+import { Channel, exampleIds, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
 import { TemplateName } from './template.ts';
 
 const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
@@ -53,6 +53,10 @@ export const Message = Type.Object(
     channel: Type.Optional(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
+    reference: Type.Optional(Type.String({ description: 'what you called it' })),
+    idempotencyKey: Type.Optional(
+      Type.String({ description: 'the `Idempotency-Key` under which it was sent, as long as a repeat is answered' }),
+    ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
       Type.Object(
@@ -81,7 +85,12 @@ export const Message = Type.Object(
 export type Message = Static<typeof Message>;
 
 export const FileQuery = Type.Object(
-  { to: Recipient, channel: Type.Optional(Channel), caption: Type.Optional(text(1024, 'Your invoice')) },
+  {
+    to: Recipient,
+    channel: Type.Optional(Channel),
+    reference: Type.Optional(Reference),
+    caption: Type.Optional(text(1024, 'Your invoice')),
+  },
   strict,
 );
 
@@ -89,6 +98,7 @@ export const CsvQuery = Type.Object(
   {
     template: TemplateName,
     channel: Type.Optional(Channel),
+    reference: Type.Optional(Reference),
     broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }),
   },
   strict,

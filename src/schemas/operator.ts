@@ -114,6 +114,12 @@ export const OperatorMessage = Type.Object(
     connectionId: shown.connectionId,
     status: shown.status,
     template: shown.template,
+    reference: Type.Optional(
+      Type.String({
+        description: 'what its caller called it; digits masked where the number of the recipient stands in it',
+      }),
+    ),
+    idempotencyKey: shown.idempotencyKey,
     failure: shown.failure,
     delivery: shown.delivery,
     attempts: shown.attempts,

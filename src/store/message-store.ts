@@ -29,6 +29,8 @@ export interface NewMessage {
   localMessageId?: string;
   /** The content, from which the upstream call is built (`call_json` in the database). Absent for streams: their bytes are never stored. */
   content?: Json;
+  /** What the caller calls the message itself, such as the number of an order. */
+  reference?: string;
   /** SHA-256 of content and recipient, hex; stored only as an HMAC. Absent while a file is coming in, and for recipients. */
   fingerprint?: string;
   /** The caller's Idempotency-Key, and the route that it is valid for. */

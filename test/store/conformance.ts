@@ -24,7 +24,13 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
     });
 
     test('returns what was recorded', async () => {
-      const send = newMessage('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
+      const send = newMessage('a', {
+        template: 't',
+        fileName: 'Größe.pdf',
+        localMessageId: 'l',
+        reference: 'A-77',
+        ...withKey('k'),
+      });
       const answer = await store.insert(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
       const { fingerprint, ...kept } = send;

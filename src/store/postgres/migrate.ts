@@ -17,6 +17,7 @@ import {
   fileNameColumn,
   lookSchema,
   queueSchema,
+  referenceColumn,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -162,6 +163,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.deliveries,
   postgresEventTriggers.broadcasts,
   webhookTables,
+  referenceColumn,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

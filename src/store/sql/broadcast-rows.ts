@@ -27,6 +27,7 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   call: toSqlJson(send.content),
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
+  reference: toSqlText(send.reference),
 });
 
 export function channelInRow(row: Row): { channel?: string } {

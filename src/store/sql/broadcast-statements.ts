@@ -41,9 +41,10 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     ),
     addRecipients: statement(`
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-        status, owner, created_at, updated_at, call_json, channel, channel_attempt)
+        status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference)
       SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
+        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
+        given.reference
       FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${dialect.inputRows(
         {
           place: 'INTEGER',
@@ -56,6 +57,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
           call: 'TEXT',
           channel: 'TEXT',
           channel_attempt: 'INTEGER',
+          reference: 'TEXT',
         },
       )}
       ORDER BY given.place`),

@@ -125,9 +125,10 @@ export function insertStatements(dialect: Dialect) {
   const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         content_mac, fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel,
-        channel_attempt)
+        channel_attempt, reference)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :contentMac, :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt
+        :contentMac, :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt,
+        :reference
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${RESENDABLE}))
       ON CONFLICT DO NOTHING RETURNING seq`;

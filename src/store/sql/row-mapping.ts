@@ -74,6 +74,7 @@ export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent
     resendOf: toSqlText(send.resendOf),
     call: toSqlJson(send.content),
     fileName: toSqlText(send.fileName),
+    reference: toSqlText(send.reference),
     wall,
   };
 }
@@ -145,6 +146,8 @@ export function toMessage(row: Row): StoredMessage {
   if (resendOf !== undefined) send.resendOf = resendOf;
   const fileName = optional(row, 'file_name');
   if (fileName !== undefined) send.fileName = fileName;
+  const reference = optional(row, 'reference');
+  if (reference !== undefined) send.reference = reference;
   const content = parsed(row, 'call_json');
   if (content !== undefined) send.content = content;
   const verdict = parsed(row, 'verdict_json');

@@ -54,6 +54,12 @@ export const queueSchema: readonly string[] = [
 /** The file name that a customer sees. */
 export const fileNameColumn: readonly string[] = ['ALTER TABLE sends ADD COLUMN file_name TEXT'];
 
+/** What callers call their messages themselves, and the index by which they find them again. */
+export const referenceColumn: readonly string[] = [
+  'ALTER TABLE sends ADD COLUMN reference TEXT',
+  'CREATE INDEX sends_reference ON sends (caller, reference, seq) WHERE reference IS NOT NULL',
+];
+
 /** Index of messages by time, so that `since` does not visit older ones. Recipients have the time of their broadcast. */
 export const timeIndexes: readonly string[] = [
   'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',

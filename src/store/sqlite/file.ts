@@ -19,6 +19,7 @@ import {
   fileNameColumn,
   lookSchema,
   queueSchema,
+  referenceColumn,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -112,6 +113,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
+  referenceColumn,
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
