@@ -30,7 +30,7 @@ export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async 
         tags: ['broadcasts'],
         summary: 'Download what became of each recipient',
         description:
-          "A CSV with a header row and a row for each recipient, in the order in which they were given: `Phone`, `Status`, `Delivery`, `FailureCode`, `FailureKind` and `FailureDetail`, `MessageId`, `ResendOf`, and the times `CalledAt` (our call to WATI), `SentAt`, `DeliveredAt`, `ReadAt`, `RepliedAt`, `FailedAt`, `UpdatedAt`; what is not known is blank. It can be read while the broadcast runs: each row is as it was when it was read. UTF-8, commas, CRLF; a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return has a `'` in front, so that no spreadsheet takes it for a formula. Recipients are deleted by age as all messages are. A download that breaks off is not complete: read it again.",
+          "A CSV with a header row and a row for each recipient, in the order in which they were given: `Phone`, `Reference`, `Status`, `Delivery`, `FailureCode`, `FailureKind` and `FailureDetail`, `MessageId`, `ResendOf`, and the times `CalledAt` (our call to WATI), `SentAt`, `DeliveredAt`, `ReadAt`, `RepliedAt`, `FailedAt`, `UpdatedAt`; what is not known is blank. It can be read while the broadcast runs: each row is as it was when it was read. UTF-8, commas, CRLF; a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return has a `'` in front, so that no spreadsheet takes it for a formula. Recipients are deleted by age as all messages are. A download that breaks off is not complete: read it again.",
         params: broadcastParams(exampleIds.doneBroadcast),
       },
     },

@@ -9,6 +9,7 @@ const isoTime = (ms: number | undefined) => (ms === undefined ? undefined : new 
 /** The columns in their order. Those of the import have the same names. */
 const columns: readonly (readonly [string, ReportedField])[] = [
   ['Phone', ({ to }) => to],
+  ['Reference', ({ reference }) => reference],
   ['Status', ({ status }) => status],
   ['Delivery', ({ delivery }) => delivery && deliveryStatus(delivery.rank)],
   ['FailureCode', (recipient) => failureOf(recipient)?.code],

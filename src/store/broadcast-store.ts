@@ -29,14 +29,22 @@ export interface NewBroadcast {
   connectionId: string;
   /** The company's number that all of its messages go through, if known. */
   channel?: string;
+  /** What its caller calls it. */
+  reference?: string;
+  /** The most recipients that are sent to in a minute. */
+  perMinute?: number;
+  /** The broadcast some of whose recipients this one repeats. */
+  resendOf?: string;
+  /** `find` and `list` return it while it is recording. */
+  shownEarly?: boolean;
   idempotency: { route: string; key: string };
 }
 
 /** A broadcast as recorded. Times are ISO 8601 UTC of the wall clock, for people. */
-export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
+export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency' | 'shownEarly'> {
   /** Absent once the key is released. */
   idempotency?: { route: string; key: string };
-  /** `find` and `list` never return one that is `recording`. */
+  /** `find` and `list` return one that is `recording` only if it is `shownEarly`. */
   status: BroadcastStatus;
   /** Absent while it is recording, and once the key is released. See StoredMessage. */
   contentMac?: string;
@@ -49,14 +57,16 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   /** What is still `queued` of a cancelled broadcast counts as `cancelled`. */
   counts: Record<MessageStatus, number>;
   createdAt: string;
-  /** When its own status last changed; changes of `counts` do not matter. */
+  /** Of a resend: recipients of the original in the states that it repeats which it leaves out. */
+  leftOut?: number;
+  /** When its status or one of its counts last changed. */
   updatedAt: string;
   finishedAt?: string;
 }
 
 export interface BroadcastRecording {
   /**
-   * Creates a broadcast that no other operation sees yet. Inserts first and reads only on conflict. `existing`: the same
+   * Creates a broadcast that no other operation sees yet, unless it is `shownEarly`. Inserts first and reads only on conflict. `existing`: the same
    * caller, route and key created one before, which may still be recording.
    */
   openBroadcast(broadcast: NewBroadcast): Promise<{ opened: true } | { existing: StoredBroadcast }>;
@@ -88,7 +98,7 @@ export interface BroadcastRecording {
 }
 
 export interface BroadcastReads {
-  /** Finds broadcasts of this caller only, and none that is recording. */
+  /** Finds broadcasts of this caller only. */
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /**
    * The number of rejected recipients by failure code. The caller is not checked. Kept like the counts when recipients are
@@ -114,7 +124,7 @@ export interface BroadcastReads {
 /** What a report says of a recipient. */
 export type ReportedRecipient = Pick<
   StoredMessage,
-  'id' | 'to' | 'status' | 'failure' | 'delivery' | 'resendOf' | 'sentAt' | 'updatedAt'
+  'id' | 'to' | 'status' | 'failure' | 'delivery' | 'reference' | 'resendOf' | 'sentAt' | 'updatedAt'
 >;
 
 export interface BroadcastRecipients {
@@ -126,6 +136,12 @@ export interface BroadcastRecipients {
     id: string,
     page: { after: number; limit: number },
   ): Promise<{ recipients: ReportedRecipient[]; next?: number }>;
+
+  /**
+   * How many of these numbers have opted out as far as this caller's messages tell: the last one that WATI accepted or rejected was
+   * rejected for that, or failed to arrive for that.
+   */
+  countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;
 }
 
 export interface BroadcastProgress {

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { insertPublished, recipients } from './broadcast-samples.ts';
+import { insertPublished, newBroadcast, recipients } from './broadcast-samples.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
-import { OUTCOME } from './samples.ts';
+import { insertFinished, newMessage, OUTCOME } from './samples.ts';
 
 /** What broadcasts add for campaigns: reports, resends, a pace of their own. */
 export function campaignConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
@@ -14,7 +14,10 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
 
     test('reports each recipient once, in the order in which they were recorded, whatever becomes of them meanwhile', async () => {
       await insertPublished(store, 'other', 3);
-      await insertPublished(store, 'b', 7);
+      await store.openBroadcast(newBroadcast('b'));
+      const named = recipients('b', 0, 7).map((each, n) => ({ ...each, reference: `order ${n}` }));
+      await store.addRecipients('b', named);
+      await store.publishBroadcast('b', 'print');
       const seen: string[] = [];
       let after: number | undefined = 0;
       while (after !== undefined) {
@@ -37,6 +40,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
           {
             id: 'b-0',
             to: '49300',
+            reference: 'order 0',
             status: 'accepted',
             sentAt: expect.stringMatching(/Z$/),
             updatedAt: expect.stringMatching(/Z$/),
@@ -48,6 +52,56 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       const { recipients: stopped } = await store.listRecipients('other', { after: 0, limit: 9 });
       expect(stopped.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled']);
       expect(await store.listRecipients('nope', { after: 0, limit: 9 })).toEqual({ recipients: [] });
+    });
+
+    test('counts those who have opted out by the last message that WATI answered', async () => {
+      const outcomes = ['opted-out', 'recipient', 'opted-out', undefined];
+      await insertPublished(store, 'b', 5);
+      for (const { id } of await store.claimBatch('b', 4)) {
+        const code = outcomes[Number(id.slice(2))];
+        const failure = { code: String(code), detail: 'd' };
+        await store.complete(id, {
+          ...(code === undefined ? { status: 'accepted' } : { status: 'rejected', failure }),
+          outcome: OUTCOME,
+        });
+      }
+      const numbers = ['49300', '49301', '49302', '49303', '49304', '49399'];
+      expect(await store.countOptedOut('crm', numbers)).toBe(2);
+      expect(await store.countOptedOut('crm', ['49301', '49302'])).toBe(1);
+      expect(await store.countOptedOut('shop', numbers)).toBe(0);
+      expect(await store.countOptedOut('crm', [])).toBe(0);
+      // Opted in again.
+      await insertFinished(store, newMessage('later', { to: '49300' }), 'accepted');
+      await insertFinished(store, newMessage('unanswered', { to: '49302' }), 'unknown');
+      expect(await store.countOptedOut('crm', numbers)).toBe(1);
+    });
+
+    test('keeps what its caller calls a broadcast, its pace, and moves updatedAt with its counts', async () => {
+      const terms = { reference: 'autumn', perMinute: 600 };
+      await insertPublished(store, 'b', 2, terms);
+      const before = await store.findBroadcast('crm', 'b');
+      expect(before).toMatchObject(terms);
+      await vi.waitFor(() => expect(new Date().toISOString() > String(before?.updatedAt)).toBe(true));
+      const [claimed] = await store.claimBatch('b', 1);
+      const after = await store.findBroadcast('crm', 'b');
+      expect(after?.updatedAt).toBe(claimed?.updatedAt);
+      expect((await store.listBroadcasts('crm', { limit: 1 })).broadcasts).toEqual([after]);
+    });
+
+    test('shows one early while it is recording, if it was opened so, and its recipients only when it is published', async () => {
+      await store.openBroadcast(newBroadcast('b', { shownEarly: true }));
+      await store.addRecipients('b', recipients('b', 0, 3));
+      const shown = await store.findBroadcast('crm', 'b');
+      expect(shown).toMatchObject({ status: 'recording', total: 3, counts: { queued: 3 } });
+      expect((await store.listBroadcasts('crm', { limit: 9 })).broadcasts).toEqual([shown]);
+      expect((await store.listAllBroadcasts({}, { limit: 9 })).broadcasts).toEqual([shown]);
+      expect((await store.listAllBroadcasts({ status: 'recording' }, { limit: 9 })).broadcasts).toEqual([shown]);
+      expect((await store.list('crm', {}, { limit: 9 })).messages).toEqual([]);
+      expect(await store.find('crm', 'b-0')).toBeUndefined();
+      expect(await store.claimBatch('b', 9)).toEqual([]);
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'cancelled' })).toMatchObject({ status: 'recording' });
+      await store.discardBroadcast('b');
+      expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
     });
   });
 }

@@ -93,6 +93,7 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   countRejections: false,
   listBroadcasts: false,
   listRecipients: false,
+  countOptedOut: false,
   changeBroadcastStatus: true,
   countPausedByService: false,
   listRunningQueues: false,

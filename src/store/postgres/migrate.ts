@@ -8,6 +8,7 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { campaignColumns, postgresTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
@@ -164,6 +165,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.broadcasts,
   webhookTables,
   referenceColumn,
+  campaignColumns,
+  [tallyTimes, postgresTallyTimes],
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -4,16 +4,17 @@ import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
-  channel, paused_by, pause_reason, created_at, updated_at, finished_at`;
+  channel, paused_by, pause_reason, created_at, updated_at, finished_at, reference, per_minute, resend_of, left_out`;
 
 /** One row per counter, at least one. Read in one statement, so that total and counters agree. */
 export const withCounters = (choice: string): string => `
-  SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
+  SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n, tally.moved_at AS tally_moved_at
   FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
     LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
   ORDER BY chosen.seq DESC`;
 
-export const VISIBLE = "status IN ('running', 'paused', 'cancelled', 'done')";
+export const VISIBLE =
+  "(status IN ('running', 'paused', 'cancelled', 'done') OR (status = 'recording' AND shown_early = 1))";
 
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
@@ -32,8 +33,10 @@ export function broadcastRecordingStatements(dialect: Dialect) {
   return {
     open: statement(`
       INSERT INTO broadcasts
-        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel)
-      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel)
+        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel,
+         reference, per_minute, resend_of, shown_early)
+      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel,
+        :reference, :perMinute, :resendOf, :shownEarly)
       ON CONFLICT DO NOTHING RETURNING seq`),
     // Locks the broadcast for the rest of the transaction.
     incrementTotal: statement(

@@ -18,7 +18,7 @@ export function createBroadcastStore(
 ): BroadcastStore {
   const { discardInDoubt, ...recording } = broadcastRecording(engine, dialect, now);
   const progress = broadcastProgress(engine, dialect, { now, discardInDoubt });
-  return { ...recording, ...broadcastReads(engine), ...broadcastRecipients(engine), ...progress };
+  return { ...recording, ...broadcastReads(engine), ...broadcastRecipients(engine, dialect), ...progress };
 }
 
 function broadcastReads(engine: Engine): BroadcastReads {

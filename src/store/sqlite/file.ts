@@ -10,6 +10,7 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { campaignColumns, sqliteTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
@@ -114,6 +115,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
   referenceColumn,
+  [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
