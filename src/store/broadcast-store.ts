@@ -64,6 +64,11 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency' | 'sho
   finishedAt?: string;
 }
 
+export type RunningBroadcast = Pick<
+  NewBroadcast,
+  'id' | 'caller' | 'connectionId' | 'template' | 'name' | 'channel' | 'perMinute'
+>;
+
 export interface BroadcastRecording {
   /**
    * Creates a broadcast that no other operation sees yet, unless it is `shownEarly`. Inserts first and reads only on conflict. `existing`: the same
@@ -115,10 +120,7 @@ export interface BroadcastReads {
   listRunningQueues(): Promise<QueueKey[]>;
 
   /** Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap, because each replica calls it every second. */
-  listRunningBroadcasts(
-    limit: number,
-    queue?: QueueKey,
-  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
+  listRunningBroadcasts(limit: number, queue?: QueueKey): Promise<RunningBroadcast[]>;
 }
 
 /** What a report says of a recipient. */
@@ -158,6 +160,12 @@ export interface BroadcastProgress {
    * expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
    */
   claimBatch(id: string, limit: number): Promise<StoredMessage[]>;
+
+  /**
+   * Takes `n` recipients from the pace of a broadcast that has one of its own, by the store's clock, so that all replicas together
+   * keep to it. 0: they may be claimed now, or there is nothing to wait for any more; else how long to wait, ms, before asking again.
+   */
+  takePace(id: string, n: number): Promise<number>;
 
   /** What this process has claimed and neither completed nor requeued, also by a claim whose acknowledgement was lost. */
   listClaimed(id: string): Promise<AttemptRef[]>;

@@ -7,8 +7,10 @@ import { insertFinished, newMessage, OUTCOME } from './samples.ts';
 /** What broadcasts add for campaigns: reports, resends, a pace of their own. */
 export function campaignConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: campaigns`, () => {
+    let fixture: StoreFixture;
     let store: Store;
     openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
       store = opened.store;
     });
 
@@ -86,6 +88,25 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       const after = await store.findBroadcast('crm', 'b');
       expect(after?.updatedAt).toBe(claimed?.updatedAt);
       expect((await store.listBroadcasts('crm', { limit: 1 })).broadcasts).toEqual([after]);
+    });
+
+    test('keeps a broadcast to its own pace by the clock of the store, and waits for nothing without one', async () => {
+      await insertPublished(store, 'b', 2, { perMinute: 600 });
+      await insertPublished(store, 'free', 2);
+      expect(await store.listRunningBroadcasts(9)).toMatchObject([{ id: 'b', perMinute: 600 }, { id: 'free' }]);
+      expect(await store.takePace('free', 50)).toBe(0);
+      expect(await store.takePace('nope', 50)).toBe(0);
+      // Of those who ask at once, one gets it.
+      const asked = await Promise.all([1, 2, 3].map(() => store.takePace('b', 50)));
+      expect(asked.filter((waitMs) => waitMs === 0)).toHaveLength(1);
+      for (const waitMs of asked) expect(waitMs).toBeLessThanOrEqual(5_000);
+      await fixture.advance(3_900);
+      expect(await store.takePace('b', 50)).toBeGreaterThan(0);
+      await fixture.advance(1_200);
+      expect(await store.takePace('b', 50)).toBe(0);
+      expect(await store.takePace('b', 50)).toBeGreaterThan(3_000);
+      await store.changeBroadcastStatus('crm', 'b', { to: 'paused' });
+      expect(await store.takePace('b', 50)).toBe(0);
     });
 
     test('shows one early while it is recording, if it was opened so, and its recipients only when it is published', async () => {

@@ -99,6 +99,7 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   listRunningQueues: false,
   listRunningBroadcasts: false,
   claimBatch: true,
+  takePace: true,
   listClaimed: false,
   sweepBroadcasts: true,
   findSendingStop: false,

@@ -19,7 +19,7 @@ export const VISIBLE =
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
 const running = (ofQueue: string): string => `
-  SELECT id, caller, connection_id, template, name, channel FROM broadcasts
+  SELECT id, caller, connection_id, template, name, channel, per_minute FROM broadcasts
   WHERE ${RUNNING} ${ofQueue} AND EXISTS
     (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
   ORDER BY seq LIMIT :limit`;
@@ -110,8 +110,22 @@ export const broadcastReads = {
   listRunning: statement(running('')),
 };
 
-export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocked }: Dialect) {
+/** A worker that is late by less than this catches up, so that its delays do not add up. */
+const CAUGHT_UP_MS = 1_000;
+
+export function broadcastProgressStatements({ now, leaseIsValid, shareLock, skipLocked }: Dialect) {
+  const gap = 'CAST(:n AS BIGINT) * 60000 / per_minute';
   return {
+    // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
+    takePace: statement(`
+      UPDATE broadcasts SET paced_until = ${gap} + CASE
+        WHEN paced_until > ${now} THEN ${now}
+        WHEN paced_until > ${now} - ${CAUGHT_UP_MS} THEN paced_until ELSE ${now} - ${CAUGHT_UP_MS} END
+      WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL
+        AND (paced_until <= ${now} OR paced_until > ${now} + ${gap}) RETURNING seq`),
+    paceLeft: statement(`
+      SELECT paced_until - ${now} AS wait_ms FROM broadcasts
+      WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL`),
     changeStatus: statement(`
       UPDATE broadcasts SET status = :to, updated_at = :wall,
         paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
