@@ -5,6 +5,7 @@ import { pages } from '../plugins/pages.ts';
 import { broadcastControl } from '../routes/broadcast-control.ts';
 import { broadcastEvents } from '../routes/broadcast-events.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
+import { broadcastReport } from '../routes/broadcast-report.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
@@ -124,6 +125,8 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
   await app.register(broadcasts, broadcastServices);
   await app.register(broadcastControl, broadcastServices);
   await app.register(broadcastEvents, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
+  const { store } = services;
+  await app.register(broadcastReport, { ...broadcastServices, store, reports: pools.reports, mayListen });
   await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
   await app.register(files, {
     config,

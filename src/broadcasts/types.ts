@@ -11,6 +11,8 @@ export interface BroadcastRequester extends Schedule {
   key: string;
   /** Messages that the caller may have recorded; absent: it has no quota. */
   quota?: QuotaLimits;
+  /** What the caller calls the broadcast. */
+  reference?: string;
 }
 
 export interface BroadcastDraft {
@@ -21,6 +23,10 @@ export interface BroadcastDraft {
   channel?: string | undefined;
   /** The company number, only if the request named it: then it is part of each message's content. */
   asked?: string | undefined;
+  /** The most recipients that are sent to in a minute. */
+  perMinute?: number | undefined;
+  /** Its caller sees it while it is recording. */
+  shownEarly?: boolean;
 }
 
 export interface BroadcastRecipient {
@@ -35,6 +41,7 @@ export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promi
 /** A broadcast with its reasons of rejection, the progress of reconciling its unknown messages, and the delivery of accepted ones. */
 export type KnownBroadcast = StoredBroadcast & {
   delivery?: DeliveryCounts;
+  estimatedEndAt?: string;
   rejections?: Readonly<Record<string, number>>;
   looks?: ReconcileProgress;
 };
@@ -43,6 +50,15 @@ export interface Started {
   broadcast: KnownBroadcast;
   /** Answered from the record of an earlier request with the same key. */
   replayed?: true;
+}
+
+/** What may be expected of a broadcast now. */
+export interface Outlook {
+  /** Messages that its caller may still record; absent: it has no quota. */
+  quotaLeft?: number;
+  /** Recipients a minute. */
+  perMinute: number;
+  estimatedDurationS: number;
 }
 
 /** Broadcasts. Each recipient is a message like any other, in the broadcast lane. */
@@ -58,6 +74,13 @@ export interface Broadcasts {
     draft: BroadcastDraft,
     fill: (add: AddRecipients) => Promise<string>,
   ): Promise<Started>;
+  /** How long it would take, and whether the quota suffices. */
+  outlook(
+    requester: Pick<BroadcastRequester, 'caller' | 'quota'>,
+    planned: { recipients: number; perMinute: number | undefined },
+  ): Promise<Outlook>;
+  /** See `BroadcastStore.countOptedOut`. */
+  countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;

@@ -97,7 +97,7 @@ const caller = Type.Optional(Type.String({ ...callerId, description: 'id of a ca
 export const OperatorBroadcastQuery = Type.Object(
   {
     caller,
-    status: Type.Optional(oneOf(['scheduled', 'running', 'paused', 'cancelled', 'done'])),
+    status: Type.Optional(oneOf(['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'])),
     ...BroadcastListQuery.properties,
   },
   strict,

@@ -3,6 +3,7 @@ import type { MessageStore, NewMessage } from '../../src/store/message-store.ts'
 import { MAC } from './broadcast-samples.ts';
 import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
+import { campaignConformance } from './conformance-campaigns.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { operatorConformance } from './conformance-operator.ts';
 import { personConformance } from './conformance-person.ts';
@@ -316,6 +317,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
 
   batchConformance(name, createFixture);
   broadcastConformance(name, createFixture);
+  campaignConformance(name, createFixture);
   claimsConformance(name, createFixture, durable);
   readingConformance(name, createFixture);
   operatorConformance(name, createFixture, durable);

@@ -8,6 +8,7 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { campaignColumns, postgresTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
@@ -174,6 +175,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        EXECUTE FUNCTION leave_channel()`,
   ],
   scheduleSchema.broadcasts,
+  campaignColumns,
+  [tallyTimes, postgresTallyTimes],
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

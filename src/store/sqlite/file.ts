@@ -10,6 +10,7 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { campaignColumns, sqliteTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
@@ -116,6 +117,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   webhookTables,
   referenceColumn,
   [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
+  [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
