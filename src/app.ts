@@ -71,7 +71,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
   await registerEventRoutes(parts, checks);
-  await registerOperatorRoutes(parts);
+  await registerOperatorRoutes(parts, checks);
   refuseOtherMethods();
 
   app.addHook('onListen', async () => {
@@ -188,7 +188,10 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
 }
 
 /** Metrics, health, the pages, and what operators may do. */
-async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
+async function registerOperatorRoutes(
+  { app, config, overrides, front, metrics, services }: AppParts,
+  { listedCheck }: Checks,
+) {
   const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
   const { uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({
@@ -234,14 +237,15 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
   });
   await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
   await app.register(operator, {
+    ...services,
+    config,
+    callers: overrides.callers,
+    listedCheck,
+    operatorStreams: front.pools.operatorStreams,
+    now: overrides.now ?? Date.now,
     callersView,
-    store,
-    stopSwitch,
     holds: shownHolds,
-    readiness,
-    rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
-    onTaskError: services.onTaskError,
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

@@ -23,6 +23,7 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -177,6 +178,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   scheduleSchema.broadcasts,
   campaignColumns,
   [tallyTimes, postgresTallyTimes],
+  unknownIndexes,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

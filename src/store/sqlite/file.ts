@@ -25,6 +25,7 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -118,6 +119,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   referenceColumn,
   [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
   [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
+  unknownIndexes,
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
