@@ -13,3 +13,4 @@ export type { Connection } from '../schemas/connection.ts';
 export interface CreatedConnection {
   authorizationUrl?: string;
 }
+export type { RenderedTemplate, Template } from '../schemas/template.ts';
