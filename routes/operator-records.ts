@@ -153,7 +153,7 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
   listAllMessages(app, services);
 };
 
-function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
+export function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
   if (!reveal || hasScope(callerOf(request), 'operations:reveal')) return;
   throw new Problem('forbidden', 'your key lacks the scope operations:reveal, which `reveal=true` needs');
 }
@@ -166,7 +166,10 @@ function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroad
   return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };
 }
 
-function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
+export function shownMessage(
+  send: StoredMessage,
+  { holds, reveal }: { holds: Holds; reveal: boolean },
+): OperatorMessage {
   const { caller, connectionId: connection, broadcastId, kind } = send;
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;

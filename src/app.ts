@@ -31,6 +31,7 @@ import { registerGauges } from './observability/gauges.ts';
 import { cachedWithTimeout } from './observability/metric-factories.ts';
 import { createMetrics, createProcessMetrics } from './observability/metrics.ts';
 import { tellMonthCalls } from './observability/poll-metrics.ts';
+import { BudgetHistory } from './operator/budget-history.ts';
 import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
@@ -229,7 +230,11 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     linesDropped: overrides.linesDropped ?? (() => 0),
   });
   await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
+  const budget = new BudgetHistory(rateLimiter, { now: overrides.now ?? Date.now });
+  app.addHook('onReady', async () => budget.start());
+  app.addHook('onClose', async () => budget.close());
   await app.register(operator, {
+    budget,
     callersView,
     store,
     stopSwitch,

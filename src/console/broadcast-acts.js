@@ -15,7 +15,10 @@ import { count, counted } from './words.js';
  */
 async function steer({ id, broadcastName }, verb, done) {
   /** @type {OperatorBroadcast} */
-  const changed = await callJson(`/v1/operations/broadcasts/${encodeURIComponent(id)}/${verb}`, { method: 'POST', body: {} });
+  const changed = await callJson(`/v1/operations/broadcasts/${encodeURIComponent(id)}/${verb}`, {
+    method: 'POST',
+    body: {},
+  });
   noteBroadcast(changed);
   announce(`${done} ${broadcastName}.`);
 }

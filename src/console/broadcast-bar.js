@@ -36,7 +36,10 @@ export function BroadcastBar({ broadcast: { broadcastName, counts } }) {
   const { total } = counts;
   const handled = handledOf(counts);
   const shown = parts.filter(([name]) => counts[name] > 0);
-  const said = [`${count(handled)} of ${count(total)}`, ...shown.map(([name, words]) => `${count(counts[name])} ${words}`)];
+  const said = [
+    `${count(handled)} of ${count(total)}`,
+    ...shown.map(([name, words]) => `${count(counts[name])} ${words}`),
+  ];
   return html`
     <div
       class="meter" role="progressbar" aria-label=${`Progress of ${broadcastName}`} aria-valuemin="0" aria-valuemax=${total}

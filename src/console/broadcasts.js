@@ -1,10 +1,10 @@
+import { BroadcastDetail } from './broadcast.js';
 import { BroadcastActs } from './broadcast-acts.js';
 import { BroadcastBar, broadcastStanding, progressWords } from './broadcast-bar.js';
-import { BroadcastDetail } from './broadcast.js';
 import { useAct } from './dialog.js';
 import { Field } from './find-filters.js';
-import { html } from './html.js';
 import { useState } from './hooks.js';
+import { html } from './html.js';
 import { changedBroadcasts } from './live.js';
 import { usePages } from './load.js';
 import { linkTo } from './router.js';

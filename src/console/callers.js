@@ -19,8 +19,13 @@ const cancelling = ({ id, name, queued }, reload) => ({
   tone: 'danger',
   act: async () => {
     /** @type {{ messages: number, broadcasts: number, left: boolean }} */
-    const done = await callJson(`/v1/operations/callers/${encodeURIComponent(id)}/cancel`, { method: 'POST', body: {} });
-    announce(`Cancelled ${counted(done.messages, 'message')} and ${counted(done.broadcasts, 'broadcast')}.${done.left ? ' There are more: cancel again.' : ''}`);
+    const done = await callJson(`/v1/operations/callers/${encodeURIComponent(id)}/cancel`, {
+      method: 'POST',
+      body: {},
+    });
+    announce(
+      `Cancelled ${counted(done.messages, 'message')} and ${counted(done.broadcasts, 'broadcast')}.${done.left ? ' There are more: cancel again.' : ''}`,
+    );
   },
   onDone: reload,
 });
@@ -40,7 +45,10 @@ function Quota({ left }) {
 const Endpoints = ({ endpoints = [] }) =>
   endpoints
     .filter(({ status, failingSince }) => status !== 'enabled' || failingSince !== undefined)
-    .map(({ id, host, status, failingSince }) => html`<${Chip} key=${id} tone="bad">${host}: ${status === 'enabled' ? html`failing since <${Time} at=${failingSince} />` : status}</${Chip}> `);
+    .map(
+      ({ id, host, status, failingSince }) =>
+        html`<${Chip} key=${id} tone="bad">${host}: ${status === 'enabled' ? html`failing since <${Time} at=${failingSince} />` : status}</${Chip}> `,
+    );
 
 /** @param {{ caller: OperatorCaller, ask: (act: Act) => void, reload: () => void }} props */
 function Row({ caller, ask, reload }) {

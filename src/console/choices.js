@@ -1,6 +1,6 @@
 import { Field } from './find-filters.js';
-import { html } from './html.js';
 import { useState } from './hooks.js';
+import { html } from './html.js';
 import { count } from './words.js';
 
 /** @import { OperatorCaller } from './shapes.d.ts' */
@@ -27,14 +27,12 @@ export function Choices({ callers, chosen, onChoose, connections, onConnections 
     ${callers.length > 8 && html`<${Field} name="Callers whose name contains" value=${part} onChange=${setPart} type="search" />`}
     <fieldset class="choices">
       <legend class="label">Callers</legend>
-      ${fits
-        .slice(0, listedMax)
-        .map(
-          ({ id, name, queued }) => html`<label key=${id} class="choice">
+      ${fits.slice(0, listedMax).map(
+        ({ id, name, queued }) => html`<label key=${id} class="choice">
             <input type="checkbox" checked=${chosen.includes(id)} onChange=${() => toggle(id)} /> ${name ?? id}
             ${queued > 0 && html`<span class="muted">${count(queued)} queued</span>`}
           </label>`,
-        )}
+      )}
       ${fits.length > listedMax && html`<p class="muted">${count(fits.length - listedMax)} more: narrow the names down.</p>`}
     </fieldset>
     <${Field} name="Connections (ids, with blanks in between)" value=${connections} onChange=${onConnections} />

@@ -1,5 +1,5 @@
-import { html } from './html.js';
 import { useEffect, useId, useRef, useState } from './hooks.js';
+import { html } from './html.js';
 import { ErrorNote } from './ui.js';
 
 /** @typedef {import('./preact.js').ComponentChildren} Children */

@@ -1,5 +1,5 @@
-import { html } from './html.js';
 import { useId } from './hooks.js';
+import { html } from './html.js';
 
 /** @import { Query } from './api.js' */
 
@@ -27,7 +27,7 @@ const deliveries = [
 ];
 
 /** @param {Event} event */
-const valueOf = ({ target }) =>
+const typedInto = ({ target }) =>
   target instanceof HTMLInputElement || target instanceof HTMLSelectElement ? target.value : '';
 
 /**
@@ -35,7 +35,7 @@ const valueOf = ({ target }) =>
  */
 export function Field({ name, value, onChange, options, type = 'text' }) {
   const id = useId();
-  const change = (/** @type {Event} */ event) => onChange(valueOf(event));
+  const change = (/** @type {Event} */ event) => onChange(typedInto(event));
   return html`
     <div class="field">
       <label for=${id}>${name}</label>
@@ -64,7 +64,8 @@ function toLocal(at) {
  */
 export function FilterFields({ filters, onChange }) {
   /** @param {string} name */
-  const set = (name) => (/** @type {string | undefined} */ value) => onChange({ ...filters, [name]: value || undefined });
+  const set = (name) => (/** @type {string | undefined} */ value) =>
+    onChange({ ...filters, [name]: value || undefined });
   /** @param {string} name */
   const text = (name) => String(filters[name] ?? '');
   const used = Object.values(filters).filter((value) => value !== undefined).length;

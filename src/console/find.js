@@ -1,12 +1,12 @@
-import { html } from './html.js';
+import { CallError } from './api.js';
+import { FilterFields } from './find-filters.js';
 import { useEffect, useRef, useState } from './hooks.js';
+import { html } from './html.js';
 import { useLoad, usePages } from './load.js';
 import { MessageTable } from './message-table.js';
 import { isOpen } from './session.js';
 import { createStore, useStore } from './store.js';
-import { CallError } from './api.js';
 import { Empty, ErrorNote, Loading, Pager } from './ui.js';
-import { FilterFields } from './find-filters.js';
 
 /** @import { OperatorMessage } from './shapes.d.ts' */
 /** @import { Query } from './api.js' */
@@ -43,7 +43,10 @@ function Found({ by, query, tell }) {
   const pages = usePages('/v1/operations/messages', { ...query, limit: 25 });
   const { rows, loading, error, older, newer, reload } = pages;
   const isOver = !loading && !error && rows.length === 0 && !older && !newer;
-  useEffect(() => tell(by, loading || error ? undefined : isOver ? 0 : Math.max(1, rows.length)), [loading, error, isOver, rows.length]);
+  useEffect(
+    () => tell(by, loading || error ? undefined : isOver ? 0 : Math.max(1, rows.length)),
+    [loading, error, isOver, rows.length],
+  );
   if (isOver || (loading && rows.length === 0)) return null;
   const heading = by === 'filters' ? 'Newest messages' : `By ${by}`;
   return html`
@@ -64,7 +67,9 @@ function FoundById({ id, tell }) {
   const isMissing = error instanceof CallError && error.status === 404;
   useEffect(() => tell('id', loading ? undefined : data ? 1 : 0), [loading, data]);
   if (error && !isMissing) return html`<${ErrorNote} error=${error} />`;
-  return data ? html`<section><h2>By id</h2><${MessageTable} label="By id" messages=${[data]} answers=${true} /></section>` : null;
+  return data
+    ? html`<section><h2>By id</h2><${MessageTable} label="By id" messages=${[data]} answers=${true} /></section>`
+    : null;
 }
 
 /** @param {{ given: Search }} props */

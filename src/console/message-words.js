@@ -50,7 +50,8 @@ const when = (at) => (at === undefined ? '' : ` (${clock(at)})`);
 function deliveryAnswer({ status, sentAt, deliveredAt, readAt, repliedAt, failedAt, failure }) {
   const replied = repliedAt === undefined ? '' : ` The customer answered${when(repliedAt)}.`;
   if (status === 'read') return `Yes: it arrived and was read${when(readAt)}.${replied}`;
-  if (status === 'delivered') return `Yes: it is on the phone${when(deliveredAt)}. Not read, as far as WATI has told.${replied}`;
+  if (status === 'delivered')
+    return `Yes: it is on the phone${when(deliveredAt)}. Not read, as far as WATI has told.${replied}`;
   if (status === 'sent') return `It was sent to the phone${when(sentAt)}, and is not known to have arrived.${replied}`;
   const why = failure && (failures[failure.kind] ?? failure.detail);
   return `No: WATI took it, and it did not arrive${when(failedAt)}${why ? `: ${why}` : ''}.`;
@@ -66,7 +67,8 @@ export function answerOf({ status, delivery, failure, hold, sendAt, updatedAt })
   if (status === 'accepted') return `WATI took it${when(updatedAt)}. Whether it arrived is not known yet.`;
   if (status === 'rejected') return `No: it was refused${why}.`;
   if (status === 'not_sent') return `No: it was certainly not sent${why}.`;
-  if (status === 'unknown') return 'Not known: it may or may not have been sent. The service looks for it, and never sends it again by itself.';
+  if (status === 'unknown')
+    return 'Not known: it may or may not have been sent. The service looks for it, and never sends it again by itself.';
   if (status === 'cancelled') return `No: it was cancelled before it went out${when(updatedAt)}.`;
   if (status === 'sending') return 'Not yet: it is on the wire.';
   if (sendAt !== undefined && Date.parse(sendAt) > Date.now()) return `Not yet: it is due${when(sendAt)}.`;

@@ -1,7 +1,7 @@
 import { callJson, newIdempotencyKey } from './api.js';
 import { useAct } from './dialog.js';
-import { html } from './html.js';
 import { useEffect, useState } from './hooks.js';
+import { html } from './html.js';
 import { useLoad } from './load.js';
 import { answerOf, isMoving, kindWords, standingOf } from './message-words.js';
 import { announce } from './notice.js';
@@ -105,14 +105,16 @@ function Recipient({ message: { id, to }, ask }) {
     ${
       full
         ? html`<button type="button" class="small" onClick=${() => setFull(undefined)}>Hide</button>`
-        : may('operations:reveal') && html`<button type="button" class="small" onClick=${() => ask(reveal)}>Show…</button>`
+        : may('operations:reveal') &&
+          html`<button type="button" class="small" onClick=${() => ask(reveal)}>Show…</button>`
     }
   `;
 }
 
 /** @param {{ message: OperatorMessageDetail, ask: (act: Act) => void }} props */
 function Facts({ message, ask }) {
-  const { id, caller, kind, template, reference, idempotencyKey, broadcastId, resendOf, resentAs, connectionId } = message;
+  const { id, caller, kind, template, reference, idempotencyKey, broadcastId, resendOf, resentAs, connectionId } =
+    message;
   /** @type {[string, unknown][]} */
   const rows = [
     ['Reference', reference],
@@ -137,7 +139,11 @@ function Facts({ message, ask }) {
 /** @param {{ argument: string | undefined }} props */
 export function Section({ argument }) {
   /** @type {import('./load.js').Loaded<OperatorMessageDetail>} */
-  const { data: message, error, reload } = useLoad(argument && `/v1/operations/messages/${encodeURIComponent(argument)}`);
+  const {
+    data: message,
+    error,
+    reload,
+  } = useLoad(argument && `/v1/operations/messages/${encodeURIComponent(argument)}`);
   const [dialog, ask] = useAct();
   useFollow(message !== undefined && isMoving(message), reload);
   if (argument === undefined) return html`<${Empty}>Which one? <a href="#/find">Find a message</a></${Empty}>`;

@@ -1,5 +1,5 @@
-import { html } from './html.js';
 import { useEffect } from './hooks.js';
+import { html } from './html.js';
 import { createStore, useStore } from './store.js';
 
 const notice = createStore('');

@@ -1,13 +1,13 @@
 import { callJson } from './api.js';
+import { Choices } from './choices.js';
 import { useAct } from './dialog.js';
-import { html } from './html.js';
 import { useState } from './hooks.js';
+import { html } from './html.js';
 import { overview } from './live.js';
 import { useLoad } from './load.js';
 import { announce } from './notice.js';
 import { may } from './session.js';
 import { useStore } from './store.js';
-import { Choices } from './choices.js';
 import { Empty, ErrorNote, Loading, Time } from './ui.js';
 import { count, counted } from './words.js';
 
@@ -27,7 +27,9 @@ function scopeWords({ all, callers, connections }) {
   if (all) return 'all sending, of every caller';
   return [
     ...(callers.length > 0 ? [`all sending of ${callers.join(', ')}`] : []),
-    ...(connections.length > 0 ? [`all sending over ${counted(connections.length, 'connection')} (${connections.join(', ')})`] : []),
+    ...(connections.length > 0
+      ? [`all sending over ${counted(connections.length, 'connection')} (${connections.join(', ')})`]
+      : []),
   ].join(', and ');
 }
 
@@ -105,12 +107,15 @@ function Brake({ sending, callers, ask, reload }) {
       <h2 id="brake-title">Stop sending</h2>
       <fieldset class="choices">
         <legend class="label">What</legend>
-        ${/** @type {const} */ ([
-          ['some', 'Some callers or connections'],
-          ['all', `All sending, of ${counted(callers.length, 'caller')}`],
-        ]).map(
-          ([value, words]) => html`<label class="choice"><input type="radio" name="kind" value=${value} checked=${kind === value} onChange=${() => setKind(value)} /> ${words}</label>`,
-        )}
+        ${
+          /** @type {const} */ ([
+            ['some', 'Some callers or connections'],
+            ['all', `All sending, of ${counted(callers.length, 'caller')}`],
+          ]).map(
+            ([value, words]) =>
+              html`<label class="choice"><input type="radio" name="kind" value=${value} checked=${kind === value} onChange=${() => setKind(value)} /> ${words}</label>`,
+          )
+        }
       </fieldset>
       ${kind === 'some' && html`<${Choices} callers=${callers} chosen=${chosen} onChoose=${setChosen} connections=${connections} onConnections=${setConnections} />`}
       <p class="actions"><button type="button" class="danger" disabled=${isNothing(stopped)} onClick=${() => ask(stop)}>Stop…</button>

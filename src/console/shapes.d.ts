@@ -1,16 +1,7 @@
-// The shapes that the operators' calls answer, as the service's own schemas have them.
+// The shapes that the service answers, from its own schemas.
+export type { Connection, CreatedConnection } from '../schemas/connection.ts';
 export type { Ready } from '../schemas/health.ts';
 export type { OperatorBroadcast, OperatorCaller, OperatorMessage, Overview, Sending } from '../schemas/operator.ts';
-
-export interface BudgetPoint {
-  at: string;
-  used: number;
-  callsPerSecond: number;
-  waiting: { urgent: number; interactive: number; broadcast: number };
-  refused: number;
-}
-export type { Connection } from '../schemas/connection.ts';
-export interface CreatedConnection {
-  authorizationUrl?: string;
-}
+export type { BudgetPoint } from '../schemas/operator-live.ts';
+export type { OperatorMessageDetail, UnknownGroup } from '../schemas/operator-message.ts';
 export type { RenderedTemplate, Template } from '../schemas/template.ts';

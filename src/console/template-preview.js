@@ -1,7 +1,7 @@
 import { callJson } from './api.js';
 import { Field } from './find-filters.js';
-import { html } from './html.js';
 import { useEffect, useState } from './hooks.js';
+import { html } from './html.js';
 import { useLoad } from './load.js';
 import { Chip, ErrorNote, Loading } from './ui.js';
 

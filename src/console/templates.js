@@ -1,6 +1,6 @@
 import { Field } from './find-filters.js';
-import { html } from './html.js';
 import { useState } from './hooks.js';
+import { html } from './html.js';
 import { useLoad } from './load.js';
 import { go, linkTo } from './router.js';
 import { may } from './session.js';

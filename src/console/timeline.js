@@ -31,7 +31,8 @@ function Attempts({ message: { attemptsMade, attempts } }) {
     <h3>Attempts</h3>
     <${Table} label="Attempts" head=${html`<th class="n">No.</th><th>At</th><th>Failed because</th>`}>
       ${attemptsMade.map(
-        ({ attempt, at, code }) => html`<tr key=${attempt}><td class="n">${attempt}</td><td><${Time} at=${at} /></td><td>${code ?? ''}</td></tr>`,
+        ({ attempt, at, code }) =>
+          html`<tr key=${attempt}><td class="n">${attempt}</td><td><${Time} at=${at} /></td><td>${code ?? ''}</td></tr>`,
       )}
     </${Table}>
     ${attemptsMade.length < attempts && html`<p class="muted">${attempts} in all; earlier ones are not kept.</p>`}

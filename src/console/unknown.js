@@ -59,7 +59,10 @@ function resending({ sampleId, caller }, reload) {
 function findings({ count: n, found, looked }) {
   if (found > 0) return { tone: 'ok', words: `${count(found)} of the same call arrived: very likely all did` };
   if (looked === 0) return { tone: 'idle', words: 'Not looked for yet' };
-  return { tone: 'doubt', words: `${looked < n ? `${count(looked)} looked for` : 'Looked for'}, not found: proves nothing` };
+  return {
+    tone: 'doubt',
+    words: `${looked < n ? `${count(looked)} looked for` : 'Looked for'}, not found: proves nothing`,
+  };
 }
 
 /** @param {{ group: UnknownGroup, ask: (act: Act) => void, reload: () => void }} props */

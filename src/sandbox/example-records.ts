@@ -10,10 +10,11 @@ import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
-const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
+const { unknownMessage, waitingMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } =
+  exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
+const named = [unknownMessage, waitingMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));

@@ -59,6 +59,8 @@ export const exampleIds = {
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
   operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
+  /** A recipient of the broadcast before. */
+  waitingMessage: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c921-r',
   sentMessage: 'bee9950d-a866-419b-9314-ccd25067ff7f',
   event: 'evt_3jXqvB0nQ2mT7rYk5dLwZA',
   endpoint: 'whe_6Qm1tZr8Kx0cVb3nYp5sLd',
