@@ -1,6 +1,7 @@
 import { facts } from './facts.js';
 import { html } from './html.js';
 import { liveState, overview } from './live.js';
+import { Notice } from './notice.js';
 import { place } from './router.js';
 import { sections } from './sections.js';
 import { holder, lock } from './session.js';
@@ -67,6 +68,7 @@ export function Frame({ children }) {
       <${Menu} />
       <main id="main" tabindex="-1">${children}</main>
     </div>
+    <${Notice} />
     <footer class="foot">
       <span>Times are in ${zone}</span>
       <span>Version ${facts.version}</span>
