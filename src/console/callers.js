@@ -50,6 +50,15 @@ const Endpoints = ({ endpoints = [] }) =>
         html`<${Chip} key=${id} tone="bad">${host}: ${status === 'enabled' ? html`failing since <${Time} at=${failingSince} />` : status}</${Chip}> `,
     );
 
+/** @type {[key: 'accepted' | 'rejected' | 'notSent' | 'unknown' | 'refused429', words: string][]} */
+const todayColumns = [
+  ['accepted', 'Accepted'],
+  ['rejected', 'Rejected'],
+  ['notSent', 'Not sent'],
+  ['unknown', 'Unknown'],
+  ['refused429', '429s'],
+];
+
 /** @param {{ caller: OperatorCaller, ask: (act: Act) => void, reload: () => void }} props */
 function Row({ caller, ask, reload }) {
   const { id, name, inFile, today, queued, sending, quotaLeft, hold, endpoints } = caller;
@@ -61,10 +70,17 @@ function Row({ caller, ask, reload }) {
         ${hold && html`<br /><${Chip} tone="warn">${hold.detail}</${Chip}>`}
         <${Endpoints} endpoints=${endpoints} />
       </th>
-      ${today ? [today.accepted, today.rejected, today.notSent, today.unknown, today.refused429].map((n) => html`<td class="n">${n === 0 ? html`<span class="muted">0</span>` : count(n)}</td>`) : html`<td colspan="5" class="muted">Nothing counted today</td>`}
-      <td class="n">${count(queued)}</td>
-      <td class="n">${count(sending)}</td>
-      <td><${Quota} left=${quotaLeft} /></td>
+      ${
+        today
+          ? todayColumns.map(
+              ([key, words]) =>
+                html`<td key=${key} class="n" data-label=${words}>${today[key] === 0 ? html`<span class="muted">0</span>` : count(today[key])}</td>`,
+            )
+          : html`<td colspan=${todayColumns.length} class="muted">Nothing counted today</td>`
+      }
+      <td class="n" data-label="Queued">${count(queued)}</td>
+      <td class="n" data-label="On the wire">${count(sending)}</td>
+      <td data-label="Quota left"><${Quota} left=${quotaLeft} /></td>
       <td>${may('operations:write') && queued > 0 && html`<button type="button" aria-label=${`Cancel all that ${name ?? id} has queued`} onClick=${() => ask(cancelling(caller, reload))}>Cancel queue…</button>`}</td>
     </tr>
   `;
@@ -86,8 +102,8 @@ export function Section() {
       ${data && rows.length === 0 && html`<${Empty}>The callers file has no entry.</${Empty}>`}
       ${
         rows.length > 0 &&
-        html`<${Table} label="Callers today" busy=${loading}
-          head=${html`<th>Caller</th><th class="n">Accepted</th><th class="n">Rejected</th><th class="n">Not sent</th><th class="n">Unknown</th><th class="n"><abbr title="requests answered with 429">429s</abbr></th><th class="n">Queued</th><th class="n">On the wire</th><th>Quota left</th><th><span class="hidden">Acts</span></th>`}>
+        html`<${Table} label="Callers today" stacks=${true} busy=${loading}
+          head=${html`<th>Caller</th>${todayColumns.map(([key, words]) => html`<th key=${key} class="n">${words}</th>`)}<th class="n">Queued</th><th class="n">On the wire</th><th>Quota left</th><th><span class="hidden">Acts</span></th>`}>
           ${rows.map((caller) => html`<${Row} key=${caller.id} caller=${caller} ask=${ask} reload=${reload} />`)}
         </${Table}>`
       }

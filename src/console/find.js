@@ -4,19 +4,13 @@ import { useEffect, useRef, useState } from './hooks.js';
 import { html } from './html.js';
 import { useLoad, usePages } from './load.js';
 import { MessageTable } from './message-table.js';
-import { isOpen } from './session.js';
-import { createStore, useStore } from './store.js';
+import { search } from './search.js';
+import { useStore } from './store.js';
 import { Empty, ErrorNote, Loading, Pager } from './ui.js';
 
 /** @import { OperatorMessage } from './shapes.d.ts' */
 /** @import { Query } from './api.js' */
-
-/**
- * What was searched for, kept while the key is; not in the address, because it may say who a customer is.
- * @typedef {{ term: string, filters: Query }} Search
- */
-const search = createStore(/** @type {Search | undefined} */ (undefined));
-isOpen.subscribe(() => search.set(undefined));
+/** @import { Search } from './search.js' */
 
 /**
  * By which of its names a message may be meant.

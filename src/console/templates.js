@@ -2,7 +2,7 @@ import { Field } from './find-filters.js';
 import { useState } from './hooks.js';
 import { html } from './html.js';
 import { useLoad } from './load.js';
-import { go, linkTo } from './router.js';
+import { linkTo } from './router.js';
 import { may } from './session.js';
 import { TemplatePreview } from './template-preview.js';
 import { Chip, Empty, ErrorNote, Loading, Table } from './ui.js';
@@ -82,7 +82,7 @@ export function Section({ argument }) {
   }
   if (argument === undefined) return html`<${List} />`;
   return html`
-    <p class="back"><button type="button" class="quiet" onClick=${() => go('templates')}>← All templates</button></p>
+    <p class="back"><a href="#/templates">All templates</a></p>
     <${TemplatePreview} key=${argument} name=${argument} />
   `;
 }

@@ -4,6 +4,7 @@ import { html } from './html.js';
 import { useLoad, usePages } from './load.js';
 import { announce } from './notice.js';
 import { linkTo } from './router.js';
+import { showMessages } from './search.js';
 import { may } from './session.js';
 import { Chip, Empty, ErrorNote, Loading, Pager, Table, Time } from './ui.js';
 import { count, counted } from './words.js';
@@ -16,7 +17,9 @@ const looking = ({ broadcastId, sampleId, count: n }, reload) => ({
   title: 'Look for them now',
   words: html`<p>${
     broadcastId === undefined
-      ? 'The message is looked for in the history of WATI.'
+      ? n === 1
+        ? 'The message is looked for in the history of WATI.'
+        : `One of the ${count(n)} is looked for in the history of WATI: if it arrived, its whole call went through.`
       : 'All unknown recipients of this broadcast are looked for in the history of WATI, at a pace that leaves room for what is sent.'
   } Nothing is sent.</p>`,
   confirm: 'Look now',
@@ -28,7 +31,9 @@ const looking = ({ broadcastId, sampleId, count: n }, reload) => ({
       { method: 'POST', body: {} },
     ),
   onDone: () => {
-    announce(`Looking for ${counted(n, 'message')}.`);
+    announce(
+      broadcastId === undefined ? 'Looked for. What was found is shown.' : `Looking for ${counted(n, 'message')}.`,
+    );
     reload();
   },
 });
@@ -57,28 +62,32 @@ function resending({ sampleId, caller }, reload) {
 
 /** What the search so far says of a group. @param {UnknownGroup} group */
 function findings({ count: n, found, looked }) {
-  if (found > 0) return { tone: 'ok', words: `${count(found)} of the same call arrived: very likely all did` };
-  if (looked === 0) return { tone: 'idle', words: 'Not looked for yet' };
+  if (found > 0) {
+    return { tone: 'ok', words: 'Found', detail: `${count(found)} of the same call arrived, so very likely all did` };
+  }
+  if (looked === 0) return { tone: 'idle', words: 'Not looked for', detail: '' };
   return {
     tone: 'doubt',
-    words: `${looked < n ? `${count(looked)} looked for` : 'Looked for'}, not found: proves nothing`,
+    words: 'Not found',
+    detail: `${count(looked)} of ${count(n)} looked for; that proves nothing`,
   };
 }
 
 /** @param {{ group: UnknownGroup, ask: (act: Act) => void, reload: () => void }} props */
 function Row({ group, ask, reload }) {
   const { caller, broadcastId, sentAt, count: n, template, sampleId, nextLookAt } = group;
-  const { tone, words } = findings(group);
+  const { tone, words, detail } = findings(group);
   const name = template ?? 'message';
   return html`
     <tr>
       <td>
         <a href=${linkTo('messages', sampleId)}>${n === 1 ? name : `${counted(n, 'message')} of ${name}`}</a>
-        <br /><span class="muted">${caller}${broadcastId && html` · <a href=${linkTo('broadcasts', broadcastId)}>broadcast</a>`}</span>
+        <br /><span class="muted">${caller}${broadcastId && html` · <a href=${linkTo('broadcasts', broadcastId)}>broadcast</a>`}
+        ${n > 1 && broadcastId === undefined && html` · <button type="button" class="link" onClick=${() => showMessages({ caller, status: 'unknown' })}>all unknown of this caller</button>`}</span>
       </td>
-      <td><${Time} at=${sentAt} /></td>
-      <td><${Chip} tone=${tone}>${words}</${Chip}></td>
-      <td class="wide">${nextLookAt ? html`<${Time} at=${nextLookAt} />` : html`<span class="muted">not by itself</span>`}</td>
+      <td data-label="Sent"><${Time} at=${sentAt} /></td>
+      <td data-label="Search"><span><${Chip} tone=${tone}>${words}</${Chip}>${detail && html` <span class="muted">${detail}</span>`}</span></td>
+      <td class="wide" data-label="Next look">${nextLookAt ? html`<${Time} at=${nextLookAt} />` : html`<span class="muted">not by itself</span>`}</td>
       <td>
         ${
           may('operations:write') &&
@@ -101,11 +110,11 @@ function Paused() {
   return html`
     <section aria-labelledby="paused-title">
       <h2 id="paused-title">Paused broadcasts</h2>
-      <${Table} label="Paused broadcasts" head=${html`<th>Broadcast</th><th>Paused by</th><th>Why</th><th class="n">Wait</th>`}>
+      <${Table} label="Paused broadcasts" stacks=${true} head=${html`<th>Broadcast</th><th>Paused by</th><th>Why</th><th class="n">Wait</th>`}>
         ${paused.map(
           ({ id, broadcastName, caller, pausedBy, pauseReason, counts }) => html`<tr key=${id}>
             <td><a href=${linkTo('broadcasts', id)}>${broadcastName}</a><br /><span class="muted">${caller}</span></td>
-            <td>${pausedBy ?? ''}</td><td>${pauseReason ?? ''}</td><td class="n">${count(counts.queued)}</td>
+            <td data-label="Paused by">${pausedBy ?? ''}</td><td data-label="Why">${pauseReason ?? ''}</td><td class="n" data-label="Wait">${count(counts.queued)}</td>
           </tr>`,
         )}
       </${Table}>
@@ -128,7 +137,7 @@ export function Section() {
         ${!loading && !error && rows.length === 0 && html`<${Empty}>${older || newer ? 'None on this page.' : 'None: the outcome of every message is known.'}</${Empty}>`}
         ${
           rows.length > 0 &&
-          html`<${Table} label="Unknown sends" busy=${loading}
+          html`<${Table} label="Unknown sends" stacks=${true} busy=${loading}
             head=${html`<th>What</th><th>Sent</th><th>Search</th><th class="wide">Next look</th><th><span class="hidden">Acts</span></th>`}>
             ${rows.map((group) => html`<${Row} key=${group.sampleId} group=${group} ask=${ask} reload=${reload} />`)}
           </${Table}>`
