@@ -1,13 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { BudgetHistory } from '../src/operator/budget-history.ts';
+import { BudgetHistory } from '../src/operator/budget-history.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import { BudgetHistory as BudgetHistorySchema } from '../src/schemas/operator-live.ts';
 
 interface Services {
-  budget: BudgetHistory;
+  rateLimiter: OutboundRateLimiter | undefined;
+  /** Wall clock, ms. */
+  now: () => number;
 }
 
 /** What changes while an operator looks at it. */
-export const operatorLive: FastifyPluginAsyncTypebox<Services> = async (app, { budget }) => {
+export const operatorLive: FastifyPluginAsyncTypebox<Services> = async (app, { rateLimiter, now }) => {
+  const budget = new BudgetHistory(rateLimiter, { now });
+  app.addHook('onReady', async () => budget.start());
+  app.addHook('onClose', async () => budget.close());
+
   app.get(
     '/v1/operations/budget',
     {

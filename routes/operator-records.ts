@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -19,7 +20,6 @@ import {
   OperatorMessageList,
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
-import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
@@ -158,7 +158,7 @@ export function assertMayReveal(request: FastifyRequest, reveal: boolean): void 
   throw new Problem('forbidden', 'your key lacks the scope operations:reveal, which `reveal=true` needs');
 }
 
-function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroadcast {
+export function shownBroadcast(broadcast: KnownBroadcast, holds: Holds): OperatorBroadcast {
   const { caller, connectionId, status } = broadcast;
   const waits = status === 'running' || status === 'paused';
   const ask = { caller, connection: connectionId, scope: 'broadcasts:send' } as const;

@@ -30,7 +30,6 @@ import { registerGauges } from './observability/gauges.ts';
 import { cachedWithTimeout } from './observability/metric-factories.ts';
 import { createMetrics, createProcessMetrics } from './observability/metrics.ts';
 import { tellMonthCalls } from './observability/poll-metrics.ts';
-import { BudgetHistory } from './operator/budget-history.ts';
 import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
@@ -70,7 +69,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
   await registerEventRoutes(parts, checks);
-  await registerOperatorRoutes(parts);
+  await registerOperatorRoutes(parts, checks);
   refuseOtherMethods();
 
   app.addHook('onListen', async () => {
@@ -185,7 +184,10 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
 }
 
 /** Metrics, health, the pages, and what operators may do. */
-async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
+async function registerOperatorRoutes(
+  { app, config, overrides, front, metrics, services }: AppParts,
+  { listedCheck }: Checks,
+) {
   const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
   const { uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({
@@ -229,19 +231,15 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     linesDropped: overrides.linesDropped ?? (() => 0),
   });
   await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
-  const budget = new BudgetHistory(rateLimiter, { now: overrides.now ?? Date.now });
-  app.addHook('onReady', async () => budget.start());
-  app.addHook('onClose', async () => budget.close());
   await app.register(operator, {
-    budget,
+    ...services,
+    config,
+    callers: overrides.callers,
+    listedCheck,
+    now: overrides.now ?? Date.now,
     callersView,
-    store,
-    stopSwitch,
     holds: shownHolds,
-    readiness,
-    rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
-    onTaskError: services.onTaskError,
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
