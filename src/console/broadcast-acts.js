@@ -1,4 +1,5 @@
 import { call, callJson } from './api.js';
+import { isOpen } from './broadcast-bar.js';
 import { html } from './html.js';
 import { noteBroadcast } from './live.js';
 import { announce } from './notice.js';
@@ -83,7 +84,7 @@ const reporting = (broadcast) => ({
  */
 export function BroadcastActs({ broadcast, ask, all = false }) {
   const { status, counts, broadcastName: name } = broadcast;
-  const isOpen = status !== 'done' && status !== 'cancelled';
+  const mayChange = isOpen(broadcast);
   /** @param {string} words @param {(broadcast: OperatorBroadcast) => Act} act */
   const button = (words, act) =>
     html`<button type="button" aria-label=${`${words} ${name}`} onClick=${() => ask(act(broadcast))}>${words}</button>`;
@@ -92,9 +93,9 @@ export function BroadcastActs({ broadcast, ask, all = false }) {
     <div class="actions">
       ${mayWrite && status === 'running' && button('Pause', pausing)}
       ${mayWrite && status === 'paused' && button('Resume', resuming)}
-      ${mayWrite && isOpen && button('Cancel', cancelling)}
+      ${mayWrite && mayChange && button('Cancel', cancelling)}
       ${all && mayWrite && counts.unknown > 0 && button('Look for unknown', looking)}
-      ${(all || !isOpen) && button('Report', reporting)}
+      ${(all || !mayChange) && button('Report', reporting)}
     </div>
   `;
 }

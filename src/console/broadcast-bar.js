@@ -18,6 +18,16 @@ const statuses = {
 export const broadcastStanding = ({ status, hold }) =>
   hold && status === 'running' ? { tone: /** @type {Tone} */ ('warn'), words: 'Held' } : statuses[status];
 
+/** @param {OperatorBroadcast} broadcast */
+export const isOpen = ({ status }) => status !== 'done' && status !== 'cancelled';
+
+/**
+ * Of what was read and what the stream has told since.
+ * @param {OperatorBroadcast} read
+ * @param {OperatorBroadcast | undefined} told
+ */
+export const newerOf = (read, told) => (told !== undefined && told.updatedAt >= read.updatedAt ? told : read);
+
 /** In the order of the bar. @type {[name: Exclude<keyof OperatorBroadcast['counts'], 'total'>, words: string][]} */
 export const parts = [
   ['accepted', 'accepted'],

@@ -1,11 +1,11 @@
 import { BroadcastActs } from './broadcast-acts.js';
-import { BroadcastBar, broadcastStanding, parts, progressWords } from './broadcast-bar.js';
+import { BroadcastBar, broadcastStanding, isOpen, newerOf, parts, progressWords } from './broadcast-bar.js';
 import { useAct } from './dialog.js';
 import { Field } from './find-filters.js';
 import { useState } from './hooks.js';
 import { html } from './html.js';
 import { changedBroadcasts } from './live.js';
-import { useLoad, usePages } from './load.js';
+import { useFollow, useLoad, usePages } from './load.js';
 import { MessageTable } from './message-table.js';
 import { useStore } from './store.js';
 import { Chip, Empty, ErrorNote, Figure, Loading, Pager, Table, Time } from './ui.js';
@@ -24,6 +24,15 @@ const outcomes = [
   ['cancelled', 'Cancelled'],
 ];
 
+/** @type {[name: 'sent' | 'delivered' | 'read' | 'replied' | 'failed', words: string][]} */
+const deliveryNames = [
+  ['sent', 'Sent'],
+  ['delivered', 'Delivered'],
+  ['read', 'Read'],
+  ['replied', 'Answered'],
+  ['failed', 'Not delivered'],
+];
+
 /** @param {{ id: string }} props */
 function Recipients({ id }) {
   const [status, setStatus] = useState('');
@@ -39,7 +48,7 @@ function Recipients({ id }) {
       <${ErrorNote} error=${error} retry=${reload} />
       ${loading && rows.length === 0 && html`<${Loading} />`}
       ${!loading && !error && rows.length === 0 && html`<${Empty}>${older ? 'None on this page; there may be some on the next.' : 'None.'}</${Empty}>`}
-      ${rows.length > 0 && html`<${MessageTable} label="Recipients" messages=${rows} busy=${loading} />`}
+      ${rows.length > 0 && html`<${MessageTable} label="Recipients" messages=${rows} busy=${loading} ofOne=${true} />`}
       <${Pager} pages=${pages} what="recipients" />
     </section>
   `;
@@ -50,12 +59,12 @@ const Counts = ({ broadcast: { counts, delivery, rejections } }) => html`
   <dl class="figures">
     <${Figure} name="Recipients" value=${count(counts.total)} />
     <${Figure} name="Queued" value=${count(counts.queued)} />
-    ${parts.map(([name, words]) => html`<${Figure} key=${name} name=${words[0]?.toUpperCase() + words.slice(1)} value=${count(counts[name])} />`)}
+    ${parts.map(([name, words]) => html`<${Figure} key=${name} mark=${name} name=${words[0]?.toUpperCase() + words.slice(1)} value=${count(counts[name])} />`)}
   </dl>
   ${
     delivery &&
     html`<dl class="figures">
-      ${Object.entries(delivery).map(([name, n]) => html`<${Figure} key=${name} name=${name[0]?.toUpperCase() + name.slice(1)} value=${count(n)} />`)}
+      ${deliveryNames.map(([name, words]) => html`<${Figure} key=${name} name=${words} value=${count(delivery[name])} />`)}
     </dl>`
   }
   ${
@@ -71,7 +80,7 @@ const Counts = ({ broadcast: { counts, delivery, rejections } }) => html`
 const Looks = ({ looks: { left, lostCalls } }) => html`
   <section aria-labelledby="looks-title">
     <h2 id="looks-title">Calls whose answer was lost</h2>
-    <p class="muted">${count(left)} still to be looked for. Any that is found means that its whole call went through.</p>
+    <p class="muted lead">${count(left)} still to be looked for. Any that is found means that its whole call went through.</p>
     <${Table} label="Lost calls" head=${html`<th>Sent</th><th class="n">Recipients</th><th class="n">Found</th><th class="n">Looked for in vain</th>`}>
       ${lostCalls.map(
         ({ sentAt, recipients, found, looked }) => html`<tr key=${sentAt}>
@@ -88,9 +97,10 @@ export function BroadcastDetail({ id }) {
   const { data, error, reload } = useLoad(`/v1/operations/broadcasts/${encodeURIComponent(id)}`);
   const changed = useStore(changedBroadcasts).get(id);
   const [dialog, ask] = useAct();
+  useFollow(data !== undefined && isOpen(newerOf(data, changed)), reload);
   if (error) return html`<${ErrorNote} error=${error} retry=${reload} />`;
   if (!data) return html`<${Loading} />`;
-  const broadcast = { ...data, ...changed };
+  const broadcast = { ...data, ...newerOf(data, changed) };
   const { tone, words } = broadcastStanding(broadcast);
   return html`
     <div class="stack">

@@ -1,6 +1,6 @@
 import { BroadcastDetail } from './broadcast.js';
 import { BroadcastActs } from './broadcast-acts.js';
-import { BroadcastBar, broadcastStanding, progressWords } from './broadcast-bar.js';
+import { BroadcastBar, broadcastStanding, newerOf, progressWords } from './broadcast-bar.js';
 import { useAct } from './dialog.js';
 import { Field } from './find-filters.js';
 import { useState } from './hooks.js';
@@ -64,7 +64,7 @@ function List() {
       <${ErrorNote} error=${error} retry=${reload} />
       ${loading && rows.length === 0 && html`<${Loading} />`}
       ${!loading && !error && rows.length === 0 && html`<${Empty}>${status === '' ? 'No broadcast is on record.' : 'None of this state.'}</${Empty}>`}
-      ${rows.length > 0 && html`<ul class="broadcasts">${rows.map((row) => html`<${Row} key=${row.id} broadcast=${changed.get(row.id) ?? row} ask=${ask} />`)}</ul>`}
+      ${rows.length > 0 && html`<ul class="broadcasts">${rows.map((row) => html`<${Row} key=${row.id} broadcast=${newerOf(row, changed.get(row.id))} ask=${ask} />`)}</ul>`}
       <${Pager} pages=${pages} what="broadcasts" />
       ${dialog}
     </div>

@@ -1,8 +1,8 @@
 import { callJson, newIdempotencyKey } from './api.js';
 import { useAct } from './dialog.js';
-import { useEffect, useState } from './hooks.js';
+import { useState } from './hooks.js';
 import { html } from './html.js';
-import { useLoad } from './load.js';
+import { useFollow, useLoad } from './load.js';
 import { answerOf, isMoving, kindWords, standingOf } from './message-words.js';
 import { announce } from './notice.js';
 import { linkTo } from './router.js';
@@ -12,17 +12,6 @@ import { Chip, Empty, ErrorNote, Loading } from './ui.js';
 
 /** @import { OperatorMessageDetail } from './shapes.d.ts' */
 /** @import { Act } from './dialog.js' */
-
-const followMs = 5_000;
-
-/** Reads it again while it may still change, as long as the page is looked at. @param {boolean} moves @param {() => void} reload */
-function useFollow(moves, reload) {
-  useEffect(() => {
-    if (!moves) return undefined;
-    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), followMs);
-    return () => clearInterval(timer);
-  }, [moves, reload]);
-}
 
 /**
  * @param {string} id

@@ -41,11 +41,11 @@ export function ErrorNote({ error, retry }) {
 }
 
 /**
- * @param {{ name: string, value: Children, tone?: Tone, href?: string }} props
+ * @param {{ name: string, value: Children, tone?: Tone, href?: string, mark?: string }} props
  */
-export const Figure = ({ name, value, tone, href }) => html`
+export const Figure = ({ name, value, tone, href, mark }) => html`
   <div class="figure" data-tone=${tone}>
-    <dt>${href ? html`<a href=${href}>${name}</a>` : name}</dt>
+    <dt data-mark=${mark}>${href ? html`<a href=${href}>${name}</a>` : name}</dt>
     <dd>${value}</dd>
   </div>
 `;
