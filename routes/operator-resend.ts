@@ -5,9 +5,8 @@ import type { ResendContext } from '../src/delivery/types.ts';
 import { maskedIn } from '../src/http/request-log.ts';
 import { Problem } from '../src/problem.ts';
 import { answers } from '../src/schemas/common.ts';
-import { MessageParams } from '../src/schemas/message.ts';
 import { OperatorMessage } from '../src/schemas/operator.ts';
-import { OperatorResendPost } from '../src/schemas/operator-message.ts';
+import { OperatorResendParams, OperatorResendPost } from '../src/schemas/operator-message.ts';
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
@@ -46,7 +45,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         summary: 'Send an unknown or unsent message of any caller again',
         description:
           'A new message of the same caller, linked by `resendOf`: its quota is charged, its entry has to allow it, and what is stopped is refused. An `unknown` one may then arrive twice, which is for you to decide. Once per message, and not for files: their bytes are gone. It is written to the log with the reason.',
-        params: MessageParams,
+        params: OperatorResendParams,
         headers: SendHeaders,
         body: OperatorResendPost,
         response: {

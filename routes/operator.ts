@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import type { Readiness } from '../src/readiness.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
@@ -26,6 +27,7 @@ interface Services extends Omit<ActServices, 'store'> {
   stopSwitch: StopSwitch;
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
+  operatorStreams: SharedPool;
   /** Wall clock, ms. */
   now: () => number;
   /** Messages of all callers by status; undefined if they cannot be counted quickly. */

@@ -236,6 +236,7 @@ async function registerOperatorRoutes(
     config,
     callers: overrides.callers,
     listedCheck,
+    operatorStreams: front.pools.operatorStreams,
     now: overrides.now ?? Date.now,
     callersView,
     holds: shownHolds,

@@ -65,7 +65,8 @@ function outcomeSteps(message: MessageHistory['message']): Step[] {
   const { status, updatedAt, failure } = message;
   if (status === 'queued' || status === 'sending') return [];
   const outcome = storedOutcome(message);
-  const detail = outcome?.outcome === 'accepted' ? evidenceWords[outcome.evidence] : failure?.code;
+  const code = failure?.code === status ? undefined : failure?.code;
+  const detail = outcome?.outcome === 'accepted' ? evidenceWords[outcome.evidence] : code;
   return [{ event: status, at: Date.parse(updatedAt), detail }];
 }
 

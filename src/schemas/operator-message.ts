@@ -59,17 +59,14 @@ export type OperatorMessageDetail = Static<typeof OperatorMessageDetail>;
 
 export const OperatorMessageGet = Type.Object(revealQuery, strict);
 
-/** Its example is a message that waits in a broadcast of the sandbox (src/sandbox/example-records.ts). */
-export const CancelParams = Type.Object(
-  {
-    id: Type.String({
-      pattern: '^[A-Za-z0-9-]{1,64}$',
-      'x-form': 'the id of a message',
-      examples: [exampleIds.waitingMessage],
-    }),
-  },
-  strict,
-);
+/** The docs page pre-fills an id that the sandbox has recorded (src/sandbox/example-records.ts). */
+const messageParams = (example: string) =>
+  Type.Object(
+    { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message', examples: [example] }) },
+    strict,
+  );
+export const CancelParams = messageParams(exampleIds.waitingMessage);
+export const OperatorResendParams = messageParams(exampleIds.lostMessage);
 
 export const OperatorResendPost = Type.Object(
   { reason: text(512, 'support: the customer says that nothing came', { description: 'for the log' }) },
