@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import { pages } from '../plugins/pages.ts';
 import { broadcastControl } from '../routes/broadcast-control.ts';
 import { broadcastEvents } from '../routes/broadcast-events.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
@@ -36,7 +35,7 @@ import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
-import { type AppParts, type Checks, createChecks, docsOf, registerPlugins } from './register-plugins.ts';
+import { type AppParts, type Checks, createChecks, registerPlugins } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
 import { version } from './version.ts';
@@ -249,10 +248,4 @@ async function registerOperatorRoutes(
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
-  await app.register(pages, {
-    account: docsOf(config, overrides).account,
-    docs: config.DOCS !== 'off',
-    console: config.CONSOLE === 'on',
-    version,
-  });
 }
