@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
+import axe from 'axe-core';
 import { pino } from 'pino';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,6 @@ import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { isRecord } from '../support/json.ts';
 import { openBrowser, screenshots } from './chromium.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const number = '14155550113';
 
 describe('the phone of the sandbox, as a newcomer uses it', () => {
@@ -171,7 +170,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
       await own.getByText('Customers with a part to play').click();
       await own.screenshot({ path: `${screenshots}/phone-${colorScheme}-${width}.png`, fullPage: true });
       expect(await own.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-      await own.evaluate(axe);
+      await own.evaluate(axe.source);
       const found = await own.evaluate(
         'axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))',
       );
