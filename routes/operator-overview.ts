@@ -17,22 +17,44 @@ import type { TypedApp } from './typed-app.ts';
 
 type Counts = Readonly<Record<MessageStatus, number>>;
 
-interface Services {
+export interface OverviewServices {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
-  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
+  store: Pick<OperatorStore, 'countOpenBroadcasts'>;
   /** Undefined if they cannot be counted quickly. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;
   holds: Holds;
+}
+
+interface Services extends OverviewServices {
+  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
   onChange: () => void;
 }
 
-function getOverview(
-  app: TypedApp,
-  { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds }: Services,
-): void {
+export async function overviewOf(services: OverviewServices): Promise<Overview> {
+  const { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds } = services;
+  const [ready, messages, open, callers] = await Promise.all([
+    readiness.check(),
+    counts(),
+    store.countOpenBroadcasts().catch(throwStoreUnreadable),
+    callersView.all(),
+  ]);
+  return {
+    readiness: ready,
+    sending: sendingOf(stopSwitch),
+    ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
+    ...(messages && { messages: messagesOf(messages) }),
+    broadcasts: broadcastsOf(open, holds),
+    callers: {
+      inFile: callers.filter(({ inFile }) => inFile).length,
+      removed: callers.filter(({ inFile }) => !inFile),
+    },
+  };
+}
+
+function getOverview(app: TypedApp, services: OverviewServices): void {
   app.get(
     '/v1/operations/overview',
     {
@@ -46,25 +68,7 @@ function getOverview(
         response: { 200: Overview },
       },
     },
-    async () => {
-      const [ready, messages, open, callers] = await Promise.all([
-        readiness.check(),
-        counts(),
-        store.countOpenBroadcasts().catch(throwStoreUnreadable),
-        callersView.all(),
-      ]);
-      return {
-        readiness: ready,
-        sending: sendingOf(stopSwitch),
-        ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
-        ...(messages && { messages: messagesOf(messages) }),
-        broadcasts: broadcastsOf(open, holds),
-        callers: {
-          inFile: callers.filter(({ inFile }) => inFile).length,
-          removed: callers.filter(({ inFile }) => !inFile),
-        },
-      };
-    },
+    async () => overviewOf(services),
   );
 }
 

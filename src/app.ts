@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import { pages } from '../plugins/pages.ts';
 import { broadcastControl } from '../routes/broadcast-control.ts';
 import { broadcastEvents } from '../routes/broadcast-events.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
@@ -35,7 +34,7 @@ import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
-import { type AppParts, type Checks, createChecks, docsOf, registerPlugins } from './register-plugins.ts';
+import { type AppParts, type Checks, createChecks, registerPlugins } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
 import { version } from './version.ts';
@@ -70,7 +69,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
   await registerEventRoutes(parts, checks);
-  await registerOperatorRoutes(parts);
+  await registerOperatorRoutes(parts, checks);
   refuseOtherMethods();
 
   app.addHook('onListen', async () => {
@@ -185,7 +184,10 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
 }
 
 /** Metrics, health, the pages, and what operators may do. */
-async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
+async function registerOperatorRoutes(
+  { app, config, overrides, front, metrics, services }: AppParts,
+  { listedCheck }: Checks,
+) {
   const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
   const { uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({
@@ -230,21 +232,16 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
   });
   await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
   await app.register(operator, {
+    ...services,
+    config,
+    callers: overrides.callers,
+    listedCheck,
+    operatorStreams: front.pools.operatorStreams,
+    now: overrides.now ?? Date.now,
     callersView,
-    store,
-    stopSwitch,
     holds: shownHolds,
-    readiness,
-    rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
-    onTaskError: services.onTaskError,
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
-  await app.register(pages, {
-    account: docsOf(config, overrides).account,
-    docs: config.DOCS !== 'off',
-    console: config.CONSOLE === 'on',
-    version,
-  });
 }

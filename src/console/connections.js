@@ -38,7 +38,10 @@ function Authorize({ onCreated }) {
   }
   return html`
     <${ErrorNote} error=${state.error} />
-    <p><button type="button" disabled=${state.busy} onClick=${create}>Make an authorize link</button></p>
+    <p class="actions">
+      <button type="button" disabled=${state.busy} onClick=${create}>Make an authorize link</button>
+      <span class="muted">Maton shows a link once, so an account that still waits for a person gets a new one.</span>
+    </p>
   `;
 }
 

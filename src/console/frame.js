@@ -1,6 +1,8 @@
 import { facts } from './facts.js';
+import { useEffect, useRef } from './hooks.js';
 import { html } from './html.js';
 import { liveState, overview } from './live.js';
+import { Notice } from './notice.js';
 import { place } from './router.js';
 import { sections } from './sections.js';
 import { holder, lock } from './session.js';
@@ -33,9 +35,15 @@ function Stopped() {
 
 function Menu() {
   const { path } = useStore(place);
+  const list = useRef(/** @type {HTMLUListElement | null} */ (null));
+  // On a phone the menu is wider than the page.
+  useEffect(
+    () => list.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }),
+    [path],
+  );
   return html`
     <nav class="menu" aria-label="Console">
-      <ul>
+      <ul ref=${list}>
         ${sections
           .filter(({ hidden }) => !hidden)
           .map((each) => {
@@ -67,6 +75,7 @@ export function Frame({ children }) {
       <${Menu} />
       <main id="main" tabindex="-1">${children}</main>
     </div>
+    <${Notice} />
     <footer class="foot">
       <span>Times are in ${zone}</span>
       <span>Version ${facts.version}</span>

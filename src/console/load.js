@@ -37,6 +37,21 @@ export function useLoad(path, query) {
   return { data, error, loading: loading && path !== undefined, reload };
 }
 
+const followMs = 5_000;
+
+/**
+ * Reads it again while it may still change, as long as somebody looks at the page.
+ * @param {boolean} moves
+ * @param {() => void} reload
+ */
+export function useFollow(moves, reload) {
+  useEffect(() => {
+    if (!moves) return undefined;
+    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), followMs);
+    return () => clearInterval(timer);
+  }, [moves, reload]);
+}
+
 /**
  * @template Row
  * @typedef {{

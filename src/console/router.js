@@ -28,10 +28,7 @@ addEventListener('hashchange', () => place.set(read()));
 export const linkTo = (path, argument) =>
   `#/${path}${argument === undefined ? '' : `/${encodeURIComponent(argument)}`}`;
 
-/**
- * @param {string} path
- * @param {string} [argument]
- */
-export function go(path, argument) {
-  location.hash = linkTo(path, argument);
+/** @param {string} path */
+export function go(path) {
+  location.hash = linkTo(path);
 }

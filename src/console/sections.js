@@ -16,6 +16,13 @@ import { facts } from './facts.js';
 /** @type {readonly SectionEntry[]} */
 const table = [
   { path: 'overview', name: 'Overview', load: () => import('./overview.js') },
+  { path: 'find', name: 'Find', load: () => import('./find.js'), children: ['messages'] },
+  { path: 'messages', name: 'Message', load: () => import('./message.js'), hidden: true },
+  { path: 'broadcasts', name: 'Broadcasts', load: () => import('./broadcasts.js') },
+  { path: 'unknown', name: 'Needs a person', load: () => import('./unknown.js') },
+  { path: 'callers', name: 'Callers', load: () => import('./callers.js') },
+  { path: 'templates', name: 'Templates', load: () => import('./templates.js') },
+  { path: 'sending', name: 'Sending', load: () => import('./sending.js') },
   { path: 'phone', name: 'Phone', load: () => import('./phone.js'), sandboxOnly: true },
 ];
 

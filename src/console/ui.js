@@ -41,11 +41,11 @@ export function ErrorNote({ error, retry }) {
 }
 
 /**
- * @param {{ name: string, value: Children, tone?: Tone, href?: string }} props
+ * @param {{ name: string, value: Children, tone?: Tone, href?: string, mark?: string }} props
  */
-export const Figure = ({ name, value, tone, href }) => html`
+export const Figure = ({ name, value, tone, href, mark }) => html`
   <div class="figure" data-tone=${tone}>
-    <dt>${href ? html`<a href=${href}>${name}</a>` : name}</dt>
+    <dt data-mark=${mark}>${href ? html`<a href=${href}>${name}</a>` : name}</dt>
     <dd>${value}</dd>
   </div>
 `;
@@ -63,11 +63,11 @@ export function Pager({ pages: { number, older, newer, loading }, what }) {
 }
 
 /**
- * A table that scrolls within itself where it is wider than the page.
- * @param {{ label: string, head: Children, children?: Children, busy?: boolean }} props
+ * A table that scrolls within itself where it is wider than the page; with `stacks` its rows become blocks on a phone.
+ * @param {{ label: string, head: Children, children?: Children, busy?: boolean, stacks?: boolean }} props
  */
-export const Table = ({ label, head, children, busy = false }) => html`
-  <div class="table" role="region" aria-label=${label} tabindex="0" aria-busy=${busy}>
+export const Table = ({ label, head, children, busy = false, stacks = false }) => html`
+  <div class=${stacks ? 'table stacks' : 'table'} role="region" aria-label=${label} tabindex="0" aria-busy=${busy}>
     <table>
       <thead><tr>${head}</tr></thead>
       <tbody>${children}</tbody>

@@ -21,6 +21,8 @@ export interface Pools {
   readonly eventStreams: SharedPool;
   /** Streams of a caller's events: at most five each. */
   readonly eventReaders: SharedPool;
+  /** Streams of what operators follow. */
+  readonly operatorStreams: SharedPool;
   /** Requests that wait for an event. */
   readonly eventWaits: SharedPool;
   /** Bytes of pages of events until they are sent. */
@@ -37,6 +39,7 @@ export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
     downloads: new SharedPool({ name: 'downloads', size: () => 128 }),
     eventStreams: new SharedPool({ name: 'event-streams', size: () => 256 }),
     eventReaders: new SharedPool({ name: 'event-readers', size: () => 200, share: 0.025, alone: 0.025 }),
+    operatorStreams: new SharedPool({ name: 'operator-streams', size: () => 32 }),
     eventWaits: new SharedPool({ name: 'event-waits', size: () => 1_000 }),
     eventPages: new SharedPool({ name: 'event-pages', size: () => 32 * MIB }),
     webhookTests: new SharedPool({ name: 'webhook-tests', size: () => 32, share: 0.125, alone: 0.25 }),

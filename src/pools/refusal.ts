@@ -10,6 +10,7 @@ const nouns: Record<string, string> = {
   downloads: 'downloads are under way',
   'event-streams': 'event streams are open',
   'event-readers': 'streams of events are open',
+  'operator-streams': 'streams of operations are open',
   'event-waits': 'requests wait for events',
   'event-pages': 'bytes of events are being sent',
   'webhook-tests': 'webhook endpoints are being tested',

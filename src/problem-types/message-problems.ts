@@ -39,6 +39,15 @@ export const messageProblems = {
     remedy: 'Read it with `GET /v1/broadcasts/{id}`; to reach those who were left out, start another one.',
     repeat: never,
   },
+  'message-over': {
+    status: 409,
+    title: 'The message cannot be cancelled any more',
+    retryable: false,
+    meaning: 'It is on the wire, or has an outcome already. Only what is queued can be cancelled.',
+    cause: 'It went out before your request came.',
+    remedy: 'Read it with `GET /v1/messages/{id}`.',
+    repeat: never,
+  },
   'payload-too-large': {
     status: 413,
     title: 'The body is too large',

@@ -4,6 +4,7 @@ import { Broadcast, BroadcastListQuery } from './broadcast.ts';
 import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
 import { Ready } from './health.ts';
 import { Message, MessageQuery } from './message.ts';
+import { CallerToday, QuotaLeft } from './operator-caller-day.ts';
 import { OperatorEndpoint } from './operator-endpoint.ts';
 
 const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };
@@ -134,18 +135,15 @@ export const OperatorMessageList = Type.Object(
   { title: 'OperatorMessageList' },
 );
 
-export const OperatorMessageQuery = Type.Object(
-  {
-    caller,
-    ...MessageQuery.properties,
-    reveal: Type.Optional(
-      Type.Boolean({
-        description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
-      }),
-    ),
-  },
-  strict,
-);
+export const revealQuery = {
+  reveal: Type.Optional(
+    Type.Boolean({
+      description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
+    }),
+  ),
+};
+
+export const OperatorMessageQuery = Type.Object({ caller, ...MessageQuery.properties, ...revealQuery }, strict);
 
 export const OperatorCaller = Type.Object(
   {
@@ -169,6 +167,8 @@ export const OperatorCaller = Type.Object(
     endpoints: Type.Optional(
       Type.Array(OperatorEndpoint, { description: 'its webhook endpoints; in the list of callers alone' }),
     ),
+    today: Type.Optional(CallerToday),
+    quotaLeft: Type.Optional(QuotaLeft),
   },
   { title: 'OperatorCaller' },
 );

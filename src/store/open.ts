@@ -5,6 +5,7 @@ import { StoreError } from './errors.ts';
 import type { EventStore } from './event-store.ts';
 import type { IntakeStore } from './intake-store.ts';
 import type { MessageStore } from './message-store.ts';
+import type { OperatorMessageStore } from './operator-message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
 import type { StoreOptions } from './options.ts';
 import type { PersonStore } from './person-store.ts';
@@ -18,6 +19,7 @@ import { createIntakeStore } from './sql/intake.ts';
 import { listeningOperations } from './sql/listening.ts';
 import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
+import { createOperatorMessageStore } from './sql/operator-messages.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
@@ -30,6 +32,7 @@ export type Store = MessageStore &
   ReconcileStore &
   BroadcastStore &
   OperatorStore &
+  OperatorMessageStore &
   PersonStore &
   QuotaStore &
   IntakeStore &
@@ -56,6 +59,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createReconcileStore(engine, dialect),
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
+    ...createOperatorMessageStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
     ...createIntakeStore(engine, dialect, options.monotonicClock),
     ...listeningOperations(engine, dialect, options.wallClock),

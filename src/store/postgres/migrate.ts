@@ -20,6 +20,7 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -162,6 +163,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.deliveries,
   postgresEventTriggers.broadcasts,
   webhookTables,
+  unknownIndexes,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -72,6 +72,12 @@ export const lookSchema: readonly string[] = [
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
 
+/** Unknown messages of all callers, newest first, with those that shared a call. Written only when an outcome is unknown. */
+export const unknownIndexes: readonly string[] = [
+  "CREATE INDEX sends_unknown ON sends (seq, lost_call) WHERE status = 'unknown'",
+  'CREATE INDEX sends_lost_call ON sends (lost_call) WHERE lost_call IS NOT NULL',
+];
+
 /**
  * `channel` is the company number of a message. `channel_attempt` is NULL if any process may claim the message; otherwise it is
  * the number of the last attempt that was claimed by a version that knows channels, 0 before the first.

@@ -42,6 +42,7 @@ export const sqliteDialect: Dialect = {
     const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
+  hinted: (table, index) => `${table} INDEXED BY ${index}`,
   newest: ({ of, table, where, order }, also, most) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
     const few = also === 'TRUE' ? ':limit' : most;

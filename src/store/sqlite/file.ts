@@ -22,6 +22,7 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -112,6 +113,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
+  unknownIndexes,
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
