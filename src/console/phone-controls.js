@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState } from './hooks.js';
+import { useAct } from './dialog.js';
+import { useState } from './hooks.js';
 import { html } from './html.js';
 import { sandbox, usePolled } from './phone-api.js';
 import { dayAndMinute, dayOf, minuteOf } from './phone-text.js';
@@ -82,31 +83,24 @@ function NextSend({ act, busy }) {
   `;
 }
 
-/** @param {Pick<Props, 'act' | 'busy'>} props */
-function Reset({ act, busy }) {
-  const [asks, setAsks] = useState(false);
-  const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const first = useRef(true);
-  useEffect(() => {
-    if (!first.current) box.current?.querySelector('button')?.focus();
-    first.current = false;
-  }, [asks]);
-  const reset = async () => {
-    await act(() => sandbox('reset', {}));
-    setAsks(false);
-  };
+/** @param {{ changed: () => void }} props */
+function Reset({ changed }) {
+  const [dialog, ask] = useAct();
+  const reset = () =>
+    ask({
+      title: 'Reset the sandbox',
+      words:
+        'All messages, records and templates are as at the start, for everybody who uses this sandbox, and so is the clock.',
+      confirm: 'Reset everything',
+      tone: 'danger',
+      act: () => sandbox('reset', {}),
+      onDone: changed,
+    });
   return html`
-    <section class="card" ref=${box} aria-labelledby="reset-title">
+    <section class="card" aria-labelledby="reset-title">
       <h2 id="reset-title">Start again</h2>
-      ${
-        asks
-          ? html`<p class="hint">Takes back all messages, records, the clock and what was set here.</p>
-            <div class="actions">
-              <button type="button" class="danger" aria-disabled=${busy} onClick=${reset}>Reset everything</button>
-              <button type="button" aria-disabled=${busy} onClick=${() => setAsks(false)}>Keep it</button>
-            </div>`
-          : html`<div class="actions"><button type="button" onClick=${() => setAsks(true)}>Reset the sandbox</button></div>`
-      }
+      <div class="actions"><button type="button" onClick=${reset}>Reset the sandbox</button></div>
+      ${dialog}
     </section>
   `;
 }
@@ -136,6 +130,6 @@ export function Controls({ phone, now, changed }) {
     <${ErrorNote} error=${error} />
     <${Clock} phone=${phone} now=${now} act=${act} busy=${busy} />
     <${NextSend} act=${act} busy=${busy} />
-    <${Reset} act=${act} busy=${busy} />
+    <${Reset} changed=${changed} />
   `;
 }

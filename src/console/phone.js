@@ -5,7 +5,7 @@ import { Chats, newestPhone } from './phone-chats.js';
 import { Controls } from './phone-controls.js';
 import { Handset } from './phone-handset.js';
 import { Send } from './phone-send.js';
-import { go, linkTo } from './router.js';
+import { linkTo } from './router.js';
 import { ErrorNote, Loading } from './ui.js';
 
 /** @import { Phone } from './phone-api.js' */
@@ -25,6 +25,11 @@ const styled = new Promise((resolve) => {
 });
 document.head.append(sheet);
 await styled;
+
+/** @param {string} number */
+function open(number) {
+  location.hash = linkTo('phone', number);
+}
 
 /** @param {{ number: string }} props */
 function OpenPhone({ number }) {
@@ -53,7 +58,7 @@ function OpenPhone({ number }) {
   };
   return html`
     <div class="phone-page">
-      <${Chats} phone=${number} last=${phone?.data.at(-1)?.id} now=${now} open=${(/** @type {string} */ other) => go('phone', other)} />
+      <${Chats} phone=${number} last=${phone?.data.at(-1)?.id} now=${now} open=${open} />
       <div class="phone-place">
         <${ErrorNote} error=${fault ?? error} />
         ${phone ? html`<${Handset} phone=${phone} now=${now} write=${write} />` : !error && html`<${Loading} />`}
