@@ -71,7 +71,7 @@ export function KeyForm() {
         ${reason && html`<p class="note" role="status">${reason}</p>`}
         ${
           publicKey &&
-          html`<button type="button" class="primary" disabled=${busy} onClick=${() => openWith(publicKey)}>Open with the key of the sandbox</button>
+          html`<button type="button" class="primary" disabled=${busy} onClick=${() => openWith(publicKey)}>Use the key of the sandbox</button>
             <p class="hint">It is public, and opens nothing else. Or take a key of yours:</p>`
         }
         <label for="key">Key</label>

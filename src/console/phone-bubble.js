@@ -58,7 +58,7 @@ const Header = ({ header: { text, file } }) =>
 function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap }) {
   const words = html`<${Glyph} name=${kind} /><span>${text}</span>`;
   if (kind === 'reply') {
-    return html`<button type="button" aria-pressed=${tapped === true} disabled=${disabled || tapped} onClick=${onTap}>${words}</button>`;
+    return html`<button type="button" aria-pressed=${tapped === true} aria-disabled=${disabled || tapped === true} onClick=${disabled || tapped ? undefined : onTap}>${words}</button>`;
   }
   // Nothing but an address of the web is led to.
   if (url && /^https?:\/\//i.test(url)) {
@@ -116,7 +116,7 @@ export function Bubble({ message, hands }) {
       ${
         list &&
         html`<div class="bubble-buttons">
-          <button type="button" aria-haspopup="dialog" disabled=${!onTap} onClick=${() => hands.open(message)}>
+          <button type="button" aria-haspopup="dialog" aria-disabled=${!onTap} onClick=${() => onTap && hands.open(message)}>
             <${Glyph} name="list" /><span>${list.label}</span>
           </button>
         </div>`

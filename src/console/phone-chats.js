@@ -1,4 +1,5 @@
-import { useState } from './hooks.js';
+import { facts } from './facts.js';
+import { useEffect, useState } from './hooks.js';
 import { html } from './html.js';
 import { sandbox, usePolled } from './phone-api.js';
 import { dayOf, minuteOf, plain } from './phone-text.js';
@@ -36,20 +37,26 @@ function ChatRow({ chat: { phone, name, last }, now, here }) {
 }
 
 /** @param {{ name: string }} props */
-export const Avatar = ({ name }) =>
+const Avatar = ({ name }) =>
   html`<span class="avatar" data-hue=${hueOf(name)} aria-hidden="true">${(/[\p{L}\p{N}]/u.exec(name)?.[0] ?? '?').toUpperCase()}</span>`;
 
 /** One of six colours, always the same for a name. @param {string} name */
 const hueOf = (name) => [...name].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % 6;
 
-/** Who has a conversation, and a way to any other number. @param {{ phone: string, now: number, open: (phone: string) => void }} props */
-export function Chats({ phone, now, open }) {
+/**
+ * Who has a conversation, and a way to any other number.
+ * @param {{ phone: string, last: string | undefined, now: number, open: (phone: string) => void }} props
+ */
+export function Chats({ phone, last, now, open }) {
   const [search, setSearch] = useState('');
-  /** @type {{ data: PhoneList | undefined, error: Error | undefined }} */
-  const { data: list, error } = usePolled(
-    `phones?limit=40&search=${encodeURIComponent(search.replace(/^\+/, ''))}`,
-    everyMs,
-  );
+  /** @type {{ data: PhoneList | undefined, error: Error | undefined, refresh: () => void }} */
+  const {
+    data: list,
+    error,
+    refresh,
+  } = usePolled(`phones?limit=40&search=${encodeURIComponent(search.replace(/^\+/, ''))}`, everyMs);
+  // A new message in the open conversation moves it to the top.
+  useEffect(refresh, [last]);
   const number = /^\+?([1-9][0-9]{6,14})$/.exec(search.trim())?.[1];
   const known = list?.data.some((chat) => chat.phone === number);
   /** @param {Event} event */
@@ -87,7 +94,7 @@ export function Chats({ phone, now, open }) {
               html`<li key=${to}><a href=${linkTo('phone', to)} aria-current=${to === phone ? 'true' : undefined}>…${to?.slice(-4)}</a> ${does}</li>`,
           )}
         </ul>
-        <p class="hint">The last four digits decide. More are in the guide of the sandbox.</p>
+        <p class="hint">The last four digits decide. ${facts.docs ? html`<a href="/docs/guides/sandbox.md">More of them</a>` : 'More are in docs/sandbox.md'}.</p>
       </details>
     </section>
   `;

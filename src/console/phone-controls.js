@@ -1,3 +1,4 @@
+import { useAct } from './dialog.js';
 import { useState } from './hooks.js';
 import { html } from './html.js';
 import { sandbox, usePolled } from './phone-api.js';
@@ -23,8 +24,8 @@ function Clock({ phone: { advancedSeconds, window: open }, now, act, busy }) {
         <span class="muted">${isAhead ? `${dayAndMinute(now)}, ${duration(advancedSeconds * 1_000)} ahead` : minuteOf(now)}</span>
       </div>
       <div class="actions">
-        <button type="button" disabled=${busy} onClick=${() => advance(hour)}>An hour later</button>
-        <button type="button" disabled=${busy} onClick=${() => advance(day)}>A day later</button>
+        <button type="button" aria-disabled=${busy} onClick=${() => advance(hour)}>An hour later</button>
+        <button type="button" aria-disabled=${busy} onClick=${() => advance(day)}>A day later</button>
       </div>
       <p class="hint">
         ${
@@ -58,7 +59,7 @@ function NextSend({ act, busy }) {
     <section class="card" aria-labelledby="fault-title">
       <div class="card-head"><h2 id="fault-title">The next send</h2><span role="status">${armed !== 'none' && html`<${Chip} tone="warn">Armed</${Chip}>`}</span></div>
       <div class="actions">
-        <button type="button" class="toggle" aria-pressed=${armed === 'answer-lost'} disabled=${busy} onClick=${() => arm('answer-lost')}>
+        <button type="button" class="toggle" aria-pressed=${armed === 'answer-lost'} aria-disabled=${busy} onClick=${() => arm('answer-lost')}>
           The next answer is lost
         </button>
       </div>
@@ -74,7 +75,7 @@ function NextSend({ act, busy }) {
         <div class="actions">
           ${others.map(
             ([fault, does]) =>
-              html`<button type="button" key=${fault} class="toggle" aria-pressed=${armed === fault} disabled=${busy} onClick=${() => arm(fault)}>${does}</button>`,
+              html`<button type="button" key=${fault} class="toggle" aria-pressed=${armed === fault} aria-disabled=${busy} onClick=${() => arm(fault)}>${does}</button>`,
           )}
         </div>
       </details>
@@ -82,25 +83,24 @@ function NextSend({ act, busy }) {
   `;
 }
 
-/** @param {Pick<Props, 'act' | 'busy'>} props */
-function Reset({ act, busy }) {
-  const [asks, setAsks] = useState(false);
-  const reset = async () => {
-    await act(() => sandbox('reset', {}));
-    setAsks(false);
-  };
+/** @param {{ changed: () => void }} props */
+function Reset({ changed }) {
+  const [dialog, ask] = useAct();
+  const reset = () =>
+    ask({
+      title: 'Reset the sandbox',
+      words:
+        'All messages, records and templates are as at the start, for everybody who uses this sandbox, and so is the clock.',
+      confirm: 'Reset everything',
+      tone: 'danger',
+      act: () => sandbox('reset', {}),
+      onDone: changed,
+    });
   return html`
     <section class="card" aria-labelledby="reset-title">
       <h2 id="reset-title">Start again</h2>
-      ${
-        asks
-          ? html`<p class="hint">Takes back all messages, records, the clock and what was set here.</p>
-            <div class="actions">
-              <button type="button" class="danger" disabled=${busy} onClick=${reset}>Reset everything</button>
-              <button type="button" disabled=${busy} onClick=${() => setAsks(false)}>Keep it</button>
-            </div>`
-          : html`<div class="actions"><button type="button" onClick=${() => setAsks(true)}>Reset the sandbox</button></div>`
-      }
+      <div class="actions"><button type="button" onClick=${reset}>Reset the sandbox</button></div>
+      ${dialog}
     </section>
   `;
 }
@@ -111,6 +111,8 @@ export function Controls({ phone, now, changed }) {
   const [error, setError] = useState(/** @type {Error | undefined} */ (undefined));
   /** @type {Props['act']} */
   const act = async (run) => {
+    // The buttons stay as they are meanwhile, so that none loses the focus.
+    if (busy) return false;
     setBusy(true);
     setError(undefined);
     try {
@@ -128,6 +130,6 @@ export function Controls({ phone, now, changed }) {
     <${ErrorNote} error=${error} />
     <${Clock} phone=${phone} now=${now} act=${act} busy=${busy} />
     <${NextSend} act=${act} busy=${busy} />
-    <${Reset} act=${act} busy=${busy} />
+    <${Reset} changed=${changed} />
   `;
 }

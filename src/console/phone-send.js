@@ -72,6 +72,7 @@ export function Send({ to, changed }) {
   const busy = last !== undefined && !last.sent && !last.error;
   /** @param {Example} example */
   const send = async (example) => {
+    if (busy) return;
     setLast({ example, to });
     try {
       const sent = /** @type {Sent} */ (
@@ -93,7 +94,7 @@ export function Send({ to, changed }) {
       <div class="actions">
         ${examples.map(
           (example) =>
-            html`<button type="button" key=${example.name} disabled=${busy} onClick=${() => send(example)}>${example.name}</button>`,
+            html`<button type="button" key=${example.name} aria-disabled=${busy} onClick=${() => send(example)}>${example.name}</button>`,
         )}
       </div>
       <div role="status">

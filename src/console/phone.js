@@ -5,12 +5,14 @@ import { Chats, newestPhone } from './phone-chats.js';
 import { Controls } from './phone-controls.js';
 import { Handset } from './phone-handset.js';
 import { Send } from './phone-send.js';
-import { go, linkTo } from './router.js';
+import { linkTo } from './router.js';
 import { ErrorNote, Loading } from './ui.js';
 
 /** @import { Phone } from './phone-api.js' */
 
 const everyMs = 700;
+/** How far the clock of the phone may be behind. */
+const clockMs = 5_000;
 
 /** Its style is loaded with it, because only a sandbox has a phone. */
 const sheet = Object.assign(document.createElement('link'), {
@@ -24,12 +26,22 @@ const styled = new Promise((resolve) => {
 document.head.append(sheet);
 await styled;
 
+/** @param {string} number */
+function open(number) {
+  location.hash = linkTo('phone', number);
+}
+
 /** @param {{ number: string }} props */
 function OpenPhone({ number }) {
   /** @type {{ data: Phone | undefined, error: Error | undefined, refresh: () => void }} */
-  const { data: phone, error, refresh } = usePolled(`phones/${number}?limit=200`, everyMs);
+  const { data: phone, error, refresh } = usePolled(`phones/${encodeURIComponent(number)}?limit=200`, everyMs);
   const [fault, setFault] = useState(/** @type {Error | undefined} */ (undefined));
   useEffect(() => setFault(undefined), [number]);
+  const [, tick] = useState({});
+  useEffect(() => {
+    const timer = setInterval(() => tick({}), clockMs);
+    return () => clearInterval(timer);
+  }, []);
   const now = Date.now() + (phone?.advancedSeconds ?? 0) * 1_000;
   /** @type {import('./phone-handset.js').Write} */
   const write = async (written) => {
@@ -46,7 +58,7 @@ function OpenPhone({ number }) {
   };
   return html`
     <div class="phone-page">
-      <${Chats} phone=${number} now=${now} open=${(/** @type {string} */ other) => go('phone', other)} />
+      <${Chats} phone=${number} last=${phone?.data.at(-1)?.id} now=${now} open=${open} />
       <div class="phone-place">
         <${ErrorNote} error=${fault ?? error} />
         ${phone ? html`<${Handset} phone=${phone} now=${now} write=${write} />` : !error && html`<${Loading} />`}

@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,16 +6,15 @@ import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { isRecord } from '../support/json.ts';
 import { openBrowser, screenshots } from './chromium.ts';
+import { type ConsolePage, newConsolePage, seriousFindings } from './console-page.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const number = '14155550113';
 
 describe('the phone of the sandbox, as a newcomer uses it', () => {
   let sandbox: Sandbox;
   let browser: Browser;
   let page: Page;
-  const requested: string[] = [];
-  const complaints: string[] = [];
+  const pages: ConsolePage[] = [];
 
   const ask = async (path: string, body?: object) => {
     const answer = await fetch(`${sandbox.url}${path}`, {
@@ -31,18 +29,15 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
   const bubble = (text: string) => page.locator('.bubble', { hasText: text }).last();
   const tap = (name: string) => page.getByRole('button', { name, exact: true }).click();
 
-  async function newPage(options: BrowserContextOptions): Promise<Page> {
-    const opened = await browser.newPage(options);
-    opened.on('request', (request) => requested.push(request.url()));
-    opened.on('pageerror', (error) => complaints.push(error.message));
-    const isPolicy = (text: string) => /content.security|trusted/i.test(text);
-    opened.on('console', (message) => isPolicy(message.text()) && complaints.push(message.text()));
-    return opened;
+  async function newPage(look: BrowserContextOptions = {}): Promise<Page> {
+    const opened = await newConsolePage(browser, look);
+    pages.push(opened);
+    return opened.page;
   }
 
   async function openPhone(at: Page, phone = number): Promise<void> {
     await at.goto(`${sandbox.url}/console#/phone/${phone}`);
-    await at.getByRole('button', { name: 'Open with the key of the sandbox' }).click();
+    await at.getByRole('button', { name: 'Use the key of the sandbox' }).click();
     await at.locator('.handset').waitFor();
   }
 
@@ -51,13 +46,6 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     const environment = { PORT: '0', MATON_RATE_PER_SECOND: '100000' };
     sandbox = await startSandbox(environment, { logger: () => pino({ level: 'silent' }) });
     browser = await openBrowser();
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.on('request', (request) => requested.push(request.url()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on(
-      'console',
-      (message) => /Content.Security|Trusted/i.test(message.text()) && complaints.push(message.text()),
-    );
   });
   afterAll(async () => {
     await browser?.close();
@@ -65,14 +53,14 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
   });
   beforeEach(async () => {
     await ask('/_sandbox/reset', {});
-    await page?.close();
-    page = await newPage({ viewport: { width: 1280, height: 900 } });
+    await page?.context().close();
+    page = await newPage();
   });
 
   it('opens with one click, shows the newest conversation, and finds any other', async () => {
     await page.goto(`${sandbox.url}/`);
     await page.getByRole('link', { name: 'A phone' }).click();
-    await tap('Open with the key of the sandbox');
+    await tap('Use the key of the sandbox');
     await page.locator('.handset').waitFor();
     await page.getByRole('searchbox').fill('+4915112345678');
     await page.keyboard.press('Enter');
@@ -159,7 +147,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
   ])(
     'has no fault of access in $colorScheme at $width pixels, and nothing beside the page',
     async ({ colorScheme, width }) => {
-      const own = await newPage({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true });
+      const own = await newPage({ viewport: { width, height: 900 }, colorScheme });
       await openPhone(own);
       for (const kind of ['Template', 'Buttons', 'List', 'File', 'Text']) {
         await own.getByRole('button', { name: kind, exact: true }).click();
@@ -171,17 +159,15 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
       await own.getByText('Customers with a part to play').click();
       await own.screenshot({ path: `${screenshots}/phone-${colorScheme}-${width}.png`, fullPage: true });
       expect(await own.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-      await own.evaluate(axe);
-      const found = await own.evaluate(
-        'axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))',
-      );
-      expect(found).toEqual([]);
-      await own.close();
+      expect(await seriousFindings(own)).toEqual([]);
+      await own.context().close();
     },
   );
 
   it('asks nobody but the sandbox, and breaks no rule of its page', () => {
-    expect(requested.filter((url) => !url.startsWith(sandbox.url))).toEqual([]);
-    expect(complaints).toEqual([]);
+    const requested = pages.flatMap((each) => each.requested);
+    expect(requested.filter((url) => !url.startsWith(`${sandbox.url}/`))).toEqual([]);
+    expect(requested.join()).not.toContain(sandboxKey);
+    expect(pages.flatMap(({ complaints }) => complaints)).toEqual([]);
   });
 });

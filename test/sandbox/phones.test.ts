@@ -1,13 +1,14 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import type { sendFaults } from '../../src/simulator/send-faults.ts';
 import { isRecord, type Json } from '../support/json.ts';
+import { startService } from '../support/service.ts';
 import { started } from './helper.ts';
 
 const to = '14155550113';
 
-async function withPhones(settings: Record<string, string> = {}) {
-  const sandbox = await started(settings);
+async function withPhones() {
+  const sandbox = await started();
   const { ask } = sandbox;
   const phone = async (number: string, query = '') => {
     const { json } = await ask('GET', `/_sandbox/phones/${number}${query}`);
@@ -218,16 +219,15 @@ describe('GET /_sandbox/phones', () => {
 });
 
 describe('POST /_sandbox/next-sends', () => {
-  const outcomes: Record<keyof typeof sendFaults, { status: string; arrives: boolean }> = {
+  const outcomes: Record<Exclude<keyof typeof sendFaults, 'answer-late'>, { status: string; arrives: boolean }> = {
     'answer-lost': { status: 'unknown', arrives: true },
-    'answer-late': { status: 'unknown', arrives: true },
     'request-lost': { status: 'unknown', arrives: false },
     'too-many-requests': { status: 'accepted', arrives: true },
     'server-error': { status: 'unknown', arrives: false },
   };
 
   it('befalls the next send alone', async () => {
-    const { ask, text, phone } = await withPhones({ UPSTREAM_TIMEOUT_MS: '1000' });
+    const { ask, text, phone } = await withPhones();
     for (const [fault, { status, arrives }] of Object.entries(outcomes)) {
       const set = await ask('POST', '/_sandbox/next-sends', { fault });
       expect(set.json).toEqual({ waiting: [fault] });
@@ -240,6 +240,15 @@ describe('POST /_sandbox/next-sends', () => {
       expect(texts.slice(arrives ? -2 : -1)).toEqual([...(arrives ? [fault] : []), `after ${fault}`]);
       expect(texts.includes(fault)).toBe(arrives);
     }
+  });
+
+  it('holds an answer back while the message arrives', async () => {
+    const { ask, text, newest, list } = await withPhones();
+    await ask('POST', '/_sandbox/next-sends', { fault: 'answer-late' });
+    // Answered when the sandbox ends.
+    text(to, 'Late').catch(() => undefined);
+    await expect.poll(async () => (await newest())?.text).toBe('Late');
+    expect(await list('/v1/messages')).toMatchObject([{ status: 'sending' }]);
   });
 
   it('leaves the message of a lost answer unknown until it is looked up', async () => {
@@ -271,5 +280,25 @@ describe('GET /_sandbox/key', () => {
   it('tells the key of the only caller', async () => {
     const { ask } = await started();
     expect((await ask('GET', '/_sandbox/key')).json).toEqual({ key: sandboxKey });
+  });
+});
+
+describe('the phone of the console', () => {
+  it('is served by a sandbox alone', async () => {
+    const { sandbox } = await started();
+    const real = await startService();
+    onTestFinished(() => real.close());
+    const statuses = async (base: string) => {
+      const paths = [
+        '/console',
+        '/assets/any/phone.js',
+        '/assets/any/phone-send.js',
+        '/_sandbox/key',
+        '/_sandbox/phones',
+      ];
+      return await Promise.all(paths.map(async (path) => (await fetch(new URL(path, base))).status));
+    };
+    expect(await statuses(sandbox.url)).toEqual([200, 200, 200, 200, 200]);
+    expect(await statuses(real.url)).toEqual([200, 404, 404, 404, 404]);
   });
 });
