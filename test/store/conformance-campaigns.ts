@@ -91,20 +91,20 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
     });
 
     test('keeps a broadcast to its own pace by the clock of the store, and waits for nothing without one', async () => {
-      await insertPublished(store, 'b', 2, { perMinute: 600 });
+      await insertPublished(store, 'b', 2, { perMinute: 60 });
       await insertPublished(store, 'free', 2);
-      expect(await store.listRunningBroadcasts(9)).toMatchObject([{ id: 'b', perMinute: 600 }, { id: 'free' }]);
+      expect(await store.listRunningBroadcasts(9)).toMatchObject([{ id: 'b', perMinute: 60 }, { id: 'free' }]);
       expect(await store.takePace('free', 50)).toBe(0);
       expect(await store.takePace('nope', 50)).toBe(0);
       // Of those who ask at once, one gets it.
       const asked = await Promise.all([1, 2, 3].map(() => store.takePace('b', 50)));
       expect(asked.filter((waitMs) => waitMs === 0)).toHaveLength(1);
-      for (const waitMs of asked) expect(waitMs).toBeLessThanOrEqual(5_000);
-      await fixture.advance(3_900);
+      for (const waitMs of asked) expect(waitMs).toBeLessThanOrEqual(50_000);
+      await fixture.advance(20_000);
       expect(await store.takePace('b', 50)).toBeGreaterThan(0);
-      await fixture.advance(1_200);
+      await fixture.advance(30_100);
       expect(await store.takePace('b', 50)).toBe(0);
-      expect(await store.takePace('b', 50)).toBeGreaterThan(3_000);
+      expect(await store.takePace('b', 50)).toBeGreaterThan(20_000);
       await store.changeBroadcastStatus('crm', 'b', { to: 'paused' });
       expect(await store.takePace('b', 50)).toBe(0);
     });

@@ -119,8 +119,7 @@ export function broadcastProgressStatements({ now, leaseIsValid, shareLock, skip
     // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
     takePace: statement(`
       UPDATE broadcasts SET paced_until = ${gap} + CASE
-        WHEN paced_until > ${now} THEN ${now}
-        WHEN paced_until > ${now} - ${CAUGHT_UP_MS} THEN paced_until ELSE ${now} - ${CAUGHT_UP_MS} END
+        WHEN paced_until BETWEEN ${now} - ${CAUGHT_UP_MS} AND ${now} THEN paced_until ELSE ${now} END
       WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL
         AND (paced_until <= ${now} OR paced_until > ${now} + ${gap}) RETURNING seq`),
     paceLeft: statement(`
