@@ -13,6 +13,8 @@ export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
 };
 
+export const resent = { 202: started[202] };
+
 /** The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
   return { key: '', ...requesterOf(request) };

@@ -14,6 +14,7 @@ import type { TrackingStore } from '../store/tracking-store.ts';
 import { durationS, expectedPerMinute } from './pace.ts';
 import { type RecordFields, toRecord } from './recipient-record.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
+import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
 import type {
   BroadcastDraft,
@@ -89,6 +90,7 @@ class BroadcastService implements Broadcasts {
         ...(routing.channel !== undefined && { channel: routing.channel }),
         ...(reference !== undefined && { reference }),
         ...(draft.perMinute !== undefined && { perMinute: draft.perMinute }),
+        ...(draft.resendOf !== undefined && { resendOf: draft.resendOf }),
         ...(draft.shownEarly && { shownEarly: true }),
       })
       .catch(notStarted);
@@ -96,15 +98,17 @@ class BroadcastService implements Broadcasts {
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
       let total = 0;
-      const fingerprint = await fill(async (recipients) => {
-        total += recipients.length;
+      const { fingerprint, chosen } = await fill(async (recipients) => {
         // Checked early, so that a hopeless import ends soon. Publishing checks again, and counts what the caller sent since.
-        if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
-        await this.#insert({ newId, id, caller, routing }, draft, recipients);
+        const planned = total + recipients.length;
+        if (left && planned > left.left) throw toInsertProblem(new QuotaExceededError(planned, left));
+        total += await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
+      if (draft.resendOf !== undefined && total === 0) throw nothingToResend();
+      const leftOut = chosen === undefined ? {} : { leftOut: Math.max(0, chosen - total) };
       // Sending may have been stopped during a long import.
       assertNotStopped(stopped, { caller, connection });
-      const broadcast = await this.#publish(requester, { id, fingerprint, total });
+      const broadcast = await this.#publish(requester, { id, fingerprint, total, ...leftOut });
       onStart?.(broadcast);
       onChange();
       return { broadcast };
@@ -115,22 +119,37 @@ class BroadcastService implements Broadcasts {
     }
   }
 
-  async #insert(fields: RecordFields, draft: BroadcastDraft, recipients: readonly BroadcastRecipient[]): Promise<void> {
+  async #insert(
+    fields: RecordFields,
+    draft: BroadcastDraft,
+    recipients: readonly BroadcastRecipient[],
+  ): Promise<number> {
+    const { store } = this.#services;
+    let added = 0;
     for (let from = 0; from < recipients.length; from += batchMax) {
       const messages = recipients.slice(from, from + batchMax).map((each) => toRecord(fields, draft, each));
-      if (!(await this.#services.store.addRecipients(fields.id, messages).catch(notStarted))) throw ownershipLost();
+      const isAdded =
+        draft.resendOf === undefined
+          ? (await store.addRecipients(fields.id, messages).catch(notStarted)) && messages.length
+          : await store.addResends(fields.id, messages).catch(notStarted);
+      if (isAdded === undefined || isAdded === false) throw ownershipLost();
+      added += isAdded;
     }
+    return added;
   }
 
   /** If the acknowledgement of the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
     { quota, ...requester }: BroadcastRequester,
-    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
+    { id, fingerprint, total, leftOut }: { id: string; fingerprint: string; total: number; leftOut?: number },
   ): Promise<StoredBroadcast> {
     const { store } = this.#services;
-    const charge = quota && { caller: requester.caller, n: total, limits: quota };
+    const terms = {
+      ...(quota && { quota: { caller: requester.caller, n: total, limits: quota } }),
+      ...(leftOut !== undefined && { leftOut }),
+    };
     try {
-      return (await store.publishBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
+      return (await store.publishBroadcast(id, fingerprint, terms)) ?? raise(ownershipLost());
     } catch (error) {
       if (!(error instanceof StoreError)) throw toInsertProblem(error);
       const published = await store
@@ -139,6 +158,10 @@ class BroadcastService implements Broadcasts {
         .catch((cause) => raise(startInDoubt(cause)));
       return published?.id === id ? published : notStarted(error);
     }
+  }
+
+  resend(...[requester, resend]: Parameters<Broadcasts['resend']>): Promise<Started> {
+    return resendBroadcast({ store: this.#services.store, start: this.start.bind(this) }, requester, resend);
   }
 
   async outlook(

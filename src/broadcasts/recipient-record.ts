@@ -16,7 +16,7 @@ export interface RecordFields {
 export function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
-  { to, reference, parameters }: BroadcastRecipient,
+  { to, reference, resendOf, parameters }: BroadcastRecipient,
 ): NewMessage {
   const body: TemplatePost = {
     to,
@@ -37,6 +37,7 @@ export function toRecord(
     content: toJson({ kind: 'template', body }),
     broadcastId,
     ...(reference !== undefined && { reference }),
+    ...(resendOf !== undefined && { resendOf }),
     ...routing,
   };
 }

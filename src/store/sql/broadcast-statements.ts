@@ -26,9 +26,31 @@ const running = (ofQueue: string): string => `
 
 const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
 
+const insertRecipients = ({ inputRows }: Dialect): string => `
+  INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
+    status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of)
+  SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
+    opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
+    given.reference, given.resend_of
+  FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows({
+    place: 'INTEGER',
+    id: 'TEXT',
+    kind: 'TEXT',
+    recipient: 'TEXT',
+    connection: 'TEXT',
+    template: 'TEXT',
+    local_id: 'TEXT',
+    call: 'TEXT',
+    channel: 'TEXT',
+    channel_attempt: 'INTEGER',
+    reference: 'TEXT',
+    resend_of: 'TEXT',
+  })}`;
+
 export function broadcastRecordingStatements(dialect: Dialect) {
   const publish = `
-      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
+      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall,
+        left_out = :leftOut
       WHERE ${OWN_RECORDING}`;
   return {
     open: statement(`
@@ -42,28 +64,15 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     incrementTotal: statement(
       `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
     ),
-    addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-        status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference)
-      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
-        given.reference
-      FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${dialect.inputRows(
-        {
-          place: 'INTEGER',
-          id: 'TEXT',
-          kind: 'TEXT',
-          recipient: 'TEXT',
-          connection: 'TEXT',
-          template: 'TEXT',
-          local_id: 'TEXT',
-          call: 'TEXT',
-          channel: 'TEXT',
-          channel_attempt: 'INTEGER',
-          reference: 'TEXT',
-        },
-      )}
-      ORDER BY given.place`),
+    addRecipients: statement(`${insertRecipients(dialect)} ORDER BY given.place`),
+    // An original that was sent again meanwhile conflicts with the index of resends.
+    addResends: statement(`${insertRecipients(dialect)}
+      WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
+      ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),
+    countAdded: statement(`
+      UPDATE broadcasts SET total = total +
+        (SELECT COUNT(*) FROM ${dialect.inputRows({ id: 'TEXT' })} JOIN sends ON sends.id = given.id)
+      WHERE ${OWN_RECORDING}`),
     publish: statement(`${publish} RETURNING seq`),
     publishCharged: statement(`${publish} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
     // Inserts no counter if the publication did not happen.
