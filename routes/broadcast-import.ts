@@ -23,14 +23,14 @@ import type { BroadcastServices } from './broadcasts.ts';
 import { assertSchedule } from './schedule.ts';
 import type { TypedApp } from './typed-app.ts';
 
-interface Services extends BroadcastServices {
+export interface ImportServices extends BroadcastServices {
   uploads: Uploads;
   numbers: PhoneNumbers;
 }
 
 /** Reads the caller's file to its end, pausing for `afterEach`; resolves with its digest. */
 async function readThrough(
-  { config, uploads }: Services,
+  { config, uploads }: ImportServices,
   reply: FastifyReply,
   { check, afterEach = async () => {} }: { check?: CsvCheck; afterEach?: () => Promise<void> },
 ) {
@@ -67,7 +67,7 @@ type Query = Static<typeof ImportQuery>;
 
 /** Rows are handed on as they are read, and taken off by `flush` between chunks of the file. */
 function rowCheck(
-  { config, numbers }: Services,
+  { config, numbers }: ImportServices,
   request: FastifyRequest,
   parts: { versions: Sendable; keepsGoing?: boolean; onRow: (recipient: BroadcastRecipient) => void },
 ) {
@@ -90,7 +90,7 @@ function rowCheck(
 
 /** Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then. */
 async function versionsOf(
-  { templates }: Services,
+  { templates }: ImportServices,
   request: FastifyRequest,
   { context, template }: { context: CallContext; template: string },
 ) {
@@ -101,7 +101,7 @@ async function versionsOf(
 }
 
 /** Reads the whole file, whatever faults it has. */
-async function rehearse(services: Services, reply: FastifyReply, { template, perMinute }: Query) {
+async function rehearse(services: ImportServices, reply: FastifyReply, { template, perMinute }: Query) {
   const { request } = reply;
   const context = await services.resolveContext(request);
   const requester = requireIdempotencyKey(request);
@@ -120,7 +120,7 @@ async function rehearse(services: Services, reply: FastifyReply, { template, per
   return run.answer(withFaults({ ...found, recipients, valid }, mayReach), perMinute);
 }
 
-async function startImport(services: Services, reply: FastifyReply, query: Query) {
+async function startImport(services: ImportServices, reply: FastifyReply, query: Query) {
   const { broadcasts, resolveContext } = services;
   const { template, broadcastName, channel: asked, perMinute } = query;
   const { request } = reply;
@@ -152,11 +152,11 @@ async function startImport(services: Services, reply: FastifyReply, query: Query
     // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
     mayReach.assert();
     await flush();
-    return print(file);
+    return { fingerprint: print(file) };
   });
 }
 
-function importBroadcast(app: TypedApp, services: Services): void {
+function importBroadcast(app: TypedApp, services: ImportServices): void {
   app.post(
     '/v1/broadcasts/import',
     {
@@ -190,7 +190,7 @@ function importBroadcast(app: TypedApp, services: Services): void {
 }
 
 /** Makes a broadcast from a CSV. Its rows are recorded as they arrive, with constant memory; either all of them count or none. */
-export const broadcastImport: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+export const broadcastImport: FastifyPluginAsyncTypebox<ImportServices> = async (app, services) => {
   // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);

@@ -11,7 +11,7 @@ import { exampleIds } from '../src/schemas/common.ts';
 import type { BroadcastStore } from '../src/store/broadcast-store.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
-interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
+export interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
   store: Pick<BroadcastStore, 'listRecipients'>;
   reports: SharedPool;
   /** Whether this caller may still read its broadcasts. */

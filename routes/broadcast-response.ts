@@ -17,6 +17,8 @@ export const started = {
   ),
 };
 
+export const resent = { 202: started[202] };
+
 /** The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
   return { key: '', ...requesterOf(request) };

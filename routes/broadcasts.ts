@@ -87,7 +87,7 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
       const draft = { template, broadcastName, connection, channel, asked, perMinute };
       const begun = broadcasts.start(requester, draft, async (add) => {
         await add(recipients);
-        return fingerprint;
+        return { fingerprint };
       });
       return replyWithBroadcast(reply, await begun);
     },

@@ -1,5 +1,5 @@
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
-import { recordedChannel, scheduleOf } from '../delivery/new-message.ts';
+import { recordedChannel } from '../delivery/new-message.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
@@ -12,9 +12,10 @@ import type { ReconcileStore } from '../store/reconcile-store.ts';
 import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
+import { type RecordFields, toNewBroadcast, toRecord } from './broadcast-records.ts';
 import { durationS, expectedPerMinute } from './pace.ts';
-import { type RecordFields, toRecord } from './recipient-record.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
+import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
 import type {
   BroadcastDraft,
@@ -74,40 +75,28 @@ class BroadcastService implements Broadcasts {
 
   async start(...[requester, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
     const { store, stopped, newId, channel, onStart, onChange } = this.#services;
-    const { caller, quota, reference, route, key } = requester;
+    const { caller, quota } = requester;
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
-    const { template, broadcastName, connection } = draft;
+    const { connection } = draft;
     const routing = recordedChannel(draft.channel, channel);
     assertNotStopped(stopped, { caller, connection });
-    const opened = await store
-      .openBroadcast({
-        id,
-        caller,
-        template,
-        name: broadcastName,
-        connectionId: connection,
-        idempotency: { route, key },
-        ...scheduleOf(requester),
-        ...(routing.channel !== undefined && { channel: routing.channel }),
-        ...(reference !== undefined && { reference }),
-        ...(draft.perMinute !== undefined && { perMinute: draft.perMinute }),
-        ...(draft.shownEarly && { shownEarly: true }),
-      })
-      .catch(notStarted);
+    const opened = await store.openBroadcast(toNewBroadcast({ id, routing }, requester, draft)).catch(notStarted);
     // Another request with this key came first, and its content is not known yet.
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
       let total = 0;
-      const fingerprint = await fill(async (recipients) => {
-        total += recipients.length;
+      const { fingerprint, chosen } = await fill(async (recipients) => {
         // Checked early, so that a hopeless import ends soon. Publishing checks again, and counts what the caller sent since.
-        if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
-        await this.#insert({ newId, id, caller, routing }, draft, recipients);
+        const planned = total + recipients.length;
+        if (left && planned > left.left) throw toInsertProblem(new QuotaExceededError(planned, left));
+        total += await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
+      if (draft.resendOf !== undefined && total === 0) throw nothingToResend();
+      const leftOut = chosen === undefined ? {} : { leftOut: Math.max(0, chosen - total) };
       // Sending may have been stopped during a long import.
       assertNotStopped(stopped, { caller, connection });
-      const broadcast = await this.#publish(requester, { id, fingerprint, total });
+      const broadcast = await this.#publish(requester, { id, fingerprint, total, ...leftOut });
       onStart?.(broadcast);
       onChange();
       return { broadcast };
@@ -118,22 +107,37 @@ class BroadcastService implements Broadcasts {
     }
   }
 
-  async #insert(fields: RecordFields, draft: BroadcastDraft, recipients: readonly BroadcastRecipient[]): Promise<void> {
+  async #insert(
+    fields: RecordFields,
+    draft: BroadcastDraft,
+    recipients: readonly BroadcastRecipient[],
+  ): Promise<number> {
+    const { store } = this.#services;
+    let added = 0;
     for (let from = 0; from < recipients.length; from += batchMax) {
       const messages = recipients.slice(from, from + batchMax).map((each) => toRecord(fields, draft, each));
-      if (!(await this.#services.store.addRecipients(fields.id, messages).catch(notStarted))) throw ownershipLost();
+      const isAdded =
+        draft.resendOf === undefined
+          ? (await store.addRecipients(fields.id, messages).catch(notStarted)) && messages.length
+          : await store.addResends(fields.id, messages).catch(notStarted);
+      if (isAdded === undefined || isAdded === false) throw ownershipLost();
+      added += isAdded;
     }
+    return added;
   }
 
   /** If the acknowledgement of the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
     { quota, ...requester }: BroadcastRequester,
-    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
+    { id, fingerprint, total, leftOut }: { id: string; fingerprint: string; total: number; leftOut?: number },
   ): Promise<StoredBroadcast> {
     const { store } = this.#services;
-    const charge = quota && { caller: requester.caller, n: total, limits: quota };
+    const terms = {
+      ...(quota && { quota: { caller: requester.caller, n: total, limits: quota } }),
+      ...(leftOut !== undefined && { leftOut }),
+    };
     try {
-      return (await store.publishBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
+      return (await store.publishBroadcast(id, fingerprint, terms)) ?? raise(ownershipLost());
     } catch (error) {
       if (!(error instanceof StoreError)) throw toInsertProblem(error);
       const published = await store
@@ -142,6 +146,10 @@ class BroadcastService implements Broadcasts {
         .catch((cause) => raise(startInDoubt(cause)));
       return published?.id === id ? published : notStarted(error);
     }
+  }
+
+  resend(...[requester, resend]: Parameters<Broadcasts['resend']>): Promise<Started> {
+    return resendBroadcast({ store: this.#services.store, start: this.start.bind(this) }, requester, resend);
   }
 
   async outlook(

@@ -1,4 +1,5 @@
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
+import { exampleIds } from '../schemas/common.ts';
 import { deliveredExample, eventListExample } from '../schemas/event-examples.ts';
 import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
 import { webhookAnswers, webhookProblemExamples } from '../schemas/webhook-examples.ts';
@@ -44,6 +45,13 @@ const others: typeof answers = {
   listEvents: { '200': eventListExample },
   getEvent: { '200': deliveredExample },
   ...webhookAnswers,
+  resendBroadcast: {
+    '202': {
+      ...exampleAnswers.answers.createBroadcast['202'],
+      resendOf: exampleIds.doneBroadcast,
+      leftOut: 0,
+    },
+  },
   resendMessage: {
     '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
   },

@@ -191,6 +191,25 @@ export const BroadcastListQuery = Type.Object(
   strict,
 );
 
+export const BroadcastResendPost = Type.Object(
+  {
+    statuses: Type.Optional(
+      Type.Array(oneOf(['not_sent', 'rejected', 'unknown']), {
+        minItems: 1,
+        maxItems: 3,
+        uniqueItems: true,
+        description: 'the recipients in these states; `not_sent` and `rejected` where it is absent',
+      }),
+    ),
+    reason: text(512, 'the credits of the account were spent', { description: 'for the log' }),
+  },
+  {
+    title: 'BroadcastResendPost',
+    ...strict,
+    examples: [{ statuses: ['not_sent', 'rejected'], reason: 'the credits of the account were spent' }],
+  },
+);
+
 /** The docs page pre-fills an id that the sandbox has recorded (src/sandbox/example-records.ts). */
 export const broadcastParams = (example: string) =>
   Type.Object(

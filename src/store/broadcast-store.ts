@@ -93,15 +93,22 @@ export interface BroadcastRecording {
   addRecipients(id: string, messages: readonly NewMessage[]): Promise<boolean>;
 
   /**
-   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` while its `sendAt` is to come. From now on each is a queued message that no process owns and
+   * Adds messages that repeat others (`resendOf`). Those are left out that were sent again before, or are neither `unknown`,
+   * `not_sent` nor `rejected` any more. Returns how many were added; undefined where `addRecipients` returns false.
+   */
+  addResends(id: string, messages: readonly NewMessage[]): Promise<number | undefined>;
+
+  /**
+   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` while its `sendAt` is to come. From now on each
+   * is a queued message that no process owns and
    * only `claimBatch` claims. Undefined: it is not recording any more, or belongs to another process. With `quota`, publishes
    * only if all recipients fit; throws QuotaExceededError. After a failure in doubt, `discardBroadcast` leaves it either
-   * deleted or running, and its key tells which.
+   * deleted or running, and its key tells which. `leftOut`: see StoredBroadcast.
    */
   publishBroadcast(
     id: string,
     fingerprint: string,
-    quota?: { caller: string; n: number; limits: QuotaLimits },
+    terms?: { quota?: { caller: string; n: number; limits: QuotaLimits }; leftOut?: number },
   ): Promise<StoredBroadcast | undefined>;
 
   /** Deletes a broadcast that is recording. Releases its key at once; `sweepBroadcasts` deletes its rows in batches. */
@@ -138,6 +145,9 @@ export type ReportedRecipient = Pick<
   'id' | 'to' | 'status' | 'failure' | 'delivery' | 'reference' | 'resendOf' | 'sentAt' | 'updatedAt'
 >;
 
+/** The states in which a recipient may be sent to again. */
+export type ResendableStatus = Extract<MessageStatus, 'not_sent' | 'rejected' | 'unknown'>;
+
 export interface BroadcastRecipients {
   /**
    * A page of the recipients of a broadcast, in the order in which they were recorded: those behind the number `after`, 0 at first.
@@ -147,6 +157,16 @@ export interface BroadcastRecipients {
     id: string,
     page: { after: number; limit: number },
   ): Promise<{ recipients: ReportedRecipient[]; next?: number }>;
+
+  /**
+   * A page of the recipients of a broadcast in this state that can be sent to again: their content is kept, and they were not sent
+   * again before. `after` as above. The caller is not checked.
+   */
+  listResendable(
+    id: string,
+    status: ResendableStatus,
+    page: { after: number; limit: number },
+  ): Promise<{ messages: StoredMessage[]; next?: number }>;
 
   /**
    * How many of these numbers have opted out as far as this caller's messages tell: the last one that WATI accepted or rejected was

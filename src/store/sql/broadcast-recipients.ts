@@ -1,8 +1,9 @@
 import type { BroadcastRecipients, ReportedRecipient } from '../broadcast-store.ts';
+import { FAILED } from './broadcast-schema.ts';
 import { toShownDelivery } from './delivery-row.ts';
 import { type Dialect, type Engine, type Row, statement } from './engine.ts';
-import { VISIBLE_STATUS } from './message-columns.ts';
-import { integer, isoTime, optional, required, toStatus } from './row-mapping.ts';
+import { COLUMNS, VISIBLE_STATUS } from './message-columns.ts';
+import { integer, isoTime, optional, required, toMessage, toStatus } from './row-mapping.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 const REPORTED = `seq, id, recipient, ${VISIBLE_STATUS}, failure_code, failure_detail, reference, resend_of,
@@ -21,6 +22,12 @@ export const recipientReads = (dialect: Pick<Dialect, 'inputRows'>) => ({
         UNION ALL ${part("status = 'staged'", 'waiting')}
       ) AS found ORDER BY seq LIMIT :limit
     ) AS page LEFT JOIN deliveries ON deliveries.send_seq = page.seq ORDER BY page.seq`),
+  // Read by the index, and chosen from afterwards, so that a page does not pass over a million.
+  resendable: statement(`
+    SELECT ${COLUMNS}, EXISTS (SELECT 1 FROM sends AS later
+      WHERE later.caller = sends.caller AND later.resend_of = sends.id) AS is_resent
+    FROM sends WHERE broadcast_id = :id AND status = :status AND seq > :after AND broadcast_id IS NOT NULL AND ${FAILED}
+    ORDER BY seq LIMIT :limit`),
   // 131050: the code of Meta's for it.
   countOptedOut: statement(`
     SELECT COUNT(*) AS n FROM ${dialect.inputRows({ recipient: 'TEXT' })}
@@ -38,6 +45,17 @@ export function broadcastRecipients(engine: Engine, dialect: Dialect): Broadcast
       const last = rows.at(-1);
       return {
         recipients: rows.map(toRecipient),
+        ...(last !== undefined && rows.length === limit && { next: integer(last, 'seq') }),
+      };
+    },
+
+    async listResendable(id, status, { after, limit }) {
+      const rows = await engine.list({ statement: sql.resendable, values: { id, status, after, limit } });
+      const last = rows.at(-1);
+      // SQLite has no booleans.
+      const chosen = rows.filter((row) => row.call_json !== null && !row.is_resent);
+      return {
+        messages: chosen.map(toMessage),
         ...(last !== undefined && rows.length === limit && { next: integer(last, 'seq') }),
       };
     },

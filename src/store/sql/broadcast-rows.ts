@@ -45,6 +45,7 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
   reference: toSqlText(send.reference),
+  resend_of: toSqlText(send.resendOf),
 });
 
 function campaignInRow(row: Row): Pick<StoredBroadcast, 'reference' | 'perMinute' | 'resendOf' | 'leftOut'> {

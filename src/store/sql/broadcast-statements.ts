@@ -34,10 +34,34 @@ const running = (ofQueue: string): string => `
 
 const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
 
+const insertRecipients = ({ inputRows }: Dialect): string => `
+  INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
+    status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of, send_at,
+    not_after)
+  SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
+    opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
+    given.reference, given.resend_of, opened.send_at, opened.not_after
+  FROM (SELECT id, caller, created_at, send_at, not_after FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows(
+    {
+      place: 'INTEGER',
+      id: 'TEXT',
+      kind: 'TEXT',
+      recipient: 'TEXT',
+      connection: 'TEXT',
+      template: 'TEXT',
+      local_id: 'TEXT',
+      call: 'TEXT',
+      channel: 'TEXT',
+      channel_attempt: 'INTEGER',
+      reference: 'TEXT',
+      resend_of: 'TEXT',
+    },
+  )}`;
+
 export function broadcastRecordingStatements(dialect: Dialect) {
   const publish = `
       UPDATE broadcasts SET status = ${goesOn(dialect)}, content_mac = :contentMac, fingerprint = :fingerprint,
-        updated_at = :wall
+        updated_at = :wall, left_out = :leftOut
       WHERE ${OWN_RECORDING}`;
   return {
     open: statement(`
@@ -51,29 +75,15 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     incrementTotal: statement(
       `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
     ),
-    addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-        status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, send_at,
-        not_after)
-      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
-        given.reference, opened.send_at, opened.not_after
-      FROM (SELECT id, caller, created_at, send_at, not_after FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${dialect.inputRows(
-        {
-          place: 'INTEGER',
-          id: 'TEXT',
-          kind: 'TEXT',
-          recipient: 'TEXT',
-          connection: 'TEXT',
-          template: 'TEXT',
-          local_id: 'TEXT',
-          call: 'TEXT',
-          channel: 'TEXT',
-          channel_attempt: 'INTEGER',
-          reference: 'TEXT',
-        },
-      )}
-      ORDER BY given.place`),
+    addRecipients: statement(`${insertRecipients(dialect)} ORDER BY given.place`),
+    // An original that was sent again meanwhile conflicts with the index of resends.
+    addResends: statement(`${insertRecipients(dialect)}
+      WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
+      ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),
+    countAdded: statement(`
+      UPDATE broadcasts SET total = total +
+        (SELECT COUNT(*) FROM ${dialect.inputRows({ id: 'TEXT' })} JOIN sends ON sends.id = given.id)
+      WHERE ${OWN_RECORDING}`),
     publish: statement(`${publish} RETURNING seq`),
     publishCharged: statement(`${publish} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
     // Inserts no counter if the publication did not happen.
@@ -130,8 +140,7 @@ export function broadcastProgressStatements(dialect: Dialect) {
     // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
     takePace: statement(`
       UPDATE broadcasts SET paced_until = ${gap} + CASE
-        WHEN paced_until > ${now} THEN ${now}
-        WHEN paced_until > ${now} - ${CAUGHT_UP_MS} THEN paced_until ELSE ${now} - ${CAUGHT_UP_MS} END
+        WHEN paced_until BETWEEN ${now} - ${CAUGHT_UP_MS} AND ${now} THEN paced_until ELSE ${now} END
       WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL
         AND (paced_until <= ${now} OR paced_until > ${now} + ${gap}) RETURNING seq`),
     paceLeft: statement(`
