@@ -10,9 +10,11 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
 import { campaignColumns, sqliteTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
+import { historyTable, sqliteHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -120,6 +122,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
   [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
   unknownIndexes,
+  [callerDaysTable],
+  [historyTable('INTEGER'), sqliteHistoryTrigger],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
