@@ -143,6 +143,7 @@ export const OperatorMessageList = Type.Object(
 export const OperatorMessageQuery = Type.Object(
   {
     caller,
+    id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message' })),
     ...MessageQuery.properties,
     reveal: Type.Optional(
       Type.Boolean({

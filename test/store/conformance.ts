@@ -4,6 +4,7 @@ import { MAC } from './broadcast-samples.ts';
 import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
+import { listConformance } from './conformance-lists.ts';
 import { operatorConformance } from './conformance-operator.ts';
 import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
@@ -318,6 +319,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
   broadcastConformance(name, createFixture);
   claimsConformance(name, createFixture, durable);
   readingConformance(name, createFixture);
+  listConformance(name, createFixture);
   operatorConformance(name, createFixture, durable);
   personConformance(name, createFixture);
   retentionConformance(name, createFixture);

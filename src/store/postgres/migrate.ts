@@ -20,6 +20,7 @@ import {
   referenceColumn,
   sendsIndexes,
   sendsTable,
+  templateIndex,
   timeIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
@@ -164,6 +165,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.broadcasts,
   webhookTables,
   referenceColumn,
+  templateIndex,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */
