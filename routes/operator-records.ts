@@ -25,7 +25,7 @@ import type { OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { asBadCursor } from './send-response.ts';
-import { assertSince } from './since.ts';
+import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
@@ -123,7 +123,7 @@ function listAllMessages(app: TypedApp, { store, callersView, holds }: Services)
     async (request) => {
       const { limit, cursor, to, caller, reveal = false, ...filter } = request.query;
       assertMayReveal(request, reveal);
-      assertSince(filter.since);
+      assertTimes(filter);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const list = async () => {

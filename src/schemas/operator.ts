@@ -149,7 +149,15 @@ export const revealQuery = {
   ),
 };
 
-export const OperatorMessageQuery = Type.Object({ caller, ...MessageQuery.properties, ...revealQuery }, strict);
+export const OperatorMessageQuery = Type.Object(
+  {
+    caller,
+    id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message' })),
+    ...MessageQuery.properties,
+    ...revealQuery,
+  },
+  strict,
+);
 
 export const OperatorCaller = Type.Object(
   {

@@ -93,11 +93,19 @@ export interface AttemptRef {
 }
 
 export interface MessageFilter {
+  /** The id of a message. */
+  id?: string;
+  /** Messages under this key, of whatever route. */
+  idempotencyKey?: string;
+  reference?: string;
+  template?: string;
   to?: string;
   status?: MessageStatus;
   broadcastId?: string;
   /** ISO 8601; created at or after this time. */
   since?: string;
+  /** ISO 8601; created before this time. */
+  until?: string;
   /** `none`: accepted, and nothing more is known. */
   delivery?: DeliveryFilter;
 }

@@ -5,6 +5,7 @@ import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { campaignConformance } from './conformance-campaigns.ts';
 import { claimsConformance } from './conformance-claims.ts';
+import { listConformance } from './conformance-lists.ts';
 import { operatorConformance } from './conformance-operator.ts';
 import { operatorMessageConformance } from './conformance-operator-messages.ts';
 import { personConformance } from './conformance-person.ts';
@@ -321,6 +322,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
   campaignConformance(name, createFixture);
   claimsConformance(name, createFixture, durable);
   readingConformance(name, createFixture);
+  listConformance(name, createFixture);
   operatorConformance(name, createFixture, durable);
   operatorMessageConformance(name, createFixture);
   personConformance(name, createFixture);

@@ -24,6 +24,7 @@ import {
   scheduleSchema,
   sendsIndexes,
   sendsTable,
+  templateIndex,
   timeIndexes,
   unknownIndexes,
 } from '../sql/schema.ts';
@@ -183,6 +184,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   unknownIndexes,
   [callerDaysTable],
   [historyTable('BIGINT'), ...postgresHistoryTrigger],
+  templateIndex,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

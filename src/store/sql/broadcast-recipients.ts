@@ -2,11 +2,11 @@ import type { BroadcastRecipients, ReportedRecipient } from '../broadcast-store.
 import { FAILED } from './broadcast-schema.ts';
 import { toShownDelivery } from './delivery-row.ts';
 import { type Dialect, type Engine, type Row, statement } from './engine.ts';
-import { COLUMNS, VISIBLE_STATUS } from './message-columns.ts';
+import { COLUMNS, SHOWN_STATUS } from './message-columns.ts';
 import { integer, isoTime, optional, required, toMessage, toStatus } from './row-mapping.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
-const REPORTED = `seq, id, recipient, ${VISIBLE_STATUS}, failure_code, failure_detail, reference, resend_of,
+const REPORTED = `seq, id, recipient, ${SHOWN_STATUS} AS status, failure_code, failure_detail, reference, resend_of,
   sent_at, updated_at`;
 
 /** In the order in which they were recorded. A recipient keeps its number when it is claimed, so a page has each once. */

@@ -60,6 +60,11 @@ export const referenceColumn: readonly string[] = [
   'CREATE INDEX sends_reference ON sends (caller, reference, seq) WHERE reference IS NOT NULL',
 ];
 
+/** Index of messages by template. Staged recipients are left out, so that recording them costs nothing more. */
+export const templateIndex: readonly string[] = [
+  "CREATE INDEX sends_template ON sends (caller, template, seq) WHERE template IS NOT NULL AND status <> 'staged'",
+];
+
 /** Index of messages by time, so that `since` does not visit older ones. Recipients have the time of their broadcast. */
 export const timeIndexes: readonly string[] = [
   'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',
