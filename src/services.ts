@@ -17,6 +17,7 @@ import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
@@ -63,11 +64,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     ...shared,
     stopSwitch,
     onEnd: (message) => {
-      const { kind, status, failure, connectionId } = message;
-      if (failure?.code === 'expired') metrics.recordExpired(kind);
-      else metrics.recordOutcome(kind, status);
-      resources.callerCounts.ended(message);
-      if (status === 'accepted') intake?.onAccepted(connectionId);
+      countOutcome(message, { metrics, callerCounts: resources.callerCounts });
+      if (message.status === 'accepted') intake?.onAccepted(message.connectionId);
     },
   });
   const pollWorker = createPolling(config, overrides, {
@@ -102,6 +100,16 @@ export async function createServices(config: Config, overrides: ServiceOverrides
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
+
+function countOutcome(
+  message: StoredMessage,
+  { metrics, callerCounts }: { metrics: Metrics; callerCounts: CallerCounts },
+) {
+  const { kind, status, failure } = message;
+  if (failure?.code === 'expired') metrics.recordExpired(kind);
+  else metrics.recordOutcome(kind, status);
+  callerCounts.ended(message);
+}
 
 async function openResources(
   config: Config,
