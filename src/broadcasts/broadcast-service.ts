@@ -11,11 +11,13 @@ import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
+import { broadcastRecord } from './broadcast-record.ts';
 import { durationS, expectedPerMinute } from './pace.ts';
 import { type RecordFields, toRecord } from './recipient-record.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
+import { listByKey, notChangeable } from './started-by-key.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
@@ -73,27 +75,13 @@ class BroadcastService implements Broadcasts {
 
   async start(...[requester, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
     const { store, stopped, newId, channel, onStart, onChange } = this.#services;
-    const { caller, quota, reference, ...idempotency } = requester;
+    const { caller, quota } = requester;
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
-    const { template, broadcastName, connection } = draft;
+    const { connection } = draft;
     const routing = recordedChannel(draft.channel, channel);
     assertNotStopped(stopped, { caller, connection });
-    const opened = await store
-      .openBroadcast({
-        id,
-        caller,
-        template,
-        name: broadcastName,
-        connectionId: connection,
-        idempotency,
-        ...(routing.channel !== undefined && { channel: routing.channel }),
-        ...(reference !== undefined && { reference }),
-        ...(draft.perMinute !== undefined && { perMinute: draft.perMinute }),
-        ...(draft.resendOf !== undefined && { resendOf: draft.resendOf }),
-        ...(draft.shownEarly && { shownEarly: true }),
-      })
-      .catch(notStarted);
+    const opened = await store.openBroadcast(broadcastRecord(id, requester, { draft, routing })).catch(notStarted);
     // Another request with this key came first, and its content is not known yet.
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
@@ -222,6 +210,10 @@ class BroadcastService implements Broadcasts {
     return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
   }
 
+  listByKey(...[caller, key]: Parameters<Broadcasts['listByKey']>): Promise<StoredBroadcast[]> {
+    return listByKey(this.#services.store, caller, key).catch(throwStoreUnreadable);
+  }
+
   async changeStatus(...[caller, id, to]: Parameters<Broadcasts['changeStatus']>): Promise<StoredBroadcast> {
     const { store, onChange } = this.#services;
     const broadcast = await store.changeBroadcastStatus(caller, id, { to }).catch(throwStoreUnreadable);
@@ -230,7 +222,7 @@ class BroadcastService implements Broadcasts {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
     if (broadcast.status !== to) {
-      throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
+      throw new Problem('broadcast-over', notChangeable(broadcast.status));
     }
     onChange();
     return broadcast;

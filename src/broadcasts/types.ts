@@ -103,6 +103,8 @@ export interface Broadcasts {
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
+  /** Those that the caller started under this key, by whichever route; one that is recording only if it is shown early. */
+  listByKey(caller: string, key: string): Promise<StoredBroadcast[]>;
   /** Throws `not-found`, and `broadcast-over` if it has ended. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }
