@@ -37,6 +37,8 @@ describe('a campaign', () => {
     const leftMs = Date.parse(String(estimatedEndAt)) - Date.parse(updatedAt);
     expect(leftMs).toBeGreaterThan(100_000);
     expect(updatedAt >= createdAt).toBe(true);
+    const line = { broadcastId: id, reference: 'autumn', status: 202 };
+    await expect.poll(() => service.logs()).toContainEqual(expect.objectContaining(line));
     for (const more of [{}, { perMinute: 2 }, { perMinute: 1, reference: 'winter' }]) {
       const other = await create('pace', to(...numbers), more);
       expect(other).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
@@ -108,6 +110,7 @@ describe('a campaign', () => {
       data: expect.arrayContaining([expect.objectContaining({ id })]),
     });
     expect(await found('hidden')).toEqual({ data: [] });
+    expect((await service.ask('GET', `/v1/broadcasts/${id}/recipients.csv`)).status).toBe(404);
     expect((await service.ask('GET', `/v1/messages?broadcastId=${id}`)).json).toEqual({ data: [] });
     expect(await service.ask('POST', `/v1/broadcasts/${id}/pause`)).toMatchObject({
       status: 409,
