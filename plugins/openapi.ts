@@ -106,9 +106,9 @@ function documented(
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
-  const told = isJson(schema.response)
-    ? described(schema.response)
-    : bytes(config.produces ?? '*/*', String(schema.operationId));
+  const inJson = isJson(schema.response) ? described(schema.response) : {};
+  const streams = config.produces !== undefined || !isJson(schema.response);
+  const told = streams ? { ...bytes(config.produces ?? '*/*', String(schema.operationId)), ...inJson } : inJson;
   const answers = withExamples(told, String(schema.operationId));
   const success = config.sendsMessage ? withHeaders(answers, sendHeaders) : answers;
   return {
@@ -208,6 +208,7 @@ function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unkn
   const prefer = {
     outcome: `${wait}; \`respond-async\`: answer with 202 once it is recorded`,
     calls: wait,
+    recording: `${wait} for WATI; \`respond-async\`: show the broadcast, and how far it is, while its list comes in`,
     events: '`wait=N`: hold an empty answer until there is an event, N seconds at most, and no longer than 30',
   }[waits];
   const shared = {

@@ -1,14 +1,22 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
+import { Type } from 'typebox';
+import { endId, hasEnded, progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
-import { type Broadcast, broadcastParams } from '../src/schemas/broadcast.ts';
+import { Problem } from '../src/problem.ts';
+import { type Broadcast, BroadcastStreamHeaders, broadcastParams } from '../src/schemas/broadcast.ts';
 import { exampleIds } from '../src/schemas/common.ts';
 import type { BroadcastServices } from './broadcasts.ts';
+
+/** The type is that of what the handler sends. */
+const nothingMore = Type.Unsafe<Readable | null>({
+  type: 'null',
+  description: 'the last event came before; an EventSource stops',
+});
 
 export interface EventServices extends Pick<BroadcastServices, 'broadcasts' | 'holds'> {
   eventStreams: SharedPool;
@@ -20,7 +28,7 @@ export interface EventServices extends Pick<BroadcastServices, 'broadcasts' | 'h
 export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (app, services) => {
   const { broadcasts, eventStreams, mayListen, holds } = services;
   const listening = new AbortController();
-  const looks = new SharedPolls<Broadcast>();
+  const looks = new SharedPolls<Broadcast | undefined>();
   app.addHook('preClose', async () => listening.abort());
 
   app.get(
@@ -36,8 +44,10 @@ export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (
         tags: ['broadcasts'],
         summary: 'Follow a broadcast',
         description:
-          'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends.\n\nFollow one with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/broadcasts/{id}/events`. The docs page shows what comes in three seconds.',
+          'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends. Each has an `id`; a client that comes back with that of `end` in `Last-Event-ID` gets a 204, so that an EventSource stops. Where an import is followed while it is recording, and is refused, the stream ends without `end`.\n\nFollow one with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/broadcasts/{id}/events`. The docs page shows what comes in three seconds.',
         params: broadcastParams(exampleIds.doneBroadcast),
+        headers: BroadcastStreamHeaders,
+        response: { 204: nothingMore },
       },
     },
     async (request, reply) => {
@@ -45,8 +55,12 @@ export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (
       const { id } = request.params;
       // Checked before the first event, so that an unknown id is a 404 and not a stream.
       const first = toBroadcast(await broadcasts.find(caller, id), holds);
+      if (hasEnded(first) && request.headers['last-event-id'] === endId) return reply.code(204).send(null);
       untilAnswered(reply, takeOrRefuse(eventStreams, caller));
-      const find = async () => toBroadcast(await broadcasts.find(caller, id), holds);
+      const find = async () => {
+        const found = await broadcasts.find(caller, id).catch(undefinedIfGone);
+        return found && toBroadcast(found, holds);
+      };
       // The stream ends when the caller loses its key or the scope.
       const look = async () => (mayListen(caller) ? looks.poll(id, find) : undefined);
       const events = Readable.from(progressEvents(first, look, listening.signal), { objectMode: false });
@@ -56,3 +70,9 @@ export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (
     },
   );
 };
+
+/** An import that is refused leaves nothing. */
+function undefinedIfGone(error: unknown): undefined {
+  if (error instanceof Problem && error.slug === 'not-found') return undefined;
+  throw error;
+}

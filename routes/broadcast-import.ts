@@ -20,6 +20,7 @@ import type { CallContext } from '../src/upstream/client.ts';
 import { DryRun, withFaults } from './broadcast-dry-run.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
+import { isAsync } from './request-context.ts';
 import { assertSchedule } from './schedule.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -139,7 +140,7 @@ async function startImport(services: ImportServices, reply: FastifyReply, query:
   assertSchedule(request, broadcasts.wallNow());
   const versions = await versionsOf(services, request, { context, template });
   const { connection, channel } = context;
-  const draft = { template, broadcastName, connection, channel, asked, perMinute };
+  const draft = { template, broadcastName, connection, channel, asked, perMinute, shownEarly: isAsync(request) };
   return broadcasts.start(requester, draft, async (add) => {
     let rows: BroadcastRecipient[] = [];
     const flush = async () => {
@@ -163,6 +164,7 @@ function importBroadcast(app: TypedApp, services: ImportServices): void {
       config: {
         scope: 'broadcasts:send',
         connection: true,
+        preferWait: 'recording',
         sendsMessage: true,
         streams: true,
         form: {
@@ -176,7 +178,7 @@ function importBroadcast(app: TypedApp, services: ImportServices): void {
         tags: ['broadcasts'],
         summary: 'Send a template to the numbers of a CSV, each a message of its own',
         description:
-          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8 with commas, semicolons or tabs and a header row; the number in `Phone`, whole or with its country code in `CountryCode`, each number once; the columns named like the parameters of the template fill them. Case, blanks, `_` and `-` make no difference in names of columns; blank rows at the end, commas behind every row, a BOM and `sep=` are passed over. Each fault names its `row` and `line`.',
+          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8 with commas, semicolons or tabs and a header row; the number in `Phone`, whole or with its country code in `CountryCode`, each number once; the columns named like the parameters of the template fill them. Case, blanks, `_` and `-` make no difference in names of columns; blank rows at the end, commas behind every row, a BOM and `sep=` are passed over. Each fault names its `row` and `line`.\n\nA long file: with `Prefer: respond-async` the broadcast is there from its first row on, as `recording`, with counts that rise while the file comes in. Find it with `GET /v1/broadcasts?idempotencyKey=`, and follow it by its event stream; the answer still comes when the whole file is there. A file that is refused leaves nothing: the broadcast is a 404 again, and its key is free.',
         querystring: ImportQuery,
         headers: BroadcastHeaders,
         response: started,

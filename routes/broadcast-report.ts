@@ -6,6 +6,7 @@ import { asAttachment } from '../src/lib/content-disposition.ts';
 import { recipientsReport } from '../src/messages/recipients-report.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
 import { exampleIds } from '../src/schemas/common.ts';
 import type { BroadcastStore } from '../src/store/broadcast-store.ts';
@@ -36,7 +37,13 @@ export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async 
     },
     async (request, reply) => {
       const caller = callerOf(request).id;
-      const { id, name } = await broadcasts.find(caller, request.params.id);
+      const { id, name, status } = await broadcasts.find(caller, request.params.id);
+      if (status === 'recording') {
+        throw new Problem(
+          'not-found',
+          'the broadcast is still recording: its recipients can be read once all of them are there',
+        );
+      }
       untilAnswered(reply, takeOrRefuse(reports, caller));
       const rows = recipientsReport({ store, id, mayRead: () => mayListen(caller) });
       return reply

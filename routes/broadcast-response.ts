@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { broadcastLocation } from '../src/broadcasts/broadcast-service.ts';
 import type { BroadcastRequester, Started } from '../src/broadcasts/types.ts';
+import { logSend } from '../src/http/request-log.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
@@ -19,9 +20,11 @@ export const started = {
 
 export const resent = { 202: started[202] };
 
-/** The schema of the headers requires the key. */
+/** Who asks, for the log as well. The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
-  return { key: '', ...requesterOf(request) };
+  const requester = { key: '', ...requesterOf(request) };
+  logSend(request, requester);
+  return requester;
 }
 
 /** The part of a request's content that earlier versions did not know: absent from the fingerprint of a request without it. */

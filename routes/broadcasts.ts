@@ -8,9 +8,9 @@ import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import {
   Broadcast,
   BroadcastList,
-  BroadcastListQuery,
   BroadcastPost,
   broadcastParams,
+  OwnBroadcastQuery,
 } from '../src/schemas/broadcast.ts';
 import { digits, exampleIds } from '../src/schemas/common.ts';
 import { DryRunQuery } from '../src/schemas/dry-run.ts';
@@ -103,15 +103,21 @@ function listBroadcasts(app: TypedApp, { broadcasts, holds }: BroadcastServices)
         operationId: 'listBroadcasts',
         tags: ['broadcasts'],
         summary: 'List your broadcasts',
-        description: 'Newest first. `nextCursor` of an answer is the `cursor` of the next page.',
-        querystring: BroadcastListQuery,
+        description:
+          'Newest first, those that are recording only where they are shown early (`Prefer: respond-async` of an import). `nextCursor` of an answer is the `cursor` of the next page.',
+        querystring: OwnBroadcastQuery,
         response: { 200: BroadcastList },
       },
     },
     async (request) => {
-      const { limit, cursor } = request.query;
+      const { limit, cursor, idempotencyKey } = request.query;
+      const caller = callerOf(request).id;
+      if (idempotencyKey !== undefined) {
+        const found = await broadcasts.listByKey(caller, idempotencyKey);
+        return { data: found.slice(0, limit).map((broadcast) => toBroadcast(broadcast, holds)) };
+      }
       const page = { limit, ...(cursor !== undefined && { cursor }) };
-      const list = await broadcasts.list(callerOf(request).id, page).catch(asBadCursor);
+      const list = await broadcasts.list(caller, page).catch(asBadCursor);
       return {
         data: list.broadcasts.map((broadcast) => toBroadcast(broadcast, holds)),
         ...(list.next !== undefined && { nextCursor: list.next }),

@@ -101,7 +101,8 @@ export function sendWaitMs(request: FastifyRequest, { deadline }: RequestDeadlin
   return isAsync(request) ? 0 : Math.max(1, deadline - performance.now());
 }
 
-const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
+/** `Prefer: respond-async`. */
+export const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
   prefer !== undefined && preferences(String(prefer)).has('respond-async');
 
 /** The response does not wait for the outcome: by preference, or for a broadcast. */

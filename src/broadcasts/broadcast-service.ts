@@ -17,6 +17,7 @@ import { durationS, expectedPerMinute } from './pace.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
+import { listByKey, notChangeable } from './started-by-key.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
@@ -212,6 +213,10 @@ class BroadcastService implements Broadcasts {
     return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
   }
 
+  listByKey(...[caller, key]: Parameters<Broadcasts['listByKey']>): Promise<StoredBroadcast[]> {
+    return listByKey(this.#services.store, caller, key).catch(throwStoreUnreadable);
+  }
+
   async changeStatus(...[caller, id, to]: Parameters<Broadcasts['changeStatus']>): Promise<StoredBroadcast> {
     const { store, onChange } = this.#services;
     const broadcast = await store.changeBroadcastStatus(caller, id, { to }).catch(throwStoreUnreadable);
@@ -221,7 +226,7 @@ class BroadcastService implements Broadcasts {
     }
     const goesOn = to === 'running' && broadcast.status === 'scheduled';
     if (broadcast.status !== to && !goesOn) {
-      throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
+      throw new Problem('broadcast-over', notChangeable(broadcast.status));
     }
     onChange();
     return broadcast;

@@ -8,7 +8,7 @@ import type { RunningBroadcast } from './claims.ts';
 const togetherS = 5;
 
 /** How many recipients of a broadcast with a pace of its own go out in one call. */
-export const recipientsTogether = (perMinute: number, batchMax: number): number =>
+const recipientsTogether = (perMinute: number, batchMax: number): number =>
   Math.min(batchMax, Math.max(1, Math.floor((perMinute * togetherS) / 60)));
 
 interface PaceServices {

@@ -7,7 +7,13 @@ const silenceMaxMs = 15_000;
 /** A slow store is polled less often: polling takes at most a tenth of the time. */
 const restFactor = 10;
 
-/** The events of one listener (WHATWG server-sent events), until the broadcast has ended or `closing` aborts. */
+/** The id of the last event. A client that comes back with it has heard everything. */
+export const endId = 'end';
+
+/**
+ * The events of one listener (WHATWG server-sent events), until the broadcast has ended, `poll` finds nothing any more, or `closing`
+ * aborts. Each has the time of the change as its id.
+ */
 export async function* progressEvents(
   first: Broadcast,
   poll: () => Promise<Broadcast | undefined>,
@@ -19,10 +25,10 @@ export async function* progressEvents(
   for (let now = first; ; ) {
     const data = JSON.stringify(now);
     if (hasEnded(now)) {
-      yield `event: end\ndata: ${data}\n\n`;
+      yield `id: ${endId}\nevent: end\ndata: ${data}\n\n`;
       return;
     }
-    if (data !== lastSent) yield `event: progress\ndata: ${data}\n\n`;
+    if (data !== lastSent) yield `id: ${Date.parse(now.updatedAt)}\nevent: progress\ndata: ${data}\n\n`;
     else if (performance.now() - lastSentAt > silenceMaxMs) yield ': still here\n\n';
     if (data !== lastSent || performance.now() - lastSentAt > silenceMaxMs) lastSentAt = performance.now();
     lastSent = data;
@@ -30,7 +36,7 @@ export async function* progressEvents(
     if (closing.aborted) return;
     const asked = performance.now();
     const seen = await poll();
-    // The listener's key may have lost the right to read the broadcast.
+    // The listener's key has lost the right to read the broadcast, or its import was refused.
     if (!seen) return;
     now = seen;
     restMs = Math.max(pollEveryMs, restFactor * (performance.now() - asked));
@@ -70,4 +76,4 @@ export class SharedPolls<Seen> {
 }
 
 /** A cancelled broadcast has ended when none of its messages is in flight. */
-const hasEnded = ({ finishedAt }: Broadcast): boolean => finishedAt !== undefined;
+export const hasEnded = ({ finishedAt }: Broadcast): boolean => finishedAt !== undefined;

@@ -104,6 +104,8 @@ export interface Broadcasts {
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
+  /** Those that the caller started under this key, by whichever route; one that is recording only if it is shown early. */
+  listByKey(caller: string, key: string): Promise<StoredBroadcast[]>;
   /** The wall clock of the store, ms. */
   wallNow(): number;
   /** Throws `not-found`, and `broadcast-over` if it has ended. One that goes on before its `sendAt` is `scheduled`. */

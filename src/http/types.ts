@@ -76,8 +76,8 @@ declare module 'fastify' {
     maySendMessage?: boolean;
     /** Marks the log line of each of its requests with `audit`. Routes with `sendsMessage` are marked without it. */
     audit?: boolean;
-    /** What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is set); `events`: it asks for a wait. */
-    preferWait?: 'outcome' | 'calls' | 'events';
+    /** What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is set); `recording`: the same, and `respond-async` shows a broadcast early; `events`: it asks for a wait. */
+    preferWait?: 'outcome' | 'calls' | 'recording' | 'events';
     /** The query is passed on unchecked. An object is an example of it for the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;
     /** The handler reads the body as a stream; Fastify does not parse it. */

@@ -191,6 +191,26 @@ export const BroadcastListQuery = Type.Object(
   strict,
 );
 
+export const OwnBroadcastQuery = Type.Object(
+  {
+    idempotencyKey: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._:-]{1,255}$',
+        'x-form': '1 to 255 letters, digits and . _ : -',
+        description: 'those that were started under this key, while the key is kept: one for each kind of request',
+      }),
+    ),
+    ...BroadcastListQuery.properties,
+  },
+  strict,
+);
+
+export const BroadcastStreamHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ maxLength: 64, description: 'the last `id:` that came, as an EventSource sends it by itself' }),
+  ),
+});
+
 export const BroadcastResendPost = Type.Object(
   {
     statuses: Type.Optional(

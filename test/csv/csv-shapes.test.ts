@@ -230,3 +230,32 @@ describe('a CSV that WATI reads itself', () => {
     expect(await read('\uFEFFPhone,customer_name,\r\n+919812345670,Asha,\r\n\r\n', passedOn)).toEqual([asha]);
   });
 });
+
+describe('the column Reference', () => {
+  const shipped = (header: string, ...cells: string[]) =>
+    [`Phone,customer_name,${header}`, ...cells.map((cell, n) => `91981234567${n},Asha,${cell}`)].join('\n');
+  const references = async (file: string, options: object = { takesReference: true }) =>
+    (await read(file, options)).map((row) => ('reference' in row ? row.reference : undefined));
+
+  it.each(['Reference', 'reference', 'REFERENCE', ' Refe-rence '])('names each message: %j', async (header) => {
+    const file = shipped(header, 'A-1', '" A 2 "', '', '  ', 'é\u{1F600}');
+    expect(await references(file)).toEqual(['A-1', 'A 2', undefined, undefined, 'é\u{1F600}']);
+  });
+
+  it('is a parameter where the template has one of that name, and nothing where it is not taken', async () => {
+    const file = shipped('Reference', 'A-1');
+    const taken = { takesReference: true, requiredColumns: ['customer_name', 'reference'] };
+    const values = { customer_name: 'Asha', reference: 'A-1' };
+    expect(await read(file, taken)).toEqual([{ to: '919812345670', values }]);
+    expect(await references(file, {})).toEqual([undefined]);
+  });
+
+  it('is one line of at most 255 characters', async () => {
+    const file = shipped('Reference', 'x'.repeat(256), '"a\nb"', '\u{1F600}'.repeat(255));
+    const column = '/Reference';
+    expect(await read(file, { takesReference: true })).toMatchObject([
+      { pointer: `/rows/1${column}`, detail: 'the reference has 256 characters, at most 255', row: 1 },
+      { pointer: `/rows/2${column}`, detail: 'the reference has a line break or a tab, and must be one line', row: 2 },
+    ]);
+  });
+});

@@ -55,7 +55,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('has `Prefer` where the service heeds it: with `respond-async` where an answer waits for a send', () => {
+  it('has `Prefer` where the service heeds it: with `respond-async` where an answer waits for a send, or a list comes in', () => {
     const preferring = operations.flatMap(({ id, raw }) => {
       const parameters = Array.isArray(raw.parameters) ? raw.parameters.map(record) : [];
       const prefer = parameters.find(({ name }) => name === 'Prefer');
@@ -65,7 +65,7 @@ describe('the OpenAPI document', () => {
     const kinds = ['Text', 'File', 'FileLink', 'Buttons', 'List', 'Template', 'TemplateCsv'].map(
       (kind) => `send${kind}`,
     );
-    expect(async.toSorted()).toEqual([...kinds, 'resendMessage'].toSorted());
+    expect(async.toSorted()).toEqual([...kinds, 'resendMessage', 'importBroadcast'].toSorted());
     const waiting = preferring.map(([id]) => id);
     expect(waiting).toEqual(expect.arrayContaining(['reconcileMessage', 'createBroadcast', 'getMedia', 'callNative']));
     expect(waiting).toEqual(expect.arrayContaining(['listConnections', 'deleteConnection']));

@@ -183,7 +183,7 @@ describe('a broadcast', () => {
     const events = stream.text
       .split('\n\n')
       .filter(Boolean)
-      .map((event) => /^event: (\w+)\ndata: (.*)$/.exec(event));
+      .map((event) => /^id: \w+\nevent: (\w+)\ndata: (.*)$/.exec(event));
     expect(events.at(-1)?.[1]).toBe('end');
     expect(events.slice(0, -1).every((event) => event?.[1] === 'progress')).toBe(true);
     const accepted = events.map((event) => (JSON.parse(event?.[2] ?? '') as Broadcast).counts.accepted);

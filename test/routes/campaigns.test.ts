@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { problem } from '../support/problem-type.ts';
-import { type Answer, type Service, startService } from '../support/service.ts';
+import { type Answer, allKey, type Service, startService } from '../support/service.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
@@ -36,6 +37,8 @@ describe('a campaign', () => {
     const leftMs = Date.parse(String(estimatedEndAt)) - Date.parse(updatedAt);
     expect(leftMs).toBeGreaterThan(100_000);
     expect(updatedAt >= createdAt).toBe(true);
+    const line = { broadcastId: id, reference: 'autumn', status: 202 };
+    await expect.poll(() => service.logs()).toContainEqual(expect.objectContaining(line));
     for (const more of [{}, { perMinute: 2 }, { perMinute: 1, reference: 'winter' }]) {
       const other = await create('pace', to(...numbers), more);
       expect(other).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
@@ -50,6 +53,80 @@ describe('a campaign', () => {
       ['14155551000'],
     ]);
     expect((await service.ask('POST', `/v1/broadcasts/${id}/cancel`)).status).toBe(200);
+  });
+
+  it('tells an EventSource that comes back after the end to stop', async () => {
+    const { id } = broadcastOf(await create('stream', to('14155551000')));
+    const follow = (headers: Record<string, string> = {}) =>
+      service.ask('GET', `/v1/broadcasts/${id}/events`, { headers });
+    const { text } = await follow();
+    const events = text.split('\n\n').filter((each) => each.startsWith('id'));
+    expect(events.at(-1)).toMatch(/^id: end\nevent: end\ndata: \{/);
+    for (const event of events.slice(0, -1)) expect(event).toMatch(/^id: \d{13}\nevent: progress\ndata: \{/);
+    expect(await follow({ 'last-event-id': 'end' })).toMatchObject({ status: 204, text: '' });
+    // With the id of another event, the end has not been heard.
+    expect(await follow({ 'last-event-id': '1700000000000' })).toMatchObject({
+      status: 200,
+      text: `${events.at(-1)}\n\n`,
+    });
+  });
+
+  it('is seen while its file comes in, where that is asked for, and is gone if the file is refused', async () => {
+    const boundary = 'the-boundary';
+    const importing = (key: string, prefer: string | undefined) => {
+      let send: (text: string | null) => void = () => {};
+      const body = new Readable({ read() {} });
+      send = (text) => void body.push(text);
+      const answer = fetch(`${service.url}/v1/broadcasts/import?template=order_update&broadcastName=long`, {
+        method: 'POST',
+        body: Readable.toWeb(body),
+        duplex: 'half',
+        headers: {
+          authorization: `Bearer ${allKey}`,
+          'idempotency-key': key,
+          'content-type': `multipart/form-data; boundary=${boundary}`,
+          ...(prefer !== undefined && { prefer }),
+        },
+      });
+      send(
+        `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\ncontent-type: text/csv\r\n\r\nPhone,customer_name,order_id,order_status\n`,
+      );
+      const rows = (from: number, count: number, status = 'shipped') =>
+        send(Array.from({ length: count }, (_, n) => `${from + n},Asha,A-1,${status}\n`).join(''));
+      return { answer, rows, end: () => [send(`\r\n--${boundary}--\r\n`), send(null)] };
+    };
+    const found = async (key: string) =>
+      (await service.ask('GET', `/v1/broadcasts?idempotencyKey=${key}`)).json as { data: Broadcast[] };
+
+    const shown = importing('shown', 'respond-async');
+    const hidden = importing('hidden', undefined);
+    for (const each of [shown, hidden]) each.rows(14155552000, 2_000);
+    await expect.poll(async () => (await found('shown')).data[0]?.counts.total).toBeGreaterThan(0);
+    const [early] = (await found('shown')).data;
+    expect(early).toMatchObject({ status: 'recording', broadcastName: 'long' });
+    const id = String(early?.id);
+    expect(await read(id)).toMatchObject({ status: 'recording' });
+    expect((await service.ask('GET', '/v1/broadcasts')).json).toMatchObject({
+      data: expect.arrayContaining([expect.objectContaining({ id })]),
+    });
+    expect(await found('hidden')).toEqual({ data: [] });
+    expect((await service.ask('GET', `/v1/broadcasts/${id}/recipients.csv`)).status).toBe(404);
+    expect((await service.ask('GET', `/v1/messages?broadcastId=${id}`)).json).toEqual({ data: [] });
+    expect(await service.ask('POST', `/v1/broadcasts/${id}/pause`)).toMatchObject({
+      status: 409,
+      json: { type: problem('broadcast-over'), detail: expect.stringContaining('still recording') },
+    });
+    const followed = service.ask('GET', `/v1/broadcasts/${id}/events`);
+    shown.rows(14155558000, 1, ' ');
+    shown.end();
+    expect((await shown.answer).status).toBe(422);
+    expect((await followed).text).not.toContain('event: end');
+    expect((await service.ask('GET', `/v1/broadcasts/${id}`)).status).toBe(404);
+    hidden.end();
+    expect((await hidden.answer).status).toBe(202);
+    const [done] = (await found('hidden')).data;
+    expect(done?.counts.total).toBe(2_000);
+    expect((await service.ask('POST', `/v1/broadcasts/${done?.id}/cancel`)).status).toBe(200);
   });
 
   it('is sent again to those who did not get it, once, as a new broadcast that names it', async () => {
