@@ -26,8 +26,13 @@ const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
 function fixture(url: string, tearDown: () => void): StoreFixture {
   let steady = 1_000;
+  let ahead = 0;
+  const clocks = { monotonicClock: () => steady, wallClock: () => Date.now() + ahead };
   return {
-    open: () => openStore(url, { ...OPTIONS, monotonicClock: () => steady }),
+    open: () => openStore(url, { ...OPTIONS, ...clocks }),
+    setWall: async (byMs) => {
+      ahead += byMs;
+    },
     advance: async (ms) => {
       steady += ms;
     },
