@@ -11,7 +11,7 @@ const HISTORY_MAX = 100;
 
 const OPEN = "ended_at IS NULL AND status IN ('running', 'paused', 'cancelled')";
 
-export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
+export function operatorMessageStatements({ now, inputRows, hinted, among }: Dialect) {
   const given = inputRows({ seq: 'BIGINT' });
   return {
     // A tombstone has no caller.
@@ -33,9 +33,13 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
         JOIN sends ON sends.id = given.id
       WHERE given.attempt <= ${ATTEMPTS_KEPT} ON CONFLICT DO NOTHING`),
     findBroadcast: statement(withCounters(`id = :id AND ${VISIBLE}`)),
-    findBroadcasts: statement(withCounters(`id IN (SELECT given.id FROM ${inputRows({ id: 'TEXT' })}) AND ${VISIBLE}`)),
+    findBroadcasts: statement(
+      withCounters(`id ${among(`SELECT given.id FROM ${inputRows({ id: 'TEXT' })}`)} AND ${VISIBLE}`),
+    ),
     listOpen: statement(
-      withCounters(`seq IN (SELECT seq FROM broadcasts WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`),
+      withCounters(
+        `seq IN (SELECT seq FROM ${hinted('broadcasts', 'broadcasts_open')} WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`,
+      ),
     ),
     // Reads the index alone.
     groupUnknown: statement(`
@@ -47,7 +51,7 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
     findUnknown: statement(`
       SELECT seq, id, caller, connection_id, broadcast_id, lost_call, template, sent_at, looked_at, next_look_at,
         ${now} AS clock
-      FROM sends WHERE seq IN (SELECT given.seq FROM ${given})`),
+      FROM sends WHERE seq ${among(`SELECT given.seq FROM ${given}`)}`),
     countUnknown: statement(`
       SELECT sample.seq, MIN(member.sent_at) AS sent_at, MAX(CASE WHEN member.status = 'unknown' THEN member.seq END) AS newest,
         SUM(CASE WHEN member.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,
