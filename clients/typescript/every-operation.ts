@@ -138,6 +138,18 @@ const calls: Record<Exclude<keyof operations, 'receiveEvent'>, () => Called> = {
   resumeAnyBroadcast: () => POST('/v1/operations/broadcasts/{id}/resume', ofBroadcast),
   cancelAnyBroadcast: () => POST('/v1/operations/broadcasts/{id}/cancel', ofBroadcast),
   listAllMessages: () => GET('/v1/operations/messages', { params: { query: { limit: 2 } } }),
+  cancelAnyMessage: () => POST('/v1/operations/messages/{id}/cancel', ofMessage),
+  reconcileAnyMessage: () => POST('/v1/operations/messages/{id}/reconcile', ofMessage),
+  resendAnyMessage: () => POST('/v1/operations/messages/{id}/resend', { ...ofMessage, body: { reason: 'asked for' } }),
+  reconcileAnyBroadcast: () => POST('/v1/operations/broadcasts/{id}/reconcile', ofBroadcast),
+  listUnknown: () => GET('/v1/operations/unknown'),
+  getAnyMessage: () => GET('/v1/operations/messages/{id}', ofMessage),
+  getBudget: () => GET('/v1/operations/budget'),
+  streamOperations: async () => {
+    const { response } = await GET('/v1/operations/stream', { parseAs: 'stream' });
+    await response.body?.cancel();
+    return { response };
+  },
   getOverview: () => GET('/v1/operations/overview'),
   listCallers: () => GET('/v1/operations/callers'),
   cancelCaller: () => POST('/v1/operations/callers/{id}/cancel', { params: { path: { id: 'sandbox' } } }),

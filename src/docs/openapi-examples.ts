@@ -47,6 +47,7 @@ export function withExamples(responses: Json, operationId: string): Json {
 const inText: Readonly<Record<string, string>> = {
   streamBroadcast: `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
   streamEvents: `id: ${deliveredExample.cursor}\nevent: ${deliveredExample.type}\ndata: ${JSON.stringify(deliveredExample)}\n\n`,
+  streamOperations: `event: budget\ndata: ${JSON.stringify(exampleAnswers.answers.getBudget['200'].points[0])}\n\n`,
   getMetrics:
     '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
 };
