@@ -10,6 +10,7 @@ import type { PersonStore } from '../src/store/person-store.ts';
 import type { TrackingStore } from '../src/store/tracking-store.ts';
 import type { ActServices } from './operator-act-context.ts';
 import { operatorActs } from './operator-acts.ts';
+import { operatorBroadcast } from './operator-broadcast.ts';
 import { operatorErase } from './operator-erase.ts';
 import { operatorLive } from './operator-live.ts';
 import { operatorMessages } from './operator-messages.ts';
@@ -30,7 +31,7 @@ interface Services extends Omit<ActServices, 'store'> {
   /** Wall clock, ms. */
   now: () => number;
   /** Messages of all callers by status; undefined if they cannot be counted quickly. */
-  counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
+  counts: () => Promise<Readonly<Record<MessageStatus | 'scheduled', number>> | undefined>;
   /** Called when a broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
   onTaskError: (task: string, error: unknown) => void;
@@ -41,6 +42,7 @@ export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   // The examples of the docs page depend on this order: the last one erases what the others are about.
   await app.register(operatorMessages, services);
   await app.register(operatorActs, services);
+  await app.register(operatorBroadcast, services);
   await app.register(operatorRecords, services);
   await app.register(operatorOverview, services);
   await app.register(operatorLive, services);

@@ -11,6 +11,7 @@ import { headRoutes } from '../plugins/head.ts';
 import { lingeringClose } from '../plugins/lingering-close.ts';
 import { refuseUnlisted } from '../plugins/listed-connection.ts';
 import { openapi } from '../plugins/openapi.ts';
+import { pages } from '../plugins/pages.ts';
 import { problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
@@ -77,7 +78,7 @@ export function createChecks(config: Config, { store, stopSwitch, upstream, pin 
   return { isRepeat, stopCheck, listedCheck, isListed, resolveContext };
 }
 
-export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
+const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
   account: sandbox ? ('sandbox' as const) : ('real' as const),
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
@@ -131,5 +132,11 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
   await app.register(strictText);
   await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
   await app.register(openapi, { version, ...(config.DOCS !== 'off' && { docs: docsOf(config, overrides) }) });
+  await app.register(pages, {
+    account: docsOf(config, overrides).account,
+    docs: config.DOCS !== 'off',
+    console: config.CONSOLE === 'on',
+    version,
+  });
   return refuseOtherMethods;
 }

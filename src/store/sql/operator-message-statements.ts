@@ -9,7 +9,7 @@ export const UNKNOWN_VISITED_MAX = 5_000;
 const ATTEMPTS_KEPT = 20;
 const HISTORY_MAX = 100;
 
-const OPEN = "ended_at IS NULL AND status IN ('running', 'paused', 'cancelled')";
+const OPEN = "ended_at IS NULL AND status IN ('scheduled', 'running', 'paused', 'cancelled')";
 
 export function operatorMessageStatements({ now, inputRows, hinted, among }: Dialect) {
   const given = inputRows({ seq: 'BIGINT' });
@@ -21,7 +21,7 @@ export function operatorMessageStatements({ now, inputRows, hinted, among }: Dia
       FROM sends ${WITH_DELIVERY}
         LEFT JOIN sends AS child ON child.caller = sends.caller AND child.resend_of = sends.id
       WHERE sends.id = :id AND sends.caller <> ''
-        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'scheduled', 'cancelled'")})`),
     past: statement(`
       SELECT event, attempt, at, send_history.sent_at, code, detail
       FROM send_history JOIN sends ON sends.seq = send_history.send_seq WHERE sends.id = :id
