@@ -18,9 +18,12 @@ const evidenceWords = {
 /** What happened to a message, in the order of time, as far as it is known. Codes, ids and fixed words, no content. */
 export function timelineOf(history: MessageHistory): TimelineEntry[] {
   const { message, lookedAt, resend } = history;
-  const { createdAt, resendOf } = message;
+  const { createdAt, resendOf, sendAt } = message;
   const steps: Step[] = [
     { event: 'recorded', at: Date.parse(createdAt), detail: resendOf && `sends ${resendOf} again` },
+    ...(sendAt === undefined
+      ? []
+      : [{ event: 'scheduled' as const, at: Date.parse(createdAt), detail: `for ${sendAt}` }]),
     ...attemptSteps(history),
     ...outcomeSteps(message),
     ...deliverySteps(message),

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { exampleIds, oneOf, strict, Timestamp, text } from './common.ts';
 import { OperatorMessage, revealQuery } from './operator.ts';
 
-export const timelineEvents = [
+const timelineEvents = [
   'recorded',
   'scheduled',
   'sending',

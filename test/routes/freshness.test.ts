@@ -54,6 +54,7 @@ describe('the responses to reads', () => {
       getBroadcast: `/v1/broadcasts/${record(broadcast.json).id}`,
       streamBroadcast: `/v1/broadcasts/${record(broadcast.json).id}/events`,
       getMessage: `/v1/messages/${record(sent.json).id}`,
+      getAnyMessage: `/v1/operations/messages/${record(sent.json).id}`,
       getConnection: `/v1/connections/${seededConnection}`,
     };
     for (const operation of reads) {

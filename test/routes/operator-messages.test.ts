@@ -1,19 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { insertPublished } from '../store/broadcast-samples.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Service, startService } from '../support/service.ts';
-import {
-  auditLines,
-  crmKey,
-  idIn,
-  pausedBroadcast,
-  readerKey,
-  reason,
-  revealerKey,
-  staff,
-  writerKey,
-} from './operator-helper.ts';
+import { auditLines, crmKey, idIn, readerKey, reason, revealerKey, staff, writerKey } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
 let service: Service;
@@ -137,7 +128,9 @@ describe('an operator', () => {
     expect((await act('messages/lost/cancel')).json).toMatchObject({ type: problem('message-over') });
     for (const path of ['lost/cancel', 'lost/reconcile'])
       expect((await act(`messages/${path}`, undefined, readerKey)).status).toBe(403);
-    const broadcastId = await pausedBroadcast(service, crmKey);
+    const broadcastId = 'campaign';
+    await insertPublished(store, broadcastId, 2);
+    await store.changeBroadcastStatus('crm', broadcastId, { to: 'paused' });
     const begun = await act(`broadcasts/${broadcastId}/reconcile`);
     expect(begun).toMatchObject({ status: 202, json: { id: broadcastId, caller: 'crm', status: 'paused' } });
     for (const path of ['messages/none/cancel', 'messages/none/reconcile', 'broadcasts/none/reconcile']) {

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { isEndless } from './endless.ts';
 import { type Answer, allKey } from './service.ts';
 
 interface Wire {
@@ -39,9 +40,13 @@ export function wire(url: string, { method, path, key = allKey, headers = {}, bo
         const text = Buffer.concat(received).toString('utf8');
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json: parsed(text) });
       };
-      incoming.on('data', (chunk: Buffer) => received.push(chunk));
+      incoming.on('data', (chunk: Buffer) => {
+        received.push(chunk);
+        if (isEndless(path, incoming.headers)) incoming.destroy();
+      });
       incoming.on('end', done);
       incoming.on('error', done);
+      incoming.on('close', done);
     });
     outgoing.on('error', reject);
     for (const chunk of chunks) outgoing.write(chunk);

@@ -130,6 +130,14 @@ const calls: Record<Operation, () => Called> = {
   resumeAnyBroadcast: () => sdk.resumeAnyBroadcast(ofBroadcast),
   cancelAnyBroadcast: () => sdk.cancelAnyBroadcast(ofBroadcast),
   listAllMessages: () => sdk.listAllMessages({ query: { limit: 2 } }),
+  cancelAnyMessage: () => sdk.cancelAnyMessage(ofMessage),
+  reconcileAnyMessage: () => sdk.reconcileAnyMessage(ofMessage),
+  resendAnyMessage: () => sdk.resendAnyMessage({ ...ofMessage, body: { reason: 'asked for' } }),
+  reconcileAnyBroadcast: () => sdk.reconcileAnyBroadcast(ofBroadcast),
+  listUnknown: () => sdk.listUnknown(),
+  getAnyMessage: () => sdk.getAnyMessage(ofMessage),
+  getBudget: () => sdk.getBudget(),
+  streamOperations: () => firstOf((signal) => sdk.streamOperations({ signal })),
   getOverview: () => sdk.getOverview(),
   listCallers: () => sdk.listCallers(),
   cancelCaller: () => sdk.cancelCaller({ path: { id: 'sandbox' } }),
@@ -146,6 +154,8 @@ const calls: Record<Operation, () => Called> = {
 /** What the state of things refuses: the message was sent, the broadcast is over, the sandbox names one native call. */
 const refused: Record<string, number> = {
   resendMessage: 409,
+  cancelAnyMessage: 409,
+  resendAnyMessage: 409,
   pauseBroadcast: 409,
   resumeBroadcast: 409,
   cancelBroadcast: 409,

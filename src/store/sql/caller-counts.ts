@@ -21,7 +21,7 @@ const NAMES: Readonly<Record<CallerCountName, true>> = {
   refused429: true,
 };
 
-export function callerCountStatements({ inputRows }: Dialect) {
+export function callerCountStatements({ inputRows, among }: Dialect) {
   return {
     // In a fixed order, so that two processes never wait for each other.
     add: statement(`
@@ -32,7 +32,7 @@ export function callerCountStatements({ inputRows }: Dialect) {
     today: statement('SELECT caller, name, n FROM caller_days WHERE day = :day'),
     spent: statement(`
       SELECT caller, hour, in_hour, day, in_day FROM caller_quotas
-      WHERE caller IN (SELECT given.caller FROM ${inputRows({ caller: 'TEXT' })})`),
+      WHERE caller ${among(`SELECT given.caller FROM ${inputRows({ caller: 'TEXT' })}`)}`),
     // A month is kept for operators who look at the table.
     expire: statement('DELETE FROM caller_days WHERE day < :day - 100'),
   };

@@ -9,9 +9,9 @@ export const UNKNOWN_VISITED_MAX = 5_000;
 const ATTEMPTS_KEPT = 20;
 const HISTORY_MAX = 100;
 
-const OPEN = "ended_at IS NULL AND status IN ('running', 'paused', 'cancelled')";
+const OPEN = "ended_at IS NULL AND status IN ('scheduled', 'running', 'paused', 'cancelled')";
 
-export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
+export function operatorMessageStatements({ now, inputRows, hinted, among }: Dialect) {
   const given = inputRows({ seq: 'BIGINT' });
   return {
     // A tombstone has no caller.
@@ -21,7 +21,7 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
       FROM sends ${WITH_DELIVERY}
         LEFT JOIN sends AS child ON child.caller = sends.caller AND child.resend_of = sends.id
       WHERE sends.id = :id AND sends.caller <> ''
-        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'scheduled', 'cancelled'")})`),
     past: statement(`
       SELECT event, attempt, at, send_history.sent_at, code, detail
       FROM send_history JOIN sends ON sends.seq = send_history.send_seq WHERE sends.id = :id
@@ -33,9 +33,13 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
         JOIN sends ON sends.id = given.id
       WHERE given.attempt <= ${ATTEMPTS_KEPT} ON CONFLICT DO NOTHING`),
     findBroadcast: statement(withCounters(`id = :id AND ${VISIBLE}`)),
-    findBroadcasts: statement(withCounters(`id IN (SELECT given.id FROM ${inputRows({ id: 'TEXT' })}) AND ${VISIBLE}`)),
+    findBroadcasts: statement(
+      withCounters(`id ${among(`SELECT given.id FROM ${inputRows({ id: 'TEXT' })}`)} AND ${VISIBLE}`),
+    ),
     listOpen: statement(
-      withCounters(`seq IN (SELECT seq FROM broadcasts WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`),
+      withCounters(
+        `seq IN (SELECT seq FROM ${hinted('broadcasts', 'broadcasts_open')} WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`,
+      ),
     ),
     // Reads the index alone.
     groupUnknown: statement(`
@@ -47,7 +51,7 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
     findUnknown: statement(`
       SELECT seq, id, caller, connection_id, broadcast_id, lost_call, template, sent_at, looked_at, next_look_at,
         ${now} AS clock
-      FROM sends WHERE seq IN (SELECT given.seq FROM ${given})`),
+      FROM sends WHERE seq ${among(`SELECT given.seq FROM ${given}`)}`),
     countUnknown: statement(`
       SELECT sample.seq, MIN(member.sent_at) AS sent_at, MAX(CASE WHEN member.status = 'unknown' THEN member.seq END) AS newest,
         SUM(CASE WHEN member.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,

@@ -43,11 +43,11 @@ export function createOperatorMessageStore(
     async findBroadcasts(ids) {
       if (ids.length === 0) return [];
       const rows = JSON.stringify(ids.map((id) => ({ id })));
-      return toBroadcasts(await engine.list({ statement: sql.findBroadcasts, values: { rows } }));
+      return toBroadcasts(await engine.read({ statement: sql.findBroadcasts, values: { rows } }));
     },
 
     listOpenBroadcasts: async (limit) =>
-      toBroadcasts(await engine.list({ statement: sql.listOpen, values: { limit } })),
+      toBroadcasts(await engine.read({ statement: sql.listOpen, values: { limit } })),
 
     listUnknown: unknownLists(engine, sql, now),
   };
