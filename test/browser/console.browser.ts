@@ -86,6 +86,7 @@ describe('/console, as operators and support use it', () => {
 
   it('answers support within three clicks: did order A-77 get its confirmation?', async () => {
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Find' }).click();
+    await page.locator('#term:focus').waitFor();
     await page.keyboard.type('A-77');
     await page.keyboard.press('Enter');
     await page.getByText('Yes: it arrived and was read').waitFor();
