@@ -37,7 +37,7 @@ const types: Readonly<Record<string, string>> = {
  * them, so a browser keeps them until the service is replaced.
  */
 const routes: FastifyPluginAsync<PagesOptions> = async (app, options) => {
-  const files = readFiles(options.console);
+  const files = readFiles(options);
   const digest = hash('sha256', [...files.values()].map(({ etag }) => etag).join(), 'base64url').slice(0, 22);
   const assets = `/assets/${digest}`;
   const { account, docs, console: hasConsole, version } = options;
@@ -96,9 +96,13 @@ const folder = join(import.meta.dirname, '..', 'src', 'console');
 /** What `/` needs without the console. */
 const ofHome = ['base.css', 'home.css', 'home.js', 'readiness.js', 'icon.svg'];
 
-function readFiles(withConsole: boolean): ReadonlyMap<string, Asset> {
+/** The phone is of the sandbox alone. */
+const ofSandbox = /^phone\b/;
+
+function readFiles({ console: withConsole, account }: PagesOptions): ReadonlyMap<string, Asset> {
   const names = readdirSync(folder).filter((name) => /\.(js|css|svg)$/.test(name));
-  const own = names.filter((name) => withConsole || ofHome.includes(name));
+  const known = names.filter((name) => account === 'sandbox' || !ofSandbox.test(name));
+  const own = known.filter((name) => withConsole || ofHome.includes(name));
   const files = own.map((name) => [name, assetOf(extname(name), readFileSync(join(folder, name)))] as const);
   return new Map([...files, ...(withConsole ? packageFiles() : [])]);
 }

@@ -32,10 +32,26 @@ async function holderOf(given) {
   return own && { id: own.id, name: own.name ?? own.id, scopes: own.scopes };
 }
 
+/** The key of a sandbox, which everybody knows. A real service has none, and is not asked. */
+function usePublicKey() {
+  const [key, setKey] = useState(/** @type {string | undefined} */ (undefined));
+  useEffect(() => {
+    if (!facts.sandbox) return;
+    fetch('/_sandbox/key', { credentials: 'omit' })
+      .then((answer) => answer.json())
+      .then(
+        (told) => setKey(told.key ?? undefined),
+        () => undefined,
+      );
+  }, []);
+  return key;
+}
+
 /** Takes the key, and asks the service whether it may see what operators see before anything is shown. */
 export function KeyForm() {
   const [fault, setFault] = useState('');
   const [busy, setBusy] = useState(false);
+  const publicKey = usePublicKey();
   const reason = useStore(lockReason);
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
@@ -44,10 +60,14 @@ export function KeyForm() {
   }, []);
 
   /** @param {Event} event */
-  const submit = async (event) => {
+  const submit = (event) => {
     event.preventDefault();
     const given = field.current?.value.trim() ?? '';
-    if (given === '') return setFault('Type or paste a key.');
+    return given === '' ? setFault('Type or paste a key.') : openWith(given);
+  };
+
+  /** @param {string} given */
+  const openWith = async (given) => {
     setBusy(true);
     setFault('');
     try {
@@ -67,18 +87,22 @@ export function KeyForm() {
         <h1>Console</h1>
         <p class="muted">For operators and support: find a message, follow broadcasts, stop sending.</p>
         ${reason && html`<p class="note" role="status">${reason}</p>`}
+        ${
+          publicKey &&
+          html`<button type="button" class="primary" disabled=${busy} onClick=${() => openWith(publicKey)}>Use the key of the sandbox</button>
+            <p class="hint">It is public, and opens nothing else. Or take a key of yours:</p>`
+        }
         <label for="key">Key</label>
         <input
           id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" autocapitalize="off"
           data-1p-ignore="" data-lpignore="true" aria-describedby="key-hint key-fault" aria-invalid=${fault ? 'true' : 'false'}
         />
         <p id="key-fault" class="fault" role="alert">${fault}</p>
-        <button type="submit" class="primary" aria-busy=${busy} disabled=${busy}>${busy ? 'Asking' : 'Open'}</button>
+        <button type="submit" class=${publicKey ? '' : 'primary'} aria-busy=${busy} disabled=${busy}>${busy ? 'Asking' : 'Open'}</button>
         <p id="key-hint" class="hint">
           A key with the scope <code>operations:read</code>. It stays in the memory of this tab, and is forgotten on reload,
           by Lock, and after 15 minutes without use.
         </p>
-        ${facts.sandbox && html`<p class="hint">In the sandbox, the key is in the terminal that it was started from.</p>`}
       </form>
     </main>
   `;

@@ -23,6 +23,7 @@ const table = [
   { path: 'callers', name: 'Callers', load: () => import('./callers.js') },
   { path: 'templates', name: 'Templates', load: () => import('./templates.js') },
   { path: 'sending', name: 'Sending', load: () => import('./sending.js') },
+  { path: 'phone', name: 'Phone', load: () => import('./phone.js'), sandboxOnly: true },
 ];
 
 /** In the order of the menu; those with `hidden` are led to from another, which names them as its `children`. */

@@ -20,6 +20,9 @@ const docsLinks: readonly Link[] = [
 const consoleLinks: readonly Link[] = [
   ['/console', 'Console', 'Find a message, follow broadcasts, stop sending: for operators and support'],
 ];
+const phoneLinks: readonly Link[] = [
+  ['/console#/phone', 'A phone', 'See what arrives on a customer’s phone, and answer'],
+];
 const problemLinks: readonly Link[] = [
   ['/problems', 'Problems', 'What each answer that is no success means, and what to do'],
 ];
@@ -30,6 +33,7 @@ export function homePage({ account, docs, console, assets }: HomeOptions): strin
   const [kind, meaning] = accounts[account];
   const links = [
     ...(console ? consoleLinks : []),
+    ...(console && account === 'sandbox' ? phoneLinks : []),
     ...(docs ? docsLinks : []),
     ...problemLinks,
     ...(docs ? documentLinks : []),
