@@ -4,6 +4,7 @@ import type { CallersView } from '../src/operator/callers-view.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import type { Readiness } from '../src/readiness.ts';
+import type { BroadcastStore } from '../src/store/broadcast-store.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
@@ -16,14 +17,17 @@ import { operatorLive } from './operator-live.ts';
 import { operatorMessages } from './operator-messages.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';
+import { operatorReport } from './operator-report.ts';
 import { operatorSending } from './operator-sending.ts';
 
 interface Services extends Omit<ActServices, 'store'> {
   callersView: CallersView;
   store: OperatorStore &
+    Pick<BroadcastStore, 'listRecipients'> &
     ActServices['store'] &
     PersonStore &
     Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
+  reports: SharedPool;
   stopSwitch: StopSwitch;
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
@@ -43,6 +47,7 @@ export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   await app.register(operatorMessages, services);
   await app.register(operatorActs, services);
   await app.register(operatorBroadcast, services);
+  await app.register(operatorReport, services);
   await app.register(operatorRecords, services);
   await app.register(operatorOverview, services);
   await app.register(operatorLive, services);

@@ -243,6 +243,7 @@ async function registerOperatorRoutes(
     callers: overrides.callers,
     listedCheck,
     operatorStreams: front.pools.operatorStreams,
+    reports: front.pools.reports,
     now: overrides.now ?? Date.now,
     callersView,
     holds: shownHolds,

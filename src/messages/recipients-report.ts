@@ -37,10 +37,17 @@ interface ReportSource {
   id: string;
   /** Asked before each page: whether the reader may still read it. */
   mayRead: () => boolean;
+  /** As the reader may see it; as it is by default. */
+  shown?: (recipient: ReportedRecipient) => ReportedRecipient;
 }
 
 /** A broadcast as CSV, a row for each recipient, page by page: the next one is read when the reader has taken the one before. */
-export async function* recipientsReport({ store, id, mayRead }: ReportSource): AsyncGenerator<string> {
+export async function* recipientsReport({
+  store,
+  id,
+  mayRead,
+  shown = (recipient) => recipient,
+}: ReportSource): AsyncGenerator<string> {
   yield rowOf(columns.map(([name]) => name));
   for (let after: number | undefined = 0; after !== undefined; ) {
     // A body that breaks off tells the reader that it is not complete.
@@ -49,7 +56,10 @@ export async function* recipientsReport({ store, id, mayRead }: ReportSource): A
       after,
       limit: pageRows,
     });
-    yield page.recipients.map((recipient) => rowOf(columns.map(([, field]) => field(recipient) ?? ''))).join('');
+    yield page.recipients
+      .map(shown)
+      .map((recipient) => rowOf(columns.map(([, field]) => field(recipient) ?? '')))
+      .join('');
     after = page.next;
     await nextTurn();
   }

@@ -86,6 +86,7 @@ describe('/console, as operators and support use it', () => {
 
   it('answers support within three clicks: did order A-77 get its confirmation?', async () => {
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Find' }).click();
+    await page.locator('#term:focus').waitFor();
     await page.keyboard.type('A-77');
     await page.keyboard.press('Enter');
     await page.getByText('Yes: it arrived and was read').waitFor();
@@ -205,6 +206,18 @@ describe('/console, as operators and support use it', () => {
     await keys.keyboard.press('Tab');
     expect(await keys.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid');
     await keys.context().close();
+  });
+
+  it('goes on by itself when the service was replaced', async () => {
+    const { page: waiting } = await newConsolePage(browser);
+    await unlock(waiting, sandbox);
+    await waiting.getByText('Live', { exact: true }).waitFor();
+    await fetch(`${sandbox.url}/_sandbox/reset`, { method: 'POST' });
+    await waiting.getByText('Reconnecting', { exact: true }).waitFor();
+    await waiting.getByText('Live', { exact: true }).waitFor();
+    await openSection(waiting, 'Broadcasts');
+    await waiting.getByText('No broadcast is on record.').waitFor();
+    await waiting.context().close();
   });
 
   async function follow(looked: Page, section: string, link: string) {

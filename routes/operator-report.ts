@@ -1,0 +1,79 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Callers } from '../src/callers.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { maskedIn } from '../src/http/request-log.ts';
+import { standingRights } from '../src/http/standing-rights.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
+import { asAttachment } from '../src/lib/content-disposition.ts';
+import { masked } from '../src/lib/masked.ts';
+import { recipientsReport } from '../src/messages/recipients-report.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { Problem } from '../src/problem.ts';
+import { broadcastParams } from '../src/schemas/broadcast.ts';
+import { exampleIds } from '../src/schemas/common.ts';
+import { OperatorMessageGet } from '../src/schemas/operator-message.ts';
+import type { BroadcastStore, ReportedRecipient } from '../src/store/broadcast-store.ts';
+import type { OperatorMessageStore } from '../src/store/operator-message-store.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
+import { audited } from './operator-act.ts';
+import { assertMayReveal } from './operator-records.ts';
+
+interface Services {
+  store: Pick<OperatorMessageStore, 'findAnyBroadcast'> & Pick<BroadcastStore, 'listRecipients'>;
+  callers: Callers;
+  reports: SharedPool;
+}
+
+/** The report of a broadcast of any caller. */
+export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, { store, callers, reports }) => {
+  app.get(
+    '/v1/operations/broadcasts/:id/recipients.csv',
+    {
+      config: { scope: 'operations:read', produces: 'text/csv', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'reportAnyBroadcast',
+        tags: ['operations'],
+        summary: 'Download what became of each recipient of any broadcast',
+        description:
+          'The CSV that its caller gets from `GET /v1/broadcasts/{id}/recipients.csv`. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+        params: broadcastParams(exampleIds.doneBroadcast),
+        querystring: OperatorMessageGet,
+      },
+    },
+    async (request, reply) => {
+      const { reveal = false } = request.query;
+      const { id } = request.params;
+      assertMayReveal(request, reveal);
+      const find = async () => {
+        const found = await store.findAnyBroadcast(id).catch(throwStoreUnreadable);
+        if (!found) throw new Problem('not-found', 'there is no broadcast with this id');
+        return found;
+      };
+      const act = { act: 'recipients-reveal', about: { broadcastId: id } };
+      const { name } = reveal ? await audited(request, act, find) : await find();
+      untilAnswered(reply, takeOrRefuse(reports, callerOf(request).id));
+      const rights = standingRights(request, callers);
+      const mayRead = () => rights() !== undefined;
+      const rows = recipientsReport({ store, id, mayRead, ...(!reveal && { shown: maskedRecipient }) });
+      return reply
+        .headers({
+          'content-type': 'text/csv; charset=utf-8; header=present',
+          'content-disposition': asAttachment(`${name}-recipients.csv`),
+        })
+        .send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
+    },
+  );
+};
+
+/** The words of WATI and Meta may contain the number as well. */
+function maskedRecipient({ to, failure, delivery, ...rest }: ReportedRecipient): ReportedRecipient {
+  const hidden = <Failure extends { detail: string }>(given: Failure) => ({ ...given, detail: maskedIn(given.detail) });
+  return {
+    ...rest,
+    ...(to !== undefined && { to: masked(to) }),
+    ...(failure && { failure: hidden(failure) }),
+    ...(delivery && { delivery: { ...delivery, ...(delivery.failure && { failure: hidden(delivery.failure) }) } }),
+  };
+}
