@@ -166,11 +166,11 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
 
   it.each(['light', 'dark'] as const)('makes the picture of the README: %s', async (colorScheme) => {
     await tellStory(ask);
-    const own = await newPage({ viewport: { width: 1280, height: 880 }, deviceScaleFactor: 1.5, colorScheme });
+    const own = await newPage({ viewport: { width: 1280, height: 880 }, colorScheme });
     await openPhone(own, priya);
     await own.getByRole('button', { name: 'The next answer is lost' }).click();
     await own.getByText('Armed').waitFor();
-    await own.locator('.phone-log').hover();
+    await own.mouse.move(5, 400);
     await own.locator('.phone-bubble', { hasText: 'Your invoice' }).getByRole('img', { name: 'Read' }).waitFor();
     await own.screenshot({ path: `${screenshots}/readme-${colorScheme}.png` });
     await own.context().close();
