@@ -35,13 +35,11 @@ function Place() {
   const { path, argument } = useStore(place);
   const entry = sections.find((each) => each.path === path);
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
-  const first = useRef(true);
   const name = entry?.name ?? 'Not found';
   useEffect(() => {
     document.title = `${name} · Console · wati-bff`;
-    // Whoever reads by ear or keyboard continues at the new page, and not in the menu of the old one.
-    if (!first.current) heading.current?.focus();
-    first.current = false;
+    // A person who reads by ear or keyboard goes on at the new page, and not in the menu of the old one.
+    heading.current?.focus();
   }, [path, argument]);
   return html`
     <h1 ref=${heading} tabindex="-1">${name}</h1>

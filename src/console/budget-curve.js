@@ -6,10 +6,17 @@ import { clock, count, percent } from './words.js';
 const width = 720;
 const usedHeight = 120;
 const waitHeight = 64;
-const minutes = 15;
+/** A young process shows its few minutes at full width. */
+const spans = [3, 6, 15];
 
 const lanes = /** @type {const} */ (['urgent', 'interactive', 'broadcast']);
 const laneNames = { urgent: 'Urgent', interactive: 'Interactive', broadcast: 'Broadcast' };
+
+/** How many minutes are shown. @param {readonly BudgetPoint[]} points */
+function minutesOf(points) {
+  const known = (Date.parse(points.at(-1)?.at ?? '') - Date.parse(points[0]?.at ?? '')) / 60_000;
+  return spans.find((span) => span >= known) ?? 15;
+}
 
 /** @param {BudgetPoint} point */
 const waitingOf = ({ waiting }) => waiting.urgent + waiting.interactive + waiting.broadcast;
@@ -41,6 +48,7 @@ const lineOf = (places, gap) =>
  */
 function Line({ points, value, max, height, kind }) {
   const newest = Date.parse(points.at(-1)?.at ?? '');
+  const minutes = minutesOf(points);
   const places = points.map((point) => ({
     x: width - ((newest - Date.parse(point.at)) / (minutes * 60_000)) * width,
     y: height - (Math.min(value(point), max) / max) * (height - 2) - 1,
@@ -88,6 +96,7 @@ function Curves({ points }) {
   const top = roundUp(Math.max(limit, ...points.map(({ used, callsPerSecond }) => Math.max(used, callsPerSecond))));
   const most = roundUp(Math.max(1, ...points.map(waitingOf)));
   const last = points.at(-1);
+  const minutes = minutesOf(points);
   const said = `Calls a second in the last ${minutes} minutes: now ${last?.used.toFixed(1)} of ${limit.toFixed(1)}; ${count(last ? waitingOf(last) : 0)} wait.`;
   return html`
     <figure class="curves">
@@ -105,7 +114,7 @@ function Curves({ points }) {
             html`<${Line} key=${lane} points=${points} value=${(/** @type {BudgetPoint} */ point) => point.waiting[lane]} max=${most} height=${waitHeight} kind=${lane} />`,
         )}
       </svg>
-      <div class="axis" aria-hidden="true"><span>${minutes} min ago</span><span>10</span><span>5</span><span>now</span></div>
+      <div class="axis" aria-hidden="true"><span>${minutes} min ago</span><span>${(minutes / 3) * 2}</span><span>${minutes / 3}</span><span>now</span></div>
     </figure>
   `;
 }

@@ -81,7 +81,7 @@ function Row({ caller, ask, reload }) {
       <td class="n" data-label="Queued">${count(queued)}</td>
       <td class="n" data-label="On the wire">${count(sending)}</td>
       <td data-label="Quota left"><${Quota} left=${quotaLeft} /></td>
-      <td>${may('operations:write') && queued > 0 && html`<button type="button" aria-label=${`Cancel all that ${name ?? id} has queued`} onClick=${() => ask(cancelling(caller, reload))}>Cancel queue…</button>`}</td>
+      <td>${may('operations:write') && queued > 0 && html`<button type="button" aria-label=${`Cancel queue… of ${name ?? id}`} onClick=${() => ask(cancelling(caller, reload))}>Cancel queue…</button>`}</td>
     </tr>
   `;
 }

@@ -27,7 +27,7 @@ const tones = { approved: 'ok', pending: 'warn', rejected: 'bad', paused: 'warn'
 
 /** @param {{ rows: Template[] }} props */
 const Rows = ({ rows }) => html`
-  <${Table} label="Templates" head=${html`<th>Template</th><th>State</th><th class="wide">Language</th><th class="wide">Category</th><th>Text</th>`}>
+  <${Table} label="Templates" stacks=${true} head=${html`<th>Template</th><th>State</th><th class="wide">Language</th><th class="wide">Category</th><th>Text</th>`}>
     ${rows.map(
       ({ id, name, status, language, category, body }) => html`<tr key=${id}>
         <td><a href=${linkTo('templates', name)}>${name}</a></td>

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escaped, page } from '../lib/html.ts';
 
-/** The folder with README.md and docs/: beside the sources, or beside the compiled files. */
-const folders = [join(import.meta.dirname, '..'), join(import.meta.dirname, '..', '..')];
+/** The folder with README.md and docs/: that of `src`, or that of `dist`. */
+const folders = [join(import.meta.dirname, '..', '..'), join(import.meta.dirname, '..', '..', '..')];
 
 /** The guides as HTML, by their path under `/docs/guides`, with `''` for the list; empty if the guides are not there. Built once. */
 export function guidePages(): ReadonlyMap<string, string> {
