@@ -41,14 +41,21 @@ export const Glyph = ({ name }) => html`
   <svg class="phone-glyph" viewBox="0 0 20 20" aria-hidden="true"><path d=${glyphs[name] ?? glyphs.document} /></svg>
 `;
 
+/** @type {Record<string, string>} */
+const kinds = { image: 'Photo', video: 'Video', audio: 'Audio', document: 'Document' };
+
 /** The file itself is not kept by the sandbox, so it is shown by kind and name. @param {{ file: NonNullable<Message['file']> }} props */
-const File = ({ file: { kind, name, bytes } }) => html`
-  <div class="phone-file" data-kind=${kind}>
-    <${Glyph} name=${kind} />
-    <span class="phone-file-name">${name}</span>
-    <span class="phone-file-kind">${kind}${bytes === undefined ? '' : ` · ${size(bytes)}`}</span>
-  </div>
-`;
+function File({ file: { kind, name, bytes } }) {
+  const words = kinds[kind] ?? kind;
+  const facts = [name === kind ? '' : words, bytes === undefined ? '' : size(bytes)].filter(Boolean);
+  return html`
+    <div class="phone-file" data-kind=${kind}>
+      <${Glyph} name=${kind} />
+      <span class="phone-file-name">${name === kind ? words : name}</span>
+      <span class="phone-file-kind">${facts.join(' · ')}</span>
+    </div>
+  `;
+}
 
 /** @param {{ header: NonNullable<Message['header']> }} props */
 const Header = ({ header: { text, file } }) =>
