@@ -181,6 +181,7 @@ const failing: readonly { path: string; init: RequestInit }[] = [
   post('/v1/messages/text', text('14155550110'), { 'idempotency-key': 'order-1001-shipped' }),
   post('/v1/messages/text', text('14155550110', 'Another text.'), { 'idempotency-key': 'order-1001-shipped' }),
   post(`/v1/broadcasts/${exampleIds.doneBroadcast}/pause`, {}),
+  post(`/v1/operations/messages/${exampleIds.unknownMessage}/cancel`, {}),
   post('/v1/messages/text', text('14155550100', 'x'.repeat(70_000))),
   {
     path: '/v1/messages/file?to=14155550100',

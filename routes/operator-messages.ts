@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Holds } from '../src/holds/holds.ts';
+import { maskedIn } from '../src/http/request-log.ts';
 import { isoTimes } from '../src/lib/iso-times.ts';
 import { attemptsOf, timelineOf } from '../src/operator/message-timeline.ts';
 import { Problem } from '../src/problem.ts';
@@ -95,7 +96,7 @@ export function shownDetail(
   return {
     ...shownMessage(history.message, { holds, reveal }),
     timeline: timelineOf(history),
-    attemptsMade: attemptsOf(history),
+    attemptsMade: attemptsOf(history, reveal ? (words) => words : maskedIn),
     ...(history.resend && { resentAs: history.resend.id }),
   };
 }

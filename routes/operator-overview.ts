@@ -82,11 +82,11 @@ function listCallers(app: TypedApp, { callersView }: Services): void {
         tags: ['operations'],
         summary: 'List the callers',
         description:
-          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
+          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with what it did today, what is left of its quotas, and its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
         response: { 200: OperatorCallerList },
       },
     },
-    async () => ({ data: await callersView.withEndpoints() }),
+    async () => ({ data: await callersView.inFull() }),
   );
 }
 

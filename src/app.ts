@@ -194,6 +194,7 @@ async function registerOperatorRoutes(
     callers: overrides.callers,
     stopped: stopSwitch,
     store,
+    counts: services.callerCounts,
     now: overrides.now ?? Date.now,
   });
   // Asked less often with PostgreSQL, which counts every row.

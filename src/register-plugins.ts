@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth } from '../plugins/auth.ts';
@@ -83,6 +83,13 @@ const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
+/** Counts a caller's own 429s. */
+const countOwnRefusals =
+  ({ callerCounts }: Services) =>
+  ({ caller }: FastifyRequest, { statusCode }: FastifyReply) => {
+    if (statusCode === 429 && caller) callerCounts.refused(caller.id);
+  };
+
 /** Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is registered. */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, overrides, front, metrics, services, numbers } = parts;
@@ -99,7 +106,7 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
   await app.register(accessLog);
   if (overrides.tracing) await app.register(traceRequests, { tracing: overrides.tracing });
   const refusals = countRefusals(metrics.registry);
-  const hooks = [front.requestLog.log, metrics.recordRequest, refusals, front.leave];
+  const hooks = [front.requestLog.log, metrics.recordRequest, refusals, countOwnRefusals(services), front.leave];
   await app.register(requestCompleted, { hooks: overrides.tracing ? [...hooks, endRequestSpan] : hooks });
   await app.register(problems, { problemBase: createProblemBase(config.PUBLIC_URL) });
   await app.register(lingeringClose);

@@ -6,6 +6,7 @@ import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
+import { CallerCounts } from './operator/caller-counts.ts';
 import { createPolling } from './polling.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
 import { MonthCalls } from './rate-limit/month-calls.ts';
@@ -61,8 +62,10 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    onEnd: ({ kind, status, connectionId }) => {
+    onEnd: (message) => {
+      const { kind, status, connectionId } = message;
       metrics.recordOutcome(kind, status);
+      resources.callerCounts.ended(message);
       if (status === 'accepted') intake?.onAccepted(connectionId);
     },
   });
@@ -115,13 +118,14 @@ async function openResources(
     nowOf(overrides),
   );
   const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
+  const callerCounts = new CallerCounts(store, (error) => onTaskError('caller-counts', error));
   const webhooks = openWebhooks(config, {
     signingKeys: overrides.signingKeys ?? (() => config.EVENTS_SIGNING_KEYS),
     version,
     lookup: overrides.webhookLookup,
     now: nowOf(overrides),
   });
-  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, webhooks };
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, callerCounts, webhooks };
 }
 
 function countCall(
@@ -154,6 +158,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
+  callerCounts: CallerCounts;
   pollWorker: PollWorker;
   webhooks: Webhooks;
 } & EventServices &
@@ -201,7 +206,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await recorder.stop();
       await events.hub.close();
       await webhooks.sender.close();
-      await monthCalls.close();
+      await Promise.all([monthCalls.close(), parts.callerCounts.close()]);
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();

@@ -3,7 +3,7 @@ import { isOpen } from './broadcast-bar.js';
 import { html } from './html.js';
 import { noteBroadcast } from './live.js';
 import { announce } from './notice.js';
-import { may } from './session.js';
+import { holder, may } from './session.js';
 import { count, counted } from './words.js';
 
 /** @import { OperatorBroadcast } from './shapes.d.ts' */
@@ -61,7 +61,7 @@ const looking = ({ id, counts }) => ({
 
 /** Hands the report to the browser as a download. @param {OperatorBroadcast} broadcast */
 async function download({ id, broadcastName }) {
-  const answer = await call(`/v1/operations/broadcasts/${encodeURIComponent(id)}/recipients.csv`);
+  const answer = await call(`/v1/broadcasts/${encodeURIComponent(id)}/recipients.csv`);
   const url = URL.createObjectURL(await answer.blob());
   const link = document.createElement('a');
   link.href = url;
@@ -70,10 +70,13 @@ async function download({ id, broadcastName }) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** A report has numbers in full, so it is for the caller of the broadcast. @param {OperatorBroadcast} broadcast */
+const mayReport = ({ caller }) => may('messages:read') && holder.get()?.id === caller;
+
 /** @param {OperatorBroadcast} broadcast @returns {Act} */
 const reporting = (broadcast) => ({
   title: 'Download the report',
-  words: html`<p>One row for each of ${counted(broadcast.counts.total, 'recipient')}: outcome, delivery, failure and times. Numbers are shown by their last four digits.</p>`,
+  words: html`<p>One row for each of ${counted(broadcast.counts.total, 'recipient')}: outcome, delivery, failure and times. Numbers stand in it in full.</p>`,
   confirm: 'Download',
   act: () => download(broadcast),
   onDone: () => announce('The report is among your downloads.'),
@@ -95,7 +98,7 @@ export function BroadcastActs({ broadcast, ask, all = false }) {
       ${mayWrite && status === 'paused' && button('Resume', resuming)}
       ${mayWrite && mayChange && button('Cancel', cancelling)}
       ${all && mayWrite && counts.unknown > 0 && button('Look for unknown', looking)}
-      ${(all || !mayChange) && button('Report', reporting)}
+      ${mayReport(broadcast) && (all || !mayChange) && button('Report', reporting)}
     </div>
   `;
 }

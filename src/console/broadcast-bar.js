@@ -39,7 +39,7 @@ export const parts = [
 ];
 
 /** @param {OperatorBroadcast['counts']} counts */
-export const handledOf = ({ total, queued, sending }) => total - queued - sending;
+const handledOf = ({ total, queued, sending }) => total - queued - sending;
 
 /** How far a broadcast is, as a bar of its outcomes and in words. @param {{ broadcast: OperatorBroadcast }} props */
 export function BroadcastBar({ broadcast: { broadcastName, counts } }) {

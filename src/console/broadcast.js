@@ -104,6 +104,7 @@ export function BroadcastDetail({ id }) {
   const { tone, words } = broadcastStanding(broadcast);
   return html`
     <div class="stack">
+      <p><a href="#/broadcasts">All broadcasts</a></p>
       <section class="card broadcast" aria-labelledby="broadcast-title">
         <div class="broadcast-head">
           <h2 id="broadcast-title">${broadcast.broadcastName}</h2>

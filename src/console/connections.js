@@ -61,12 +61,12 @@ export function Connections() {
       ${data && rows.length === 0 && html`<${Empty}>No WATI account is connected.</${Empty}>`}
       ${
         rows.length > 0 &&
-        html`<${Table} label="Connections" head=${html`<th>Connection</th><th>State</th><th>Method</th><th>Changed</th>`}>
+        html`<${Table} label="Connections" stacks=${true} head=${html`<th>Connection</th><th>State</th><th>Method</th><th>Changed</th>`}>
           ${rows.map(({ id, status, method, updatedAt }) => {
             const { tone, words } = statuses[status];
             return html`<tr key=${id}>
-              <td><code>${id}</code></td><td><${Chip} tone=${tone}>${words}</${Chip}></td><td>${method ?? ''}</td>
-              <td><${Time} at=${updatedAt} /></td>
+              <td><code>${id}</code></td><td><${Chip} tone=${tone}>${words}</${Chip}></td><td data-label="Method">${method ?? ''}</td>
+              <td data-label="Changed"><${Time} at=${updatedAt} /></td>
             </tr>`;
           })}
         </${Table}>`

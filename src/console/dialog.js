@@ -41,7 +41,7 @@ function Dialog({ title, onClose, children }) {
  * Says what an act does, asks for a reason where one is kept, and does it. A failure is shown here, and the dialog stays.
  * @param {{ ask: Act, onClose: () => void }} props
  */
-export function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, act, onDone }, onClose }) {
+function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, act, onDone }, onClose }) {
   const [reason, setReason] = useState('');
   const [state, setState] = useState(/** @type {{ busy?: boolean, error?: Error }} */ ({}));
   const lacks = askReason !== undefined && reason.trim() === '';

@@ -6,12 +6,30 @@ import { lockReason, open } from './session.js';
 import { useStore } from './store.js';
 import { AccountBadge } from './ui.js';
 
+/** @import { Holder } from './session.js' */
+/** @import { OperatorCaller } from './shapes.d.ts' */
+
 /** @param {unknown} error */
 function faultOf(error) {
   if (!(error instanceof CallError)) return 'Something went wrong in this page. Load it again.';
   if (error.status === 401) return 'This key is not known here. Look whether it was copied as a whole.';
   if (error.isForbidden) return `${error.message}. The console needs a key with operations:read.`;
   return error.message;
+}
+
+/**
+ * Whose key it is, by the digest that the list of callers has of each. Over plain HTTP a browser computes none, and nothing is known.
+ * @param {string} given
+ * @returns {Promise<Holder | undefined>}
+ */
+async function holderOf(given) {
+  if (!crypto.subtle) return undefined;
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(given));
+  const id = Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  /** @type {{ data: OperatorCaller[] }} */
+  const { data } = await callJson('/v1/operations/callers', { headers: { authorization: `Bearer ${given}` } });
+  const own = data.find(({ keyIds }) => keyIds.includes(id));
+  return own && { id: own.id, name: own.name ?? own.id, scopes: own.scopes };
 }
 
 /** The key of a sandbox, which everybody knows. A real service has none, and is not asked. */
@@ -54,7 +72,7 @@ export function KeyForm() {
     setFault('');
     try {
       await callJson('/v1/operations/overview', { headers: { authorization: `Bearer ${given}` } });
-      open(given);
+      open(given, await holderOf(given).catch(() => undefined));
     } catch (error) {
       setBusy(false);
       setFault(faultOf(error));

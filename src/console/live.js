@@ -1,9 +1,9 @@
 import { CallError, callJson } from './api.js';
 import { eventsOf } from './event-stream.js';
-import { holder, isOpen, keyId } from './session.js';
+import { isOpen } from './session.js';
 import { createStore } from './store.js';
 
-/** @import { BudgetPoint, OperatorBroadcast, OperatorCaller, Overview } from './shapes.d.ts' */
+/** @import { BudgetPoint, OperatorBroadcast, Overview } from './shapes.d.ts' */
 
 /** What moves by itself: told by the stream of operators, and asked for now and then where there is none. */
 /** @type {import('./store.js').Store<Overview | undefined>} */
@@ -111,16 +111,6 @@ async function poll(signal) {
   }
 }
 
-/** @param {AbortSignal} signal */
-async function recogniseHolder(signal) {
-  const id = await keyId();
-  if (id === undefined) return;
-  /** @type {{ data: OperatorCaller[] }} */
-  const { data } = await callJson('/v1/operations/callers', { signal });
-  const own = data.find(({ keyIds }) => keyIds.includes(id));
-  if (own && !signal.aborted) holder.set({ id: own.id, name: own.name ?? own.id, scopes: own.scopes });
-}
-
 /** Follows while the console is open, and forgets everything when it is locked. */
 export function watchLive() {
   let stop = new AbortController();
@@ -130,7 +120,6 @@ export function watchLive() {
     liveState.set('connecting');
     if (isOpen.get()) {
       follow(stop.signal).catch(() => undefined);
-      recogniseHolder(stop.signal).catch(() => undefined);
     } else {
       overview.set(undefined);
       budget.set([]);

@@ -6,6 +6,7 @@ import { useFollow, useLoad } from './load.js';
 import { answerOf, isMoving, kindWords, standingOf } from './message-words.js';
 import { announce } from './notice.js';
 import { linkTo } from './router.js';
+import { search } from './search.js';
 import { may } from './session.js';
 import { Timeline } from './timeline.js';
 import { Chip, Empty, ErrorNote, Loading } from './ui.js';
@@ -141,6 +142,7 @@ export function Section({ argument }) {
   const { tone, words } = standingOf(message);
   return html`
     <div class="stack">
+      ${search.get() && html`<p><a href="#/find">Back to what was found</a></p>`}
       <section class="card" aria-label="Outcome">
         <p class="headline"><${Chip} tone=${tone}>${words}</${Chip}> <strong>${answerOf(message)}</strong></p>
         <${Acts} message=${message} ask=${ask} reload=${reload} />

@@ -3,6 +3,8 @@ import { Connections } from './connections.js';
 import { html } from './html.js';
 import { budget, overview } from './live.js';
 import { reasonsOf, toneOf } from './readiness.js';
+import { go } from './router.js';
+import { showMessages } from './search.js';
 import { useStore } from './store.js';
 import { Figure, Loading, Table } from './ui.js';
 import { count, counted } from './words.js';
@@ -35,17 +37,25 @@ function State({ ready }) {
   `;
 }
 
+/** @type {[key: Exclude<keyof NonNullable<Overview['messages']>, 'cancelled'>, status: string, words: string][]} */
+const messageCounts = [
+  ['queued', 'queued', 'Queued'],
+  ['sending', 'sending', 'On the wire'],
+  ['accepted', 'accepted', 'Accepted'],
+  ['rejected', 'rejected', 'Rejected'],
+  ['notSent', 'not_sent', 'Not sent'],
+  ['unknown', 'unknown', 'Unknown'],
+];
+
 /** @param {{ messages: NonNullable<Overview['messages']> }} props */
 const Messages = ({ messages }) => html`
   <section aria-labelledby="messages-title">
     <h2 id="messages-title">Messages on record</h2>
     <dl class="figures">
-      <${Figure} name="Queued" value=${count(messages.queued)} />
-      <${Figure} name="On the wire" value=${count(messages.sending)} />
-      <${Figure} name="Accepted" value=${count(messages.accepted)} />
-      <${Figure} name="Rejected" value=${count(messages.rejected)} />
-      <${Figure} name="Not sent" value=${count(messages.notSent)} />
-      <${Figure} name="Unknown" value=${count(messages.unknown)} tone=${messages.unknown > 0 ? 'doubt' : undefined} href="#/unknown" />
+      ${messageCounts.map(
+        ([key, status, words]) =>
+          html`<${Figure} key=${key} name=${words} value=${count(messages[key])} tone=${key === 'unknown' && messages.unknown > 0 ? 'doubt' : undefined} onOpen=${() => (key === 'unknown' ? go('unknown') : showMessages({ status }))} />`,
+      )}
     </dl>
   </section>
 `;

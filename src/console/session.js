@@ -3,7 +3,7 @@ import { createStore } from './store.js';
 /** @import { Scope } from '../callers/entry.ts' */
 
 /**
- * Who the key belongs to, as far as the list of callers tells; over plain HTTP a browser computes no digest, and nothing is known.
+ * Who the key belongs to, as far as that is known.
  * @typedef {{ id: string, name: string, scopes: readonly (Scope | '*')[] }} Holder
  */
 
@@ -23,9 +23,13 @@ export const lockReason = createStore('');
 
 export const authorization = () => `Bearer ${key}`;
 
-/** @param {string} given */
-export function open(given) {
+/**
+ * @param {string} given
+ * @param {Holder | undefined} who
+ */
+export function open(given, who) {
   key = given;
+  holder.set(who);
   lastActive = Date.now();
   lockReason.set('');
   isOpen.set(true);
@@ -46,13 +50,6 @@ export function lock(reason = '') {
 export function may(scope) {
   const scopes = holder.get()?.scopes;
   return scopes === undefined || scopes.includes('*') || scopes.includes(scope);
-}
-
-/** The first eight digits of the SHA-256 of the key, as the list of callers has them. */
-export async function keyId() {
-  if (!crypto.subtle) return undefined;
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key));
-  return Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 let lastActive = Date.now();

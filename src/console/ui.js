@@ -41,11 +41,12 @@ export function ErrorNote({ error, retry }) {
 }
 
 /**
- * @param {{ name: string, value: Children, tone?: Tone, href?: string, mark?: string }} props
+ * A count under its name; `onOpen` shows what was counted.
+ * @param {{ name: string, value: Children, tone?: Tone, mark?: string, onOpen?: () => void }} props
  */
-export const Figure = ({ name, value, tone, href, mark }) => html`
+export const Figure = ({ name, value, tone, mark, onOpen }) => html`
   <div class="figure" data-tone=${tone}>
-    <dt data-mark=${mark}>${href ? html`<a href=${href}>${name}</a>` : name}</dt>
+    <dt data-mark=${mark}>${onOpen ? html`<button type="button" class="link" onClick=${onOpen}>${name}</button>` : name}</dt>
     <dd>${value}</dd>
   </div>
 `;

@@ -3,7 +3,7 @@ import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
 import type { CallContext } from '../upstream/client.ts';
@@ -31,7 +31,7 @@ import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-c
 import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 
 interface DeliveryServices extends DispatchServices {
-  store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
+  store: DispatchServices['store'] & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
   sendCalls: SendCalls;
   stopped: StoppedSending;

@@ -17,14 +17,11 @@ const evidenceWords = {
 
 /** What happened to a message, in the order of time, as far as it is known. Codes, ids and fixed words, no content. */
 export function timelineOf(history: MessageHistory): TimelineEntry[] {
-  const { message, past, lookedAt, resend } = history;
+  const { message, lookedAt, resend } = history;
   const { createdAt, resendOf } = message;
   const steps: Step[] = [
     { event: 'recorded', at: Date.parse(createdAt), detail: resendOf && `sends ${resendOf} again` },
-    ...[...startsOf(history)].map(([attempt, at]): Step => ({ event: 'sending', at, detail: `attempt ${attempt}` })),
-    ...past.flatMap(({ event, at, code }): Step[] =>
-      event === 'queued' || event === 'sending' ? [] : [{ event, at, detail: code }],
-    ),
+    ...attemptSteps(history),
     ...outcomeSteps(message),
     ...deliverySteps(message),
     ...(lookedAt === undefined ? [] : [{ event: 'looked' as const, at: lookedAt }]),
@@ -40,23 +37,41 @@ export function timelineOf(history: MessageHistory): TimelineEntry[] {
     }));
 }
 
-/** Each attempt that is known, oldest first. */
-export function attemptsOf(history: MessageHistory): AttemptMade[] {
+function attemptSteps(history: MessageHistory): Step[] {
+  const ended = (attempt: number) =>
+    history.past.flatMap(({ event, at, code, ...of }): Step[] =>
+      of.attempt !== attempt || event === 'queued' || event === 'sending'
+        ? []
+        : [{ event, at, detail: code === event ? undefined : code }],
+    );
+  return [...startsOf(history)].flatMap(([attempt, at]): Step[] => [
+    { event: 'sending', at, detail: `attempt ${attempt}` },
+    ...ended(attempt),
+  ]);
+}
+
+/** Each attempt that is known, oldest first. `shown` masks numbers in the words of the upstream. */
+export function attemptsOf(history: MessageHistory, shown: (words: string) => string): AttemptMade[] {
   const { message, past } = history;
   const { attempts, failure, status } = message;
-  const hasFailed = failure !== undefined && !['accepted', 'queued', 'sending'].includes(status);
+  const last = ['accepted', 'queued', 'sending'].includes(status) ? undefined : failure;
   return [...startsOf(history)].map(([attempt, at]) => {
-    const code =
-      past.find((each) => each.attempt === attempt)?.code ??
-      (hasFailed && attempt === attempts ? failure.code : undefined);
-    return { attempt, at: new Date(at).toISOString(), ...(code !== undefined && { code }) };
+    const failed = past.find((each) => each.attempt === attempt) ?? (attempt === attempts ? last : undefined);
+    const { code, detail } = failed ?? {};
+    return {
+      attempt,
+      at: new Date(at).toISOString(),
+      ...(code !== undefined && { code }),
+      ...(detail !== undefined && { detail: shown(detail) }),
+    };
   });
 }
 
 /** When each attempt was claimed, by its number. */
 function startsOf({ message: { attempts, sentAt }, past }: MessageHistory): Map<number, number> {
   const starts = new Map<number, number>();
-  for (const { attempt, sentAt: began } of past) if (began !== undefined) starts.set(attempt, began);
+  // Nothing tells when an attempt began that was made by an earlier version.
+  for (const { attempt, sentAt: began, at } of past) starts.set(attempt, began ?? at);
   if (attempts > 0 && sentAt !== undefined && !starts.has(attempts)) starts.set(attempts, Date.parse(sentAt));
   return new Map([...starts].toSorted(([a], [b]) => a - b));
 }

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { exampleIds, oneOf, strict, Timestamp, text } from './common.ts';
 import { OperatorMessage, revealQuery } from './operator.ts';
 
-export const timelineEvents = [
+const timelineEvents = [
   'recorded',
   'scheduled',
   'sending',
@@ -39,6 +39,7 @@ const AttemptMade = Type.Object(
     attempt: Type.Integer({ description: 'counted from 1' }),
     at: Timestamp,
     code: Type.Optional(Type.String({ description: 'why it failed; absent where it did not, or is under way' })),
+    detail: Type.Optional(Type.String({ description: 'the same as a sentence' })),
   },
   { title: 'AttemptMade' },
 );

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
+import type { CallerCountStore } from './caller-count-store.ts';
 import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
 import type { EventStore } from './event-store.ts';
@@ -12,6 +13,7 @@ import type { PersonStore } from './person-store.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { ReconcileStore } from './reconcile-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
+import { createCallerCountStore } from './sql/caller-counts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { createEventStore } from './sql/events.ts';
 import { instrument } from './sql/instrumented-engine.ts';
@@ -33,6 +35,7 @@ export type Store = MessageStore &
   BroadcastStore &
   OperatorStore &
   OperatorMessageStore &
+  CallerCountStore &
   PersonStore &
   QuotaStore &
   IntakeStore &
@@ -60,6 +63,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
     ...createOperatorMessageStore(engine, dialect, options.wallClock),
+    ...createCallerCountStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
     ...createIntakeStore(engine, dialect, options.monotonicClock),
     ...listeningOperations(engine, dialect, options.wallClock),

@@ -1,5 +1,5 @@
 import type { StoredBroadcast } from './broadcast-store.ts';
-import type { ListPage, MessageStatus, StoredMessage } from './message-store.ts';
+import type { AttemptRef, ListPage, MessageStatus, StoredMessage } from './message-store.ts';
 
 /** What operators see of single records of all callers. Types only, like message-store.ts. Times are wall clock, ms. */
 
@@ -12,6 +12,15 @@ export interface PastState {
   sentAt?: number;
   at: number;
   code?: string;
+  detail?: string;
+}
+
+/** An attempt that is proved not sent, and why. */
+export interface RequeuedAttempt extends AttemptRef {
+  /** When it was claimed (ISO 8601). */
+  sentAt?: string;
+  code: string;
+  detail: string;
 }
 
 export interface MessageHistory {
@@ -42,7 +51,12 @@ export interface UnknownMessages {
   sampleId: string;
 }
 
-export interface OperatorMessageStore {
+export interface AttemptLog {
+  /** Keeps why attempts were returned to the queue, up to the twentieth of a message. For people: nothing is decided by it. */
+  noteRequeued(attempts: readonly RequeuedAttempt[]): Promise<void>;
+}
+
+export interface OperatorMessageStore extends AttemptLog {
   /** Like `find`, for a message of any caller, with what is kept of its past. */
   findAnyMessage(id: string): Promise<MessageHistory | undefined>;
   /** Like `findBroadcast`, for a broadcast of any caller. */

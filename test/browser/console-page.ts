@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { record } from '../support/operations.ts';
 import type { SandboxProcess } from './sandbox-process.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** What axe-core finds and a person would be stopped by, with where. */
 export async function seriousFindings(page: Page): Promise<string[]> {
-  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe);
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source);
   const { violations } = record(await page.evaluate('axe.run(document, { resultTypes: ["violations"] })'));
   if (!Array.isArray(violations)) throw new Error('axe answered nothing');
   return violations

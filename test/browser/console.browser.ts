@@ -208,6 +208,18 @@ describe('/console, as operators and support use it', () => {
     await keys.context().close();
   });
 
+  it('goes on by itself when the service was replaced', async () => {
+    const { page: waiting } = await newConsolePage(browser);
+    await unlock(waiting, sandbox);
+    await waiting.getByText('Live', { exact: true }).waitFor();
+    await fetch(`${sandbox.url}/_sandbox/reset`, { method: 'POST' });
+    await waiting.getByText('Reconnecting', { exact: true }).waitFor();
+    await waiting.getByText('Live', { exact: true }).waitFor();
+    await openSection(waiting, 'Broadcasts');
+    await waiting.getByText('No broadcast is on record.').waitFor();
+    await waiting.context().close();
+  });
+
   async function follow(looked: Page, section: string, link: string) {
     await openSection(looked, section);
     await looked.getByRole('link', { name: link, exact: true }).click();

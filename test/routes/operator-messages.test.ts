@@ -1,29 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
+import { insertPublished } from '../store/broadcast-samples.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Service, startService } from '../support/service.ts';
-import {
-  auditLines,
-  crmKey,
-  idIn,
-  pausedBroadcast,
-  readerKey,
-  reason,
-  revealerKey,
-  staff,
-  writerKey,
-} from './operator-helper.ts';
+import { auditLines, crmKey, idIn, readerKey, reason, revealerKey, staff, writerKey } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
 let service: Service;
 let store: Store;
 beforeEach(async () => {
   store = await openStore('memory:', OPTIONS);
-  service = await startService({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
+  service = await startService({ callers: limited, store, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
 afterEach(() => service.close());
 
+const limited = staff.map((each) => (each.name === 'crm' ? { ...each, messagesPerDay: 100 } : each));
 const read = (path: string, key = readerKey) => service.ask('GET', `/v1/operations/${path}`, { key });
 
 const act = (path: string, json?: unknown, key = writerKey) =>
@@ -136,7 +128,9 @@ describe('an operator', () => {
     expect((await act('messages/lost/cancel')).json).toMatchObject({ type: problem('message-over') });
     for (const path of ['lost/cancel', 'lost/reconcile'])
       expect((await act(`messages/${path}`, undefined, readerKey)).status).toBe(403);
-    const broadcastId = await pausedBroadcast(service, crmKey);
+    const broadcastId = 'campaign';
+    await insertPublished(store, broadcastId, 2);
+    await store.changeBroadcastStatus('crm', broadcastId, { to: 'paused' });
     const begun = await act(`broadcasts/${broadcastId}/reconcile`);
     expect(begun).toMatchObject({ status: 202, json: { id: broadcastId, caller: 'crm', status: 'paused' } });
     for (const path of ['messages/none/cancel', 'messages/none/reconcile', 'broadcasts/none/reconcile']) {
@@ -160,5 +154,65 @@ describe('an operator', () => {
       { act: 'message-cancel', outcome: 'done', about: { messageId: 'waits', of: 'gone', status: 'cancelled' } },
       { act: 'message-cancel', outcome: 'refused', about: { messageId: 'lost', status: 'unknown' } },
     ]);
+  });
+
+  it('sees why earlier attempts failed, and which outcome a proof replaced', async () => {
+    const content = { kind: 'text', body: { to: '14155551000', text: 'Hello' } };
+    await store.insert(
+      newMessage('tried', { caller: 'crm', to: '14155551000', connectionId: seededConnection, content }),
+    );
+    await store.claim('tried', 1);
+    await store.requeue('tried', 1);
+    const refused = {
+      code: 'not_sent',
+      detail: '+1 415-555-1000 could not be reached',
+      sentAt: new Date().toISOString(),
+    };
+    await store.noteRequeued([
+      { id: 'tried', attempt: 1, ...refused },
+      { id: 'tried', attempt: 21, ...refused },
+    ]);
+    await store.claim('tried', 2);
+    await store.complete('tried', {
+      status: 'unknown',
+      outcome: {},
+      failure: { code: 'unknown', detail: 'no answer' },
+    });
+    await store.markReconciled('tried', { outcome: { outcome: 'accepted', evidence: 'local-id' } });
+    const { json, text } = await read('messages/tried');
+    expect(json).toMatchObject({
+      status: 'accepted',
+      timeline: [
+        { event: 'recorded' },
+        { event: 'sending', detail: 'attempt 1' },
+        { event: 'requeued', detail: 'not_sent' },
+        { event: 'sending', detail: 'attempt 2' },
+        { event: 'unknown' },
+        { event: 'accepted', detail: 'found by an id of its own' },
+      ],
+      attemptsMade: [
+        { attempt: 1, at: refused.sentAt, code: 'not_sent', detail: '+***1000 could not be reached' },
+        { attempt: 2, code: 'unknown', detail: 'no answer' },
+      ],
+    });
+    expect(text).not.toContain('415-555');
+  });
+
+  it('sees what each caller did today, also of other processes, and what is left of its quotas', async () => {
+    await store.addCallerCounts([
+      { caller: 'crm', name: 'accepted', n: 40 },
+      { caller: 'shop', name: 'refused429', n: 2 },
+    ]);
+    for (const to of ['14155551000', '14155551001']) {
+      await service.ask('POST', '/v1/messages/text', { key: crmKey, json: { to, text: 'Hello' } });
+    }
+    const since = `${new Date().toISOString().slice(0, 10)}T00:00:00.000Z`;
+    const today = { since, accepted: 0, rejected: 0, notSent: 0, unknown: 0, refused429: 0 };
+    expect((await read('callers')).json).toMatchObject({
+      data: expect.arrayContaining([
+        expect.objectContaining({ id: 'crm', today: { ...today, accepted: 42 }, quotaLeft: { day: 98 } }),
+        expect.objectContaining({ id: 'shop', today: { ...today, refused429: 2 } }),
+      ]),
+    });
   });
 });

@@ -1,13 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { insertPublished } from '../store/broadcast-samples.ts';
+import { OPTIONS } from '../store/samples.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Service, startService } from '../support/service.ts';
-import { crmKey, pausedBroadcast, readerKey, staff, writerKey } from './operator-helper.ts';
+import { crmKey, readerKey, staff, writerKey } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
 let service: Service;
+let store: Store;
 const leaving = new AbortController();
 beforeEach(async () => {
-  service = await startService({ callers: staff, settings: { MATON_CONNECTION_ID: seededConnection } });
+  store = await openStore('memory:', OPTIONS);
+  service = await startService({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
 afterEach(() => {
   leaving.abort();
@@ -33,7 +38,9 @@ async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, patter
 
 describe('an operator who follows operations', () => {
   it('sees the overview and each broadcast as it changes, with its scope alone, over so many streams', async () => {
-    const id = await pausedBroadcast(service, crmKey);
+    const id = 'campaign';
+    await insertPublished(store, id, 2);
+    await store.changeBroadcastStatus('crm', id, { to: 'paused' });
     expect((await service.ask('GET', '/v1/operations/stream', { key: crmKey })).status).toBe(403);
     expect((await service.ask('GET', '/v1/operations/budget', { key: readerKey })).json).toEqual({
       intervalS: 5,

@@ -5,6 +5,7 @@ import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { operatorConformance } from './conformance-operator.ts';
+import { operatorMessageConformance } from './conformance-operator-messages.ts';
 import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
@@ -313,6 +314,7 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
   claimsConformance(name, createFixture, durable);
   readingConformance(name, createFixture);
   operatorConformance(name, createFixture, durable);
+  operatorMessageConformance(name, createFixture);
   personConformance(name, createFixture);
   retentionConformance(name, createFixture);
   reconciliationConformance(name, createFixture, durable);

@@ -53,7 +53,7 @@ export function emptied(database: Promise<PostgresFixture>): () => Promise<Postg
         query(
           home.url,
           `TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
-             upstream_calls, poll_calls, intake_watch, events, event_facts, event_numbers, event_purges, event_subscriptions,
+             upstream_calls, poll_calls, intake_watch, caller_days, events, event_facts, event_numbers, event_purges, event_subscriptions,
              webhook_endpoints CASCADE`,
         ),
     };

@@ -8,8 +8,10 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
+import { historyTable, postgresHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -164,6 +166,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.broadcasts,
   webhookTables,
   unknownIndexes,
+  [callerDaysTable],
+  [historyTable('BIGINT'), ...postgresHistoryTrigger],
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

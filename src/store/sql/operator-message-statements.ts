@@ -6,9 +6,12 @@ import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 /** Messages that are visited for one page of groups. */
 export const UNKNOWN_VISITED_MAX = 5_000;
 
+const ATTEMPTS_KEPT = 20;
+const HISTORY_MAX = 100;
+
 const OPEN = "ended_at IS NULL AND status IN ('running', 'paused', 'cancelled')";
 
-export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
+export function operatorMessageStatements({ now, inputRows, hinted, among }: Dialect) {
   const given = inputRows({ seq: 'BIGINT' });
   return {
     // A tombstone has no caller.
@@ -19,10 +22,24 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
         LEFT JOIN sends AS child ON child.caller = sends.caller AND child.resend_of = sends.id
       WHERE sends.id = :id AND sends.caller <> ''
         AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+    past: statement(`
+      SELECT event, attempt, at, send_history.sent_at, code, detail
+      FROM send_history JOIN sends ON sends.seq = send_history.send_seq WHERE sends.id = :id
+      ORDER BY at, attempt LIMIT ${HISTORY_MAX}`),
+    noteRequeued: statement(`
+      INSERT INTO send_history (send_seq, attempt, event, at, sent_at, code, detail)
+      SELECT sends.seq, given.attempt, 'requeued', :wall, given.sent_at, given.code, given.detail
+      FROM ${inputRows({ id: 'TEXT', attempt: 'INTEGER', sent_at: 'BIGINT', code: 'TEXT', detail: 'TEXT' })}
+        JOIN sends ON sends.id = given.id
+      WHERE given.attempt <= ${ATTEMPTS_KEPT} ON CONFLICT DO NOTHING`),
     findBroadcast: statement(withCounters(`id = :id AND ${VISIBLE}`)),
-    findBroadcasts: statement(withCounters(`id IN (SELECT given.id FROM ${inputRows({ id: 'TEXT' })}) AND ${VISIBLE}`)),
+    findBroadcasts: statement(
+      withCounters(`id ${among(`SELECT given.id FROM ${inputRows({ id: 'TEXT' })}`)} AND ${VISIBLE}`),
+    ),
     listOpen: statement(
-      withCounters(`seq IN (SELECT seq FROM broadcasts WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`),
+      withCounters(
+        `seq IN (SELECT seq FROM ${hinted('broadcasts', 'broadcasts_open')} WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`,
+      ),
     ),
     // Reads the index alone.
     groupUnknown: statement(`
@@ -34,7 +51,7 @@ export function operatorMessageStatements({ now, inputRows, hinted }: Dialect) {
     findUnknown: statement(`
       SELECT seq, id, caller, connection_id, broadcast_id, lost_call, template, sent_at, looked_at, next_look_at,
         ${now} AS clock
-      FROM sends WHERE seq IN (SELECT given.seq FROM ${given})`),
+      FROM sends WHERE seq ${among(`SELECT given.seq FROM ${given}`)}`),
     countUnknown: statement(`
       SELECT sample.seq, MIN(member.sent_at) AS sent_at, MAX(CASE WHEN member.status = 'unknown' THEN member.seq END) AS newest,
         SUM(CASE WHEN member.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,

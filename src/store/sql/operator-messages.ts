@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ListPage } from '../message-store.ts';
-import type { MessageHistory, OperatorMessageStore, UnknownMessages } from '../operator-message-store.ts';
+import type { MessageHistory, OperatorMessageStore, PastState, UnknownMessages } from '../operator-message-store.ts';
 import { toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
 import { toShownMessage } from './delivery-row.ts';
 import type { Dialect, Engine, Row } from './engine.ts';
 import { operatorMessageStatements, UNKNOWN_VISITED_MAX } from './operator-message-statements.ts';
-import { integer, optional, required } from './row-mapping.ts';
+import { integer, isStatus, optional, required, toSqlText, wallTime } from './row-mapping.ts';
 
 /** Groups that are counted in one read, which blocks the event loop: a call has up to a thousand messages. */
 const COUNTED_AT_ONCE = 10;
@@ -20,7 +20,20 @@ export function createOperatorMessageStore(
   return {
     async findAnyMessage(id) {
       const [row] = await engine.read({ statement: sql.find, values: { id } });
-      return row && toHistory(row, now());
+      if (!row) return undefined;
+      const past = await engine.read({ statement: sql.past, values: { id } });
+      return toHistory(row, past.map(toPast), now());
+    },
+
+    async noteRequeued(attempts) {
+      if (attempts.length === 0) return;
+      const rows = attempts.map(({ sentAt, code, detail, ...attempt }) => ({
+        ...attempt,
+        sent_at: sentAt === undefined ? null : wallTime(sentAt),
+        code: toSqlText(code),
+        detail: toSqlText(detail),
+      }));
+      await engine.write([{ statement: sql.noteRequeued, values: { rows: JSON.stringify(rows), wall: now() } }]);
     },
 
     async findAnyBroadcast(id) {
@@ -30,11 +43,11 @@ export function createOperatorMessageStore(
     async findBroadcasts(ids) {
       if (ids.length === 0) return [];
       const rows = JSON.stringify(ids.map((id) => ({ id })));
-      return toBroadcasts(await engine.list({ statement: sql.findBroadcasts, values: { rows } }));
+      return toBroadcasts(await engine.read({ statement: sql.findBroadcasts, values: { rows } }));
     },
 
     listOpenBroadcasts: async (limit) =>
-      toBroadcasts(await engine.list({ statement: sql.listOpen, values: { limit } })),
+      toBroadcasts(await engine.read({ statement: sql.listOpen, values: { limit } })),
 
     listUnknown: unknownLists(engine, sql, now),
   };
@@ -92,14 +105,28 @@ function wallOf(row: Row, column: string, wall: number): number | undefined {
   return row[column] === null ? undefined : wall + integer(row, column) - integer(row, 'clock');
 }
 
-function toHistory(row: Row, wall: number): MessageHistory {
+function toHistory(row: Row, past: PastState[], wall: number): MessageHistory {
   const lookedAt = wallOf(row, 'looked_at', wall);
   const child = optional(row, 'child_id');
   return {
     message: toShownMessage(row),
-    past: [],
+    past,
     ...(lookedAt !== undefined && { lookedAt }),
     ...(child !== undefined && { resend: { id: child, createdAt: integer(row, 'child_created_at') } }),
+  };
+}
+
+function toPast(row: Row): PastState {
+  const event = required(row, 'event');
+  const code = optional(row, 'code');
+  const detail = optional(row, 'detail');
+  return {
+    event: isStatus(event) ? event : 'requeued',
+    attempt: integer(row, 'attempt'),
+    at: integer(row, 'at'),
+    ...(row.sent_at !== null && { sentAt: integer(row, 'sent_at') }),
+    ...(code !== undefined && { code }),
+    ...(detail !== undefined && { detail }),
   };
 }
 

@@ -10,8 +10,10 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
+import { historyTable, sqliteHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -114,6 +116,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
   unknownIndexes,
+  [callerDaysTable],
+  [historyTable('INTEGER'), sqliteHistoryTrigger],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
