@@ -172,6 +172,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await own.getByText('Armed').waitFor();
     await own.mouse.move(5, 400);
     await own.locator('.phone-bubble', { hasText: 'Your invoice' }).getByRole('img', { name: 'Read' }).waitFor();
+    // docs/images has these in 256 colours: convert -dither None -colors 256 -strip.
     await own.screenshot({ path: `${screenshots}/readme-${colorScheme}.png` });
     await own.context().close();
   });
