@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { SendResult } from '../src/delivery/types.ts';
-import { masked } from '../src/lib/masked.ts';
+import { logSend } from '../src/http/request-log.ts';
 import { toMessage } from '../src/messages/message-view.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -33,7 +33,7 @@ export function replyWithMessage(
   requestLog.outcome = stored.status;
   requestLog.messageId = stored.id;
   requestLog.connection = stored.connectionId;
-  if (stored.to !== undefined) requestLog.to ??= masked(stored.to);
+  logSend(reply.request, stored);
   const outcome = storedOutcome(stored);
   if (outcome?.outcome === 'rejected') throw rejected(outcome, headers);
   if (outcome?.outcome === 'not_sent') throw notSent(outcome, headers);
@@ -48,7 +48,11 @@ const channelWords =
 
 type Headers = Record<string, string>;
 
-function notSent({ detail, status, retryAfterS }: Outcome & { outcome: 'not_sent' }, headers: Headers): Problem {
+function notSent(
+  { detail, status, retryAfterS, expired }: Outcome & { outcome: 'not_sent' },
+  headers: Headers,
+): Problem {
+  if (expired) return new Problem('message-expired', `${detail}; nothing was sent`, { outcome: 'not_sent', headers });
   return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
     outcome: 'not_sent',
     headers,

@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import { broadcastControl } from '../routes/broadcast-control.ts';
-import { broadcastEvents } from '../routes/broadcast-events.ts';
-import { broadcastImport } from '../routes/broadcast-import.ts';
-import { broadcasts } from '../routes/broadcasts.ts';
+import { broadcastRoutes } from '../routes/broadcast-routes.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { conversations } from '../routes/conversations.ts';
@@ -109,21 +106,21 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
     stopCheck,
     listedCheck,
   });
-  const broadcastServices = {
+  await app.register(broadcastRoutes, {
     config,
+    store: services.store,
     broadcasts: services.broadcasts,
     templates,
     resolveContext,
     holds: shownHolds,
-  };
-  const mayListen = (id: string) => {
-    const caller = overrides.callers.byId(id);
-    return caller !== undefined && hasScope(caller, 'messages:read');
-  };
-  await app.register(broadcasts, broadcastServices);
-  await app.register(broadcastControl, broadcastServices);
-  await app.register(broadcastEvents, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
-  await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
+    stopCheck,
+    listedCheck,
+    uploads,
+    numbers,
+    eventStreams: pools.eventStreams,
+    reports: pools.reports,
+    mayListen: mayReadMessages(overrides),
+  });
   await app.register(files, {
     config,
     delivery,
@@ -157,6 +154,13 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
     ...streaming,
   });
 }
+
+const mayReadMessages =
+  ({ callers }: ServiceOverrides) =>
+  (id: string): boolean => {
+    const caller = callers.byId(id);
+    return caller !== undefined && hasScope(caller, 'messages:read');
+  };
 
 /** What callers hear of later. */
 async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
@@ -209,6 +213,7 @@ async function registerOperatorRoutes(
     dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => ({
+      scheduled: await store.countScheduledBroadcasts(),
       running: (await store.listRunningBroadcasts(100)).length,
       held: await store.countPausedByService(),
     }),

@@ -17,6 +17,7 @@ import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
@@ -63,10 +64,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     ...shared,
     stopSwitch,
     onEnd: (message) => {
-      const { kind, status, connectionId } = message;
-      metrics.recordOutcome(kind, status);
-      resources.callerCounts.ended(message);
-      if (status === 'accepted') intake?.onAccepted(connectionId);
+      countOutcome(message, { metrics, callerCounts: resources.callerCounts });
+      if (message.status === 'accepted') intake?.onAccepted(message.connectionId);
     },
   });
   const pollWorker = createPolling(config, overrides, {
@@ -101,6 +100,16 @@ export async function createServices(config: Config, overrides: ServiceOverrides
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
+
+function countOutcome(
+  message: StoredMessage,
+  { metrics, callerCounts }: { metrics: Metrics; callerCounts: CallerCounts },
+) {
+  const { kind, status, failure } = message;
+  if (failure?.code === 'expired') metrics.recordExpired(kind);
+  else metrics.recordOutcome(kind, status);
+  callerCounts.ended(message);
+}
 
 async function openResources(
   config: Config,
@@ -167,7 +176,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
-  const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
+  const { delivery, broadcastWorker, reconcileWorker, maintenance, schedule, tracking } = parts;
   const { recorder } = parts.recording;
   const { dispatcher } = parts;
   return {
@@ -178,6 +187,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await recorder.start();
       await maintenance.start();
       acceptConfigured();
+      schedule.start();
       reconcileWorker.start();
       tracking.start();
       dispatcher.start();
@@ -202,7 +212,13 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await ended;
       // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
-      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await Promise.all([
+        maintenance.stop(),
+        schedule.stop(),
+        reconcileWorker.stop(),
+        tracking.stop(),
+        pollWorker.stop(),
+      ]);
       await recorder.stop();
       await events.hub.close();
       await webhooks.sender.close();

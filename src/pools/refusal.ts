@@ -8,6 +8,7 @@ const nouns: Record<string, string> = {
   uploads: 'uploads are under way',
   imports: 'imports are under way',
   downloads: 'downloads are under way',
+  reports: 'reports of broadcasts are being sent',
   'event-streams': 'event streams are open',
   'event-readers': 'streams of events are open',
   'operator-streams': 'streams of operations are open',

@@ -12,6 +12,7 @@ import type { StoreOptions } from './options.ts';
 import type { PersonStore } from './person-store.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { ReconcileStore } from './reconcile-store.ts';
+import type { ScheduleStore } from './schedule-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
 import { createCallerCountStore } from './sql/caller-counts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
@@ -25,6 +26,7 @@ import { createOperatorMessageStore } from './sql/operator-messages.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
+import { createScheduleStore } from './sql/schedules.ts';
 import { createTrackingStore } from './sql/tracking.ts';
 import { createWebhookEndpointStore } from './sql/webhooks.ts';
 import type { TrackingStore } from './tracking-store.ts';
@@ -42,6 +44,7 @@ export type Store = MessageStore &
   TrackingStore &
   EventStore &
   WebhookEndpointStore &
+  ScheduleStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -69,6 +72,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
     ...createEventStore(engine, dialect),
+    ...createScheduleStore(engine, dialect, options.wallClock),
     ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);

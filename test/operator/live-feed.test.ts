@@ -20,7 +20,7 @@ const broadcast = (id: string, queued = 9, status: OperatorBroadcast['status'] =
 const overview: Overview = {
   readiness: { status: 'ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'active' },
   sending: { stopped: { all: false, callers: [], connections: [] } },
-  broadcasts: { running: 1, paused: 0, held: 0 },
+  broadcasts: { scheduled: 0, running: 1, paused: 0, held: 0 },
   callers: { inFile: 1, removed: [] },
 };
 
