@@ -12,12 +12,12 @@ const states = { sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: 'No
 function Ticks({ state }) {
   const words = states[state];
   if (state === 'failed') {
-    return html`<svg class="ticks" data-state=${state} viewBox="0 0 16 12" role="img" aria-label=${words}>
+    return html`<svg class="phone-ticks" data-state=${state} viewBox="0 0 16 12" role="img" aria-label=${words}>
       <title>${words}</title>
       <path d="M8 1.5v5M8 9v.6" />
     </svg>`;
   }
-  return html`<svg class="ticks" data-state=${state} viewBox="0 0 18 12" role="img" aria-label=${words}>
+  return html`<svg class="phone-ticks" data-state=${state} viewBox="0 0 18 12" role="img" aria-label=${words}>
     <title>${words}</title>
     <path d=${state === 'sent' ? 'm5 6.5 3 3 6-7' : 'm1.5 6.5 3 3 6-7M8.3 9.2l.3.3 6-7'} />
   </svg>`;
@@ -38,21 +38,28 @@ const glyphs = {
 
 /** @param {{ name: string }} props */
 export const Glyph = ({ name }) => html`
-  <svg class="glyph" viewBox="0 0 20 20" aria-hidden="true"><path d=${glyphs[name] ?? glyphs.document} /></svg>
+  <svg class="phone-glyph" viewBox="0 0 20 20" aria-hidden="true"><path d=${glyphs[name] ?? glyphs.document} /></svg>
 `;
 
+/** @type {Record<string, string>} */
+const kinds = { image: 'Photo', video: 'Video', audio: 'Audio', document: 'Document' };
+
 /** The file itself is not kept by the sandbox, so it is shown by kind and name. @param {{ file: NonNullable<Message['file']> }} props */
-const File = ({ file: { kind, name, bytes } }) => html`
-  <div class="file" data-kind=${kind}>
-    <${Glyph} name=${kind} />
-    <span class="file-name">${name}</span>
-    <span class="file-kind">${kind}${bytes === undefined ? '' : ` · ${size(bytes)}`}</span>
-  </div>
-`;
+function File({ file: { kind, name, bytes } }) {
+  const words = kinds[kind] ?? kind;
+  const facts = [name === kind ? '' : words, bytes === undefined ? '' : size(bytes)].filter(Boolean);
+  return html`
+    <div class="phone-file" data-kind=${kind}>
+      <${Glyph} name=${kind} />
+      <span class="phone-file-name">${name === kind ? words : name}</span>
+      <span class="phone-file-kind">${facts.join(' · ')}</span>
+    </div>
+  `;
+}
 
 /** @param {{ header: NonNullable<Message['header']> }} props */
 const Header = ({ header: { text, file } }) =>
-  file ? html`<${File} file=${file} />` : html`<p class="bubble-header">${text}</p>`;
+  file ? html`<${File} file=${file} />` : html`<p class="phone-bubble-header">${text}</p>`;
 
 /** @param {{ button: Button, disabled: boolean, onTap: () => void }} props */
 function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap }) {
@@ -64,13 +71,13 @@ function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap }) 
   if (url && /^https?:\/\//i.test(url)) {
     return html`<a href=${url} target="_blank" rel="noreferrer" title=${url}>${words}</a>`;
   }
-  return html`<span class="inert" title=${kind === 'call' ? 'Calls the company' : kind}>${words}</span>`;
+  return html`<span class="phone-inert" title=${kind === 'call' ? 'Calls the company' : kind}>${words}</span>`;
 }
 
 /** @param {{ buttons: readonly Button[] | undefined, onTap: ((label: string) => void) | undefined }} props */
 function Buttons({ buttons, onTap }) {
   if (!buttons || buttons.length === 0) return null;
-  return html`<div class="bubble-buttons">
+  return html`<div class="phone-bubble-buttons">
     ${buttons.map(
       (button) =>
         html`<${BubbleButton} key=${button.text} button=${button} disabled=${!onTap} onTap=${() => onTap?.(button.text)} />`,
@@ -81,11 +88,11 @@ function Buttons({ buttons, onTap }) {
 /** @param {{ message: Message, onTap: ((label: string) => void) | undefined }} props */
 const Cards = ({ message, onTap }) =>
   message.cards &&
-  html`<ul class="cards">
+  html`<ul class="phone-cards">
     ${message.cards.map(
       ({ header, text, buttons }, at) => html`<li key=${at} class="phone-card">
         ${header && html`<${Header} header=${header} />`}
-        <p class="bubble-text">${marked(text)}</p>
+        <p class="phone-bubble-text">${marked(text)}</p>
         <${Buttons} buttons=${buttons} onTap=${onTap} />
       </li>`,
     )}
@@ -98,24 +105,24 @@ export function Bubble({ message, hands }) {
   const onTap = state === 'failed' ? undefined : (/** @type {string} */ label) => hands.tap(message, label);
   const who = from === 'company' ? 'Company' : 'Customer';
   return html`
-    <div class="bubble" data-from=${from} data-state=${state}>
-      <span class="unseen">${who}: </span>
+    <div class="phone-bubble" data-from=${from} data-state=${state}>
+      <span class="phone-unseen">${who}: </span>
       ${
         quotes &&
-        html`<blockquote class="quote">
-          <span class="quote-who">${quotes.from === 'company' ? 'Your company' : 'You'}</span>
-          <span class="quote-text">${plain(quotes.text)}</span>
+        html`<blockquote class="phone-quote">
+          <span class="phone-quote-who">${quotes.from === 'company' ? 'Your company' : 'You'}</span>
+          <span class="phone-quote-text">${plain(quotes.text)}</span>
         </blockquote>`
       }
       ${header && html`<${Header} header=${header} />`}
       ${file && html`<${File} file=${file} />`}
-      ${text && html`<p class="bubble-text">${marked(text)}</p>`}
-      ${footer && html`<p class="bubble-footer">${footer}</p>`}
-      <p class="bubble-time"><time datetime=${at} title=${at}>${minuteOf(at)}</time> <${Ticks} state=${state} /></p>
+      ${text && html`<p class="phone-bubble-text">${marked(text)}</p>`}
+      ${footer && html`<p class="phone-bubble-footer">${footer}</p>`}
+      <p class="phone-bubble-time"><time datetime=${at} title=${at}>${minuteOf(at)}</time> <${Ticks} state=${state} /></p>
       <${Buttons} buttons=${buttons} onTap=${onTap} />
       ${
         list &&
-        html`<div class="bubble-buttons">
+        html`<div class="phone-bubble-buttons">
           <button type="button" aria-haspopup="dialog" aria-disabled=${!onTap} onClick=${() => onTap && hands.open(message)}>
             <${Glyph} name="list" /><span>${list.label}</span>
           </button>
@@ -125,7 +132,7 @@ export function Bubble({ message, hands }) {
     </div>
     ${
       failure &&
-      html`<p class="bubble-failure">Not on the phone: ${failure.code} ${failure.detail.replace(/\.$/, '')}</p>`
+      html`<p class="phone-bubble-failure">Not on the phone: ${failure.code} ${failure.detail.replace(/\.$/, '')}</p>`
     }
   `;
 }

@@ -27,18 +27,18 @@ const parts = [
 function ChatRow({ chat: { phone, name, last }, now, here }) {
   const day = dayOf(last.at, now);
   return html`<li>
-    <a class="chat" href=${linkTo('phone', phone)} aria-current=${here ? 'true' : undefined}>
+    <a class="phone-chat" href=${linkTo('phone', phone)} aria-current=${here ? 'true' : undefined}>
       <${Avatar} name=${name} />
-      <span class="chat-name">${name === phone ? `+${phone}` : name}</span>
-      <time class="chat-time" datetime=${last.at}>${day === 'Today' ? minuteOf(last.at) : day}</time>
-      <span class="chat-last">${last.from === 'customer' ? '' : html`<span class="muted">Company: </span>`}${plain(last.text)}</span>
+      <span class="phone-chat-name">${name === phone ? `+${phone}` : name}</span>
+      <time class="phone-chat-time" datetime=${last.at}>${day === 'Today' ? minuteOf(last.at) : day}</time>
+      <span class="phone-chat-last">${last.from === 'customer' ? '' : html`<span class="muted">Company: </span>`}${plain(last.text)}</span>
     </a>
   </li>`;
 }
 
 /** @param {{ name: string }} props */
 const Avatar = ({ name }) =>
-  html`<span class="avatar" data-hue=${hueOf(name)} aria-hidden="true">${(/[\p{L}\p{N}]/u.exec(name)?.[0] ?? '?').toUpperCase()}</span>`;
+  html`<span class="phone-avatar" data-hue=${hueOf(name)} aria-hidden="true">${(/[\p{L}\p{N}]/u.exec(name)?.[0] ?? '?').toUpperCase()}</span>`;
 
 /** One of six colours, always the same for a name. @param {string} name */
 const hueOf = (name) => [...name].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % 6;
@@ -54,7 +54,7 @@ export function Chats({ phone, last, now, open }) {
     data: list,
     error,
     refresh,
-  } = usePolled(`phones?limit=40&search=${encodeURIComponent(search.replace(/^\+/, ''))}`, everyMs);
+  } = usePolled(`phones?limit=12&search=${encodeURIComponent(search.replace(/^\+/, ''))}`, everyMs);
   // A new message in the open conversation moves it to the top.
   useEffect(refresh, [last]);
   const number = /^\+?([1-9][0-9]{6,14})$/.exec(search.trim())?.[1];
@@ -66,21 +66,21 @@ export function Chats({ phone, last, now, open }) {
     if (found) open(found);
   };
   return html`
-    <section class="chats" aria-labelledby="chats-title">
+    <section class="phone-chats" aria-labelledby="chats-title">
       <h2 id="chats-title">Customers</h2>
       <form role="search" onSubmit=${submit}>
-        <label class="unseen" for="chat-search">A name, or any phone number</label>
+        <label class="phone-unseen" for="chat-search">A name, or any phone number</label>
         <input
           id="chat-search" type="search" placeholder="Name, or any number" autocomplete="off" value=${search}
           onInput=${(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget }) => setSearch(currentTarget.value)}
         />
       </form>
       <${ErrorNote} error=${error} />
-      <ul class="chat-list">
+      <ul class="phone-chat-list">
         ${
           number &&
           !known &&
-          html`<li><a class="chat" href=${linkTo('phone', number)}><${Avatar} name="+" /><span class="chat-name">+${number}</span><span class="chat-last">A new customer</span></a></li>`
+          html`<li><a class="phone-chat" href=${linkTo('phone', number)}><${Avatar} name="+" /><span class="phone-chat-name">+${number}</span><span class="phone-chat-last">A new customer</span></a></li>`
         }
         ${list?.data.map((chat) => html`<${ChatRow} key=${chat.phone} chat=${chat} now=${now} here=${chat.phone === phone} />`)}
       </ul>
@@ -88,7 +88,7 @@ export function Chats({ phone, last, now, open }) {
       ${list?.total === 0 && !number && html`<p class="hint">Nobody of that name has a conversation.</p>`}
       <details class="more">
         <summary>Customers with a part to play</summary>
-        <ul class="parts">
+        <ul class="phone-parts">
           ${parts.map(
             ([to, does]) =>
               html`<li key=${to}><a href=${linkTo('phone', to)} aria-current=${to === phone ? 'true' : undefined}>…${to?.slice(-4)}</a> ${does}</li>`,

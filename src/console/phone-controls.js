@@ -59,14 +59,14 @@ function NextSend({ act, busy }) {
     <section class="card" aria-labelledby="fault-title">
       <div class="card-head"><h2 id="fault-title">The next send</h2><span role="status">${armed !== 'none' && html`<${Chip} tone="warn">Armed</${Chip}>`}</span></div>
       <div class="actions">
-        <button type="button" class="toggle" aria-pressed=${armed === 'answer-lost'} aria-disabled=${busy} onClick=${() => arm('answer-lost')}>
+        <button type="button" class="phone-toggle" aria-pressed=${armed === 'answer-lost'} aria-disabled=${busy} onClick=${() => arm('answer-lost')}>
           The next answer is lost
         </button>
       </div>
       <p class="hint">
         ${
           armed === 'answer-lost'
-            ? 'The next message arrives here, and the service does not hear of it: it is unknown until it is looked up, a minute later.'
+            ? 'The next message arrives here, and the service does not hear of it. A minute later it looks, and finds texts and templates.'
             : (words ?? 'WATI sends it, and its answer never comes back: what a service must never send twice.')
         }
       </p>
@@ -75,7 +75,7 @@ function NextSend({ act, busy }) {
         <div class="actions">
           ${others.map(
             ([fault, does]) =>
-              html`<button type="button" key=${fault} class="toggle" aria-pressed=${armed === fault} aria-disabled=${busy} onClick=${() => arm(fault)}>${does}</button>`,
+              html`<button type="button" key=${fault} class="phone-toggle" aria-pressed=${armed === fault} aria-disabled=${busy} onClick=${() => arm(fault)}>${does}</button>`,
           )}
         </div>
       </details>

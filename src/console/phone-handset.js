@@ -28,22 +28,22 @@ function Log({ messages, earlier, now, hands }) {
     atEnd.current = scrollHeight - scrollTop - clientHeight < nearPx;
   };
   return html`
-    <div class="log" ref=${box} role="log" aria-label="Messages" tabindex="0" onScroll=${scrolled}>
+    <div class="phone-log" ref=${box} role="log" aria-label="Messages" tabindex="0" onScroll=${scrolled}>
       <ol>
-        ${earlier > 0 && html`<li class="day"><span>${counted(earlier, 'message')} before</span></li>`}
+        ${earlier > 0 && html`<li class="phone-day"><span>${counted(earlier, 'message')} before</span></li>`}
         ${messages.map((message, at) => {
           const day = dayOf(message.at, now);
           const before = messages[at - 1];
           const isNewDay = !before || dayOf(before.at, now) !== day;
           return html`
-            ${isNewDay && html`<li class="day" key=${`day-${message.id}`}><span>${day}</span></li>`}
-            <li key=${message.id} class="line" data-from=${message.from} data-follows=${!isNewDay && before?.from === message.from ? '' : undefined}>
+            ${isNewDay && html`<li class="phone-day" key=${`day-${message.id}`}><span>${day}</span></li>`}
+            <li key=${message.id} class="phone-line" data-from=${message.from} data-follows=${!isNewDay && before?.from === message.from ? '' : undefined}>
               <${Bubble} message=${message} hands=${hands} />
             </li>
           `;
         })}
       </ol>
-      ${messages.length === 0 && html`<p class="day"><span>No messages yet</span></p>`}
+      ${messages.length === 0 && html`<p class="phone-day"><span>No messages yet</span></p>`}
     </div>
   `;
 }
@@ -70,11 +70,11 @@ function Composer({ write }) {
     if (media) write({ media });
   };
   return html`
-    <form class="composer" onSubmit=${(/** @type {Event} */ event) => {
+    <form class="phone-composer" onSubmit=${(/** @type {Event} */ event) => {
       event.preventDefault();
       void send();
     }}>
-      <span class="attach">
+      <span class="phone-attach">
         <${Glyph} name="other" />
         <select aria-label="Attach a file" onChange=${attach}>
           <option value="">Attach</option>
@@ -88,7 +88,7 @@ function Composer({ write }) {
         onKeyDown=${onKey}
         onInput=${(/** @type {Event & { currentTarget: HTMLTextAreaElement }} */ { currentTarget }) => setText(currentTarget.value)}
       ></textarea>
-      <button type="submit" class="send" aria-label="Send" disabled=${text.trim() === ''}>
+      <button type="submit" class="phone-send" aria-label="Send" disabled=${text.trim() === ''}>
         <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 3l15 7-15 7 2.5-7z" /></svg>
       </button>
     </form>
@@ -100,8 +100,8 @@ function ListSheet({ message: { list }, choose, close }) {
   const sheet = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => sheet.current?.showModal(), []);
   return html`
-    <dialog class="sheet" ref=${sheet} aria-labelledby="sheet-title" onClose=${close}>
-      <form method="dialog" class="sheet-head">
+    <dialog class="phone-sheet" ref=${sheet} aria-labelledby="sheet-title" onClose=${close}>
+      <form method="dialog" class="phone-sheet-head">
         <h2 id="sheet-title">${list?.label}</h2>
         <button type="submit" class="quiet">Close</button>
       </form>
@@ -130,13 +130,13 @@ export function Handset({ phone: { name, phone, data, earlier }, now, write }) {
   };
   const owner = name === phone ? `+${phone}` : name;
   return html`
-    <section class="handset" aria-label=${`The phone of ${owner}`}>
-      <div class="screen">
-        <p class="status-bar"><time>${minuteOf(now)}</time><span>${name === phone ? '' : name}</span><span>+${phone}</span></p>
-        <div class="chat-head">
-          <span class="avatar" data-hue="company" aria-hidden="true">Y</span>
-          <span class="chat-name">Your company</span>
-          <span class="chat-last">Business account</span>
+    <section class="phone-handset" aria-label=${`The phone of ${owner}`}>
+      <div class="phone-screen">
+        <p class="phone-status-bar"><time>${minuteOf(now)}</time><span>${name === phone ? '' : name}</span><span>+${phone}</span></p>
+        <div class="phone-chat-head">
+          <span class="phone-avatar" data-hue="company" aria-hidden="true">Y</span>
+          <span class="phone-chat-name">Your company</span>
+          <span class="phone-chat-last">Business account</span>
         </div>
         <${Log} key=${phone} messages=${data} earlier=${earlier} now=${now} hands=${hands} />
         <${Composer} key=${`composer-${phone}`} write=${write} />

@@ -12,7 +12,8 @@ export function guidePages(): ReadonlyMap<string, string> {
   const guides = readdirSync(join(folder, 'docs')).filter((name) => /^[a-z-]+\.md$/.test(name));
   const files = ['README.md', ...guides.toSorted()];
   const texts = files.map(
-    (name) => [name, readFileSync(join(folder, name === 'README.md' ? '' : 'docs', name), 'utf8')] as const,
+    (name) =>
+      [name, withoutPictures(readFileSync(join(folder, name === 'README.md' ? '' : 'docs', name), 'utf8'))] as const,
   );
   const list = texts.map(([name, text]) => `<li><a href="/docs/guides/${name}">${escaped(titleOf(text))}</a></li>`);
   return new Map([
@@ -28,6 +29,9 @@ export function guidePages(): ReadonlyMap<string, string> {
 }
 
 const back = '<p><a href="/docs/guides">All guides</a> · <a href="/docs">All calls</a></p>';
+
+/** The pages show text alone. */
+const withoutPictures = (text: string): string => text.replace(/<picture>.*?<\/picture>\n*/s, '');
 
 const titleOf = (text: string): string => /^# (.+)$/m.exec(text)?.[1] ?? 'Guide';
 

@@ -136,9 +136,12 @@ function stateOf({ statusString, failedCode, failedDetail }: HistoryRow): Pick<P
 /** The file of a row that the tenant did not send by a call of ours. */
 function shownFile({ type, text, data }: HistoryRow): Shown {
   if (typeof data !== 'string' || typeof type !== 'string') return {};
-  const file: ShownFile = { kind: type, name: type === 'document' && text ? text : nameOf(data) };
-  return { file };
+  const name = type === 'document' && text ? text : nameOf(data);
+  // WATI names a file by an id where the sender gave no name.
+  return { file: { kind: type, name: uuidName.test(name) ? type : name } satisfies ShownFile };
 }
+
+const uuidName = /^[0-9a-f]{8}-[0-9a-f-]{27}\.\w{1,5}$/;
 
 function wordsOf(row: HistoryRow): string | undefined {
   const place = named(row.location, 'name');

@@ -4,7 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
-import { isRecord } from '../support/json.ts';
+import { isRecord, type Json } from '../support/json.ts';
 import { openBrowser, screenshots } from './chromium.ts';
 import { type ConsolePage, newConsolePage, seriousFindings } from './console-page.ts';
 
@@ -26,7 +26,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     return json;
   };
   const send = (kind: string, body: object) => ask(`/v1/messages/${kind}`, { to: number, ...body });
-  const bubble = (text: string) => page.locator('.bubble', { hasText: text }).last();
+  const bubble = (text: string) => page.locator('.phone-bubble', { hasText: text }).last();
   const tap = (name: string) => page.getByRole('button', { name, exact: true }).click();
 
   async function newPage(look: BrowserContextOptions = {}): Promise<Page> {
@@ -38,7 +38,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
   async function openPhone(at: Page, phone = number): Promise<void> {
     await at.goto(`${sandbox.url}/console#/phone/${phone}`);
     await at.getByRole('button', { name: 'Use the key of the sandbox' }).click();
-    await at.locator('.handset').waitFor();
+    await at.locator('.phone-handset').waitFor();
   }
 
   beforeAll(async () => {
@@ -61,7 +61,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await page.goto(`${sandbox.url}/`);
     await page.getByRole('link', { name: 'A phone' }).click();
     await tap('Use the key of the sandbox');
-    await page.locator('.handset').waitFor();
+    await page.locator('.phone-handset').waitFor();
     await page.getByRole('searchbox').fill('+4915112345678');
     await page.keyboard.press('Enter');
     await page.getByText('No messages yet').waitFor();
@@ -84,7 +84,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await bubble('Hello Divya, invoice 7 over 9 EUR is ready.').getByRole('link', { name: 'Open' }).waitFor();
     expect(await bubble('Hello Divya').textContent()).toMatch(/Your invoice.*Reply STOP to opt out/s);
     await tap('Call me back');
-    await page.locator('.bubble[data-from="customer"]', { hasText: 'Call me back' }).waitFor();
+    await page.locator('.phone-bubble[data-from="customer"]', { hasText: 'Call me back' }).waitFor();
     expect(await page.getByRole('button', { name: 'Call me back' }).isDisabled()).toBe(true);
 
     await send('list', {
@@ -96,12 +96,12 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await page.keyboard.press('Escape');
     await tap('Times');
     await page.getByRole('dialog').getByRole('button', { name: '17 h' }).click();
-    await page.locator('.bubble[data-from="customer"]', { hasText: '17 h' }).waitFor();
+    await page.locator('.phone-bubble[data-from="customer"]', { hasText: '17 h' }).waitFor();
 
     await send('file-link', { url: 'https://example.com/a/terms.pdf', caption: 'Terms' });
     await bubble('terms.pdf').waitFor();
     await page.getByLabel('Attach a file').selectOption('document');
-    await page.locator('.bubble[data-from="customer"]', { hasText: 'Terms and conditions.txt' }).waitFor();
+    await page.locator('.phone-bubble[data-from="customer"]', { hasText: 'Terms and conditions.txt' }).waitFor();
     const { data } = await ask(`/v1/conversations/${number}/messages?pageSize=3`);
     expect(data).toMatchObject([
       { direction: 'in', type: 'document' },
@@ -119,11 +119,11 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
   it('moves the time, loses the next answer, and starts again', async () => {
     await openPhone(page);
     await tap('A day later');
-    await page.locator('.day', { hasText: 'Yesterday' }).waitFor();
+    await page.locator('.phone-day', { hasText: 'Yesterday' }).waitFor();
     await page.getByText('Window closed').waitFor();
     await page.getByRole('textbox', { name: 'Answer as the customer' }).fill('Hello again');
     await tap('Send');
-    await page.locator('.day', { hasText: 'Today' }).waitFor();
+    await page.locator('.phone-day', { hasText: 'Today' }).waitFor();
     await page.getByText('Window open').waitFor();
 
     await tap('The next answer is lost');
@@ -154,7 +154,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
         await own.locator('.phone-side .chip', { hasText: 'accepted' }).waitFor();
       }
       await own.getByRole('button', { name: 'Yes, please' }).click();
-      await own.locator('.bubble .quote').waitFor();
+      await own.locator('.phone-bubble .phone-quote').waitFor();
       await own.getByText('Other faults').click();
       await own.getByText('Customers with a part to play').click();
       await own.screenshot({ path: `${screenshots}/phone-${colorScheme}-${width}.png`, fullPage: true });
@@ -164,6 +164,19 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     },
   );
 
+  it.each(['light', 'dark'] as const)('makes the picture of the README: %s', async (colorScheme) => {
+    await tellStory(ask);
+    const own = await newPage({ viewport: { width: 1280, height: 880 }, colorScheme });
+    await openPhone(own, priya);
+    await own.getByRole('button', { name: 'The next answer is lost' }).click();
+    await own.getByText('Armed').waitFor();
+    await own.mouse.move(5, 400);
+    await own.locator('.phone-bubble', { hasText: 'Your invoice' }).getByRole('img', { name: 'Read' }).waitFor();
+    // docs/images has these in 256 colours: convert -dither None -colors 256 -strip.
+    await own.screenshot({ path: `${screenshots}/readme-${colorScheme}.png` });
+    await own.context().close();
+  });
+
   it('asks nobody but the sandbox, and breaks no rule of its page', () => {
     const requested = pages.flatMap((each) => each.requested);
     expect(requested.filter((url) => !url.startsWith(`${sandbox.url}/`))).toEqual([]);
@@ -171,3 +184,37 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     expect(pages.flatMap(({ complaints }) => complaints)).toEqual([]);
   });
 });
+
+const priya = '14155550131';
+
+/** A day in the life of a shop. */
+async function tellStory(ask: (path: string, body?: object) => Promise<Json>): Promise<void> {
+  const wrote = (from: string, text: string, name: string) => ask('/_sandbox/messages', { from, text, name });
+  const sent = (kind: string, body: object) => ask(`/v1/messages/${kind}`, { to: priya, ...body });
+  await ask('/_sandbox/templates', {
+    name: 'delivery_slot',
+    header: { type: 'text', text: 'Your order A-1077' },
+    body: 'Hi {{name}}, your *{{item}}* leaves our shop tonight. When may we ring your bell?',
+    footer: 'Blue Door Furniture',
+    buttons: [
+      { type: 'quick_reply', text: 'In the morning' },
+      { type: 'quick_reply', text: 'In the evening' },
+      { type: 'url', text: 'Follow the van', url: 'https://example.com/van/{{van}}' },
+    ],
+  });
+  await wrote('4915112340003', 'Thanks, that was quick!', 'Lena Hoffmann');
+  await wrote('33612340005', 'Bonjour, is the lamp back?', 'Amina Diallo');
+  await wrote(priya, 'Hi, when will my sofa arrive?', 'Priya Nair');
+  await sent('text', { text: 'Hello Priya, we will write as soon as it is packed.' });
+  await ask('/_sandbox/clock', { advanceSeconds: 86_400 });
+  await wrote('393331234567', 'Perfect, see you on Monday', 'Sofia Rossi');
+  await wrote('905321234567', 'Can I change the colour?', 'Emre Yilmaz');
+  await sent('template', {
+    template: 'delivery_slot',
+    parameters: { name: 'Priya', item: 'green sofa', van: '12' },
+  });
+  const { data } = await ask(`/_sandbox/phones/${priya}?limit=1`);
+  const [asked] = Array.isArray(data) ? data : [];
+  await ask('/_sandbox/messages', { from: priya, replyTo: asked?.id, button: 'In the evening' });
+  await sent('file-link', { url: 'https://example.com/invoice-A-1077.pdf', caption: 'Your invoice' });
+}

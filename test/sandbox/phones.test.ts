@@ -117,7 +117,7 @@ describe('GET /_sandbox/phones/{number}', () => {
       [{ media: 'document' }, { file: { kind: 'document', name: 'Terms and conditions.txt' }, text: null }],
       [
         { media: 'image', text: 'My door' },
-        { file: { kind: 'image' }, text: 'My door' },
+        { file: { kind: 'image', name: 'image' }, text: 'My door' },
       ],
     ];
     for (const [body, seen] of written) {
