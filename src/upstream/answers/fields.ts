@@ -20,7 +20,7 @@ export function fold(name: string): string {
   let folded = foldedNames.get(name);
   if (folded !== undefined) return folded;
   folded = name.toLowerCase().replace(/[_-]/g, '');
-  if (name.length > foldedLengthMax) return folded;
+  if (name.length > foldedLengthMax || !isWord.test(name)) return folded;
   if (foldedNames.size >= foldedMax) foldedNames.clear();
   foldedNames.set(name, folded);
   return folded;
@@ -29,6 +29,8 @@ export function fold(name: string): string {
 /** Answers have few different names, and each answer to a send is asked for some twenty. */
 const foldedNames = new Map<string, string>();
 const foldedMax = 1_000;
+/** Not the number of a person. */
+export const isWord = /^[a-z_]/i;
 const foldedLengthMax = 64;
 
 /** The first value that is present. */

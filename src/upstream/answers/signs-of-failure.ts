@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
-import { asText, fold } from './fields.ts';
+import { asText, fold, isWord } from './fields.ts';
 import { isKnownRefusal } from './known-refusals.ts';
 
 /** Fields that repeat the request, the contact or another message. They are not about this send. */
@@ -52,7 +52,7 @@ function meaningOf(name: string): Meaning {
   if (known !== undefined) return known;
   const key = fold(name);
   const meaning = patterns.find(([pattern]) => pattern.test(key))?.[1] ?? 'nothing';
-  if (name.length > nameLengthMax) return meaning;
+  if (name.length > nameLengthMax || !isWord.test(name)) return meaning;
   if (meanings.size >= meaningsMax) meanings.clear();
   meanings.set(name, meaning);
   return meaning;
