@@ -22,6 +22,7 @@ import { PersistedClock } from './persisted-clock.ts';
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
+  wallNow: ':wallNow',
   // The owner counts how often the file was opened. All earlier owners are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
@@ -42,6 +43,9 @@ export const sqliteDialect: Dialect = {
     const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
+  hinted: (table, index) => `${table} INDEXED BY ${index}`,
+  // A statement holds up the process, so that a list takes many short ones.
+  visitsAtOnce: 200,
   newest: ({ of, table, where, order }, also, most) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
     const few = also === 'TRUE' ? ':limit' : most;
@@ -64,6 +68,9 @@ export const sqliteDialect: Dialect = {
 /** How much of the persisted clock a crash may lose. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
 
+/** Prepared statements of lists that are kept. */
+const LISTED_MAX = 200;
+
 /** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
@@ -76,7 +83,9 @@ export class SqliteEngine implements Engine {
   readonly #me: number;
   readonly secret: Buffer;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #listed = new Set<string>();
   readonly #steady: () => number;
+  readonly #wall: () => number;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
@@ -86,6 +95,7 @@ export class SqliteEngine implements Engine {
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
     this.#steady = options.monotonicClock ?? (() => performance.now());
+    this.#wall = options.wallClock ?? (() => Date.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
     this.secret = toSecret(this.#db.prepare(keepSecret.positional).get(newSecret())?.secret);
@@ -113,8 +123,14 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** The same as other reads: the statement bounds how many rows it visits. */
+  /** The same as other reads: the statement bounds how many rows it visits. Callers choose its form, so few forms are kept. */
   list(step: Step): Promise<Row[]> {
+    this.#listed.add(step.statement.positional);
+    const [oldest] = this.#listed;
+    if (oldest !== undefined && this.#listed.size > LISTED_MAX) {
+      this.#listed.delete(oldest);
+      this.#prepared.delete(oldest);
+    }
     return this.read(step);
   }
 
@@ -191,6 +207,10 @@ export class SqliteEngine implements Engine {
     return this.#db.isOpen;
   }
 
+  wallNow(): number {
+    return Math.floor(this.#wall());
+  }
+
   epoch(): number {
     return this.#me;
   }
@@ -205,7 +225,11 @@ export class SqliteEngine implements Engine {
   }
 
   #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.names, { me: this.#me, clock: this.#clock.now() });
+    const values = bindings(step, step.statement.names, {
+      me: this.#me,
+      clock: this.#clock.now(),
+      wallNow: this.wallNow(),
+    });
     return this.#prepare(step.statement).all(...values);
   }
 
