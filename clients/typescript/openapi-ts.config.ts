@@ -1,9 +1,10 @@
 import { defineConfig } from '@hey-api/openapi-ts';
 
 /** What each `data:` of a stream holds. OpenAPI 3.1 has no words for it: there the answer is a text. */
-const streamed: Record<string, string> = {
-  '/v1/broadcasts/{id}/events': 'Broadcast',
-  '/v1/events/stream': 'Event',
+const streamed: Record<string, readonly string[]> = {
+  '/v1/broadcasts/{id}/events': ['Broadcast'],
+  '/v1/events/stream': ['Event'],
+  '/v1/operations/stream': ['Overview', 'OperatorBroadcast', 'BudgetPoint'],
 };
 
 export default defineConfig({
@@ -14,8 +15,8 @@ export default defineConfig({
       operations: (_method, path, operation) => {
         const ok = operation.responses?.['200'];
         const content = ok && 'content' in ok ? ok.content?.['text/event-stream'] : undefined;
-        const name = streamed[path];
-        if (content) content.schema = name === undefined ? {} : { $ref: `#/components/schemas/${name}` };
+        const [first, ...others] = (streamed[path] ?? []).map((name) => ({ $ref: `#/components/schemas/${name}` }));
+        if (content) content.schema = first && others.length > 0 ? { anyOf: [first, ...others] } : (first ?? {});
       },
     },
   },

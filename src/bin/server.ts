@@ -15,8 +15,10 @@ import { followKey, followSigningKeys, hideSecrets, reasonOf } from './followed-
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
-  // Buffered, because a write to the kernel would cost more than making the line. The rest is written when the process ends.
-  const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100, maxLength: logBytesMax });
+  // Buffered, because a write to the kernel would cost more than making the line: under load some sixty lines are one write.
+  // What is left is written within 100 ms, and when the process ends.
+  const buffered = { minLength: 32_768, maxWrite: 65_536, periodicFlush: 100, maxLength: logBytesMax };
+  const stream = pino.destination({ sync: false, ...buffered });
   // If the log is not read, lines that exceed the buffer are lost and counted, so that memory is left for sends.
   let linesDropped = 0;
   stream.on('drop', () => {

@@ -2,19 +2,28 @@
  * Resolves with the promise's value, or with what `late` returns (or rejects with what it throws) after `ms`. The promise is
  * not cancelled.
  */
-export async function withTimeout<Value, Late>(
-  promise: Promise<Value>,
-  ms: number,
-  late: () => Late,
-): Promise<Value | Late> {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<true>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, ms), true);
+export function withTimeout<Value, Late>(promise: Promise<Value>, ms: number, late: () => Late): Promise<Value | Late> {
+  // One promise and no race, because each send waits for its outcome through here.
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => {
+        try {
+          resolve(late());
+        } catch (error) {
+          reject(error);
+        }
+      },
+      Math.max(0, ms),
+    );
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  try {
-    const first = await Promise.race([promise.then((value) => ({ value })), isLate]);
-    return first === true ? late() : first.value;
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Channel, exampleIds, NotAfter, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
-import { TemplateName } from './template.ts';
+import { TemplateFilter, TemplateName } from './template.ts';
 
 const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
 
@@ -149,7 +149,7 @@ export const MessageQuery = Type.Object(
         'what became of them since: the status of `delivery`; `none`: accepted, and nothing is known; `replied`: the customer answered',
       ),
     ),
-    template: Type.Optional(Type.String({ ...TemplateName, examples: [] })),
+    template: Type.Optional(TemplateFilter),
     since: time('created at or after; ISO 8601 with `Z`; not more than a minute in the future'),
     until: time('created before; ISO 8601 with `Z`; after `since`'),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),

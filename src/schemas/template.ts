@@ -66,13 +66,17 @@ export const TemplateQuery = Type.Object(
   strict,
 );
 
-export const TemplateName = Type.String({
+const nameRules = {
   minLength: 1,
   maxLength: 512,
   pattern: '^[^\\u0000-\\u001f]+$',
   'x-form': 'the name of a template, without control characters',
-  examples: ['order_update'],
-});
+};
+
+export const TemplateName = Type.String({ ...nameRules, examples: ['order_update'] });
+
+/** As a filter, which the docs page leaves out. */
+export const TemplateFilter = Type.String(nameRules);
 
 export const TemplateLanguage = Type.Object({ language: Type.Optional(language) }, strict);
 

@@ -158,6 +158,8 @@ describe('the OpenAPI document', () => {
     const references = new Set<string>();
     visit(document.paths, (schema, at) => {
       if (typeof schema.$ref === 'string') references.add(schema.$ref);
+      // Generators for OpenAPI 3.0 refuse a list of none.
+      expect(schema.examples, at).not.toEqual([]);
       if (typeof schema.title === 'string' && 'type' in schema) titled.push(at);
       // The whole body of a request or an answer has a name, so that generated clients have a type for it.
       if (/\/application\/json\/schema$/.test(at) && !('$ref' in schema)) titled.push(at);

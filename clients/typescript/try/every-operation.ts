@@ -20,8 +20,14 @@ const broadcast = await sdk.createBroadcast({
   headers: keyed('broadcast'),
   body: { template: 'order_update', broadcastName: 'clients', recipients: [{ to, parameters }] },
 });
-ok(broadcast.data);
+ok(broadcast.data && 'id' in broadcast.data);
 const ofBroadcast = { path: { id: broadcast.data.id } };
+// Before any state that it asks about, so that it is neither sent nor over.
+const later = await sdk.sendText({
+  body: { to, text: 'Tomorrow.', sendAt: new Date(Date.now() + 86_400_000).toISOString() },
+});
+ok(later.data);
+const ofLater = { path: { id: later.data.id } };
 const connection = await sdk.createConnection({ body: {} });
 ok(connection.data);
 const ofConnection = { path: { id: connection.data.id } };
@@ -68,6 +74,7 @@ const calls: Record<Operation, () => Called> = {
   getMessage: () => sdk.getMessage(ofMessage),
   reconcileMessage: () => sdk.reconcileMessage(ofMessage),
   resendMessage: () => sdk.resendMessage({ ...ofMessage, body: { reason: 'asked for' } }),
+  cancelMessage: () => sdk.cancelMessage(ofLater),
   createBroadcast: async () => broadcast,
   importBroadcast: () =>
     sdk.importBroadcast({
@@ -88,6 +95,9 @@ const calls: Record<Operation, () => Called> = {
   resumeBroadcast: () => sdk.resumeBroadcast(ofBroadcast),
   cancelBroadcast: () => sdk.cancelBroadcast(ofBroadcast),
   reconcileBroadcast: () => sdk.reconcileBroadcast(ofBroadcast),
+  resendBroadcast: () =>
+    sdk.resendBroadcast({ ...ofBroadcast, headers: keyed('resend'), body: { reason: 'asked for' } }),
+  reportBroadcast: () => sdk.reportBroadcast({ ...ofBroadcast, parseAs: 'text' }),
   listEvents: async () => events,
   getEvent: () => sdk.getEvent({ path: { id: event.id } }),
   streamEvents: () => firstOf((signal) => sdk.streamEvents({ query: { lastEventId: 'earliest' }, signal })),
@@ -129,15 +139,16 @@ const calls: Record<Operation, () => Called> = {
   pauseAnyBroadcast: () => sdk.pauseAnyBroadcast(ofBroadcast),
   resumeAnyBroadcast: () => sdk.resumeAnyBroadcast(ofBroadcast),
   cancelAnyBroadcast: () => sdk.cancelAnyBroadcast(ofBroadcast),
-  listAllMessages: () => sdk.listAllMessages({ query: { limit: 2 } }),
+  getAnyBroadcast: () => sdk.getAnyBroadcast(ofBroadcast),
+  reconcileAnyBroadcast: () => sdk.reconcileAnyBroadcast(ofBroadcast),
+  getAnyMessage: () => sdk.getAnyMessage(ofMessage),
   cancelAnyMessage: () => sdk.cancelAnyMessage(ofMessage),
   reconcileAnyMessage: () => sdk.reconcileAnyMessage(ofMessage),
   resendAnyMessage: () => sdk.resendAnyMessage({ ...ofMessage, body: { reason: 'asked for' } }),
-  reconcileAnyBroadcast: () => sdk.reconcileAnyBroadcast(ofBroadcast),
   listUnknown: () => sdk.listUnknown(),
-  getAnyMessage: () => sdk.getAnyMessage(ofMessage),
   getBudget: () => sdk.getBudget(),
   streamOperations: () => firstOf((signal) => sdk.streamOperations({ signal })),
+  listAllMessages: () => sdk.listAllMessages({ query: { limit: 2 } }),
   getOverview: () => sdk.getOverview(),
   listCallers: () => sdk.listCallers(),
   cancelCaller: () => sdk.cancelCaller({ path: { id: 'sandbox' } }),
@@ -154,8 +165,9 @@ const calls: Record<Operation, () => Called> = {
 /** What the state of things refuses: the message was sent, the broadcast is over, the sandbox names one native call. */
 const refused: Record<string, number> = {
   resendMessage: 409,
-  cancelAnyMessage: 409,
   resendAnyMessage: 409,
+  cancelAnyMessage: 409,
+  resendBroadcast: 409,
   pauseBroadcast: 409,
   resumeBroadcast: 409,
   cancelBroadcast: 409,

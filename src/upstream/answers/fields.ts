@@ -1,23 +1,37 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
 /** All values of a name. Upper and lower case and `_` make no difference, because WATI and the servers in front of it differ in them. */
-export function valuesOf(object: JsonObject, name: string): unknown[] {
-  const found: unknown[] = [];
+export function valuesOf(object: JsonObject, name: string): readonly unknown[] {
+  let found: unknown[] | undefined;
+  const wanted = fold(name);
   for (const key in object) {
-    // Before names are normalized, because an answer to a send is asked for some twenty names.
-    if (key === name) found.push(object[key]);
-    else if (key.length < name.length || (key.length !== name.length && !separated.test(key))) continue;
-    else if (fold(key) === fold(name)) found.push(object[key]);
+    if (key !== name && (key.length < name.length || fold(key) !== wanted)) continue;
+    if (found) found.push(object[key]);
+    else found = [object[key]];
   }
-  return found;
+  return found ?? none;
 }
 
-const separated = /[_-]/;
+/** Most names that an answer is asked for are absent. */
+const none: readonly unknown[] = [];
+
 /** Normalizes a name: `valid_whatsapp_number` and `validWhatsAppNumber` are the same. */
 export function fold(name: string): string {
-  const lower = name.toLowerCase();
-  return separated.test(lower) ? lower.replace(/[_-]/g, '') : lower;
+  let folded = foldedNames.get(name);
+  if (folded !== undefined) return folded;
+  folded = name.toLowerCase().replace(/[_-]/g, '');
+  if (name.length > foldedLengthMax || !isWord.test(name)) return folded;
+  if (foldedNames.size >= foldedMax) foldedNames.clear();
+  foldedNames.set(name, folded);
+  return folded;
 }
+
+/** Answers have few different names, and each answer to a send is asked for some twenty. */
+const foldedNames = new Map<string, string>();
+const foldedMax = 1_000;
+/** Not the number of a person. */
+export const isWord = /^[a-z_]/i;
+const foldedLengthMax = 64;
 
 /** The first value that is present. */
 export function firstOf(object: JsonObject, ...names: readonly string[]): unknown {

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
-import { asText, fold } from './fields.ts';
+import { asText, fold, isWord } from './fields.ts';
 import { isKnownRefusal } from './known-refusals.ts';
 
 /** Fields that repeat the request, the contact or another message. They are not about this send. */
@@ -25,33 +25,58 @@ export const listedErrors = ['errors', 'receivers', 'invalidwhatsappnumbers', 'i
  */
 export function looksFailed(body: JsonObject, passed: readonly string[] = []): boolean {
   const open: { value: unknown; key: string; isBad: boolean }[] = [];
-  for (const [key, value] of Object.entries(body))
-    if (!passed.includes(fold(key))) open.push({ value, key, isBad: false });
+  for (const key in body) if (!passed.includes(fold(key))) open.push({ value: body[key], key, isBad: false });
   for (let seen = 0; seen < nodesMax; seen += 1) {
     const next = open.pop();
     if (next === undefined) return false;
-    const { value } = next;
-    const key = fold(next.key);
-    if (!next.isBad && echoes.test(key)) continue;
-    const isBad = next.isBad || failures.test(key);
-    if (Array.isArray(value) || isObject(value)) {
-      for (const [name, inner] of Object.entries(value))
-        open.push({ value: inner, key: Array.isArray(value) ? next.key : name, isBad });
-    } else if (isBad ? isSomething(value) : deniesIn(key, value)) return true;
+    const { value, key } = next;
+    const meaning = meaningOf(key);
+    if (!next.isBad && meaning === 'echo') continue;
+    const isBad = next.isBad || meaning === 'failure';
+    if (Array.isArray(value)) for (const inner of value) open.push({ value: inner, key, isBad });
+    else if (isObject(value)) for (const name in value) open.push({ value: value[name], key: name, isBad });
+    else if (isBad ? isSomething(value) : denies(meaning, value)) return true;
   }
   return false;
 }
+
+type Meaning = 'echo' | 'failure' | 'flag' | 'state' | 'words' | 'nothing';
+
+/** Answers have few different names, and each has some thirty. */
+const meanings = new Map<string, Meaning>();
+const meaningsMax = 1_000;
+const nameLengthMax = 64;
+
+function meaningOf(name: string): Meaning {
+  const known = meanings.get(name);
+  if (known !== undefined) return known;
+  const key = fold(name);
+  const meaning = patterns.find(([pattern]) => pattern.test(key))?.[1] ?? 'nothing';
+  if (name.length > nameLengthMax || !isWord.test(name)) return meaning;
+  if (meanings.size >= meaningsMax) meanings.clear();
+  meanings.set(name, meaning);
+  return meaning;
+}
+
+/** The first that fits decides. */
+const patterns: readonly (readonly [RegExp, Meaning])[] = [
+  [echoes, 'echo'],
+  [failures, 'failure'],
+  [flags, 'flag'],
+  [states, 'state'],
+  [words, 'words'],
+];
 
 const isSomething = (value: unknown): boolean =>
   value === true ||
   (typeof value === 'number' && value !== 0) ||
   (typeof value === 'string' && !nothing.test(value.trim()));
 
-function deniesIn(key: string, value: unknown): boolean {
-  if (flags.test(key))
+function denies(meaning: Meaning, value: unknown): boolean {
+  if (meaning === 'flag')
     return value === false || value === 0 || /^(?:false|no|0)$/i.test(asText(value) ?? '') || isFailed(value);
-  if (states.test(key)) return isFailed(value) || isErrorCode(value);
-  return words.test(key) && typeof value === 'string' && isKnownRefusal(value);
+  if (meaning === 'state') return isFailed(value) || isErrorCode(value);
+  return meaning === 'words' && typeof value === 'string' && isKnownRefusal(value);
 }
 
 const isFailed = (value: unknown): boolean => typeof value === 'string' && failed.test(value.trim());
