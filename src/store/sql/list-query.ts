@@ -13,6 +13,8 @@ export interface ListQuery {
   limit: number;
   before: number;
   from: number;
+  /** How many entries of each index may be visited. */
+  visits: number;
 }
 
 /** What a step of a list reads: one way to the messages of each kind. */
@@ -22,13 +24,15 @@ export interface ChosenWays {
   byBroadcast?: string;
 }
 
-export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Record<string, Value> {
+export function valuesOf({ caller, filter, limit, before, from, visits }: ListQuery): Record<string, Value> {
   const { since, until, delivery: _, ...plain } = filter;
   return {
     caller,
     limit,
     before,
     from,
+    visits,
+    most: visits + 1,
     ...plain,
     ...(since !== undefined && { since: wallTime(since) }),
     ...(until !== undefined && { until: wallTime(until) }),
@@ -43,7 +47,7 @@ export const needsBounds = ({ recorded, staged }: ListPlan): boolean =>
 export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): Step {
   const floors = partsOf(plan).map((part, n) => {
     const { of, table, where, order } = scanOf(dialect, part);
-    const skipped = `ORDER BY ${order} LIMIT 1 OFFSET ${dialect.visitsAtOnce}`;
+    const skipped = `ORDER BY ${order} LIMIT 1 OFFSET :visits`;
     return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ${skipped}) AS floor${n}`;
   });
   return { statement: statement(`SELECT ${floors.join(', ')}`), values: valuesOf(query) };
@@ -75,7 +79,7 @@ const asChosen = ({ staged }: ListPlan, parts: readonly ScanPart[]): ChosenWays 
 export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWays, query: ListQuery): Step {
   const found = parts.map((part) => {
     const also = part.also.join(' AND ') || 'TRUE';
-    return `SELECT sends.seq FROM ${dialect.newest(scanOf(dialect, part), also, dialect.visitsAtOnce + 1)}`;
+    return `SELECT sends.seq FROM ${dialect.newest(scanOf(dialect, part), also)}`;
   });
   if (byBroadcast !== undefined) found.push(stagedRecipients(dialect, query.filter, byBroadcast));
   const union = found.map((part, n) => `SELECT * FROM (${part}) AS part${n}`).join(' UNION ALL ');
@@ -89,7 +93,7 @@ export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWa
 export function exactStep(dialect: Dialect, query: ListQuery): Step {
   const { filter } = query;
   const byId = filter.id !== undefined;
-  const which = byId ? 'sends.id = :id' : `sends.seq ${dialect.among(UNDER_KEY)}`;
+  const which = `sends.seq ${dialect.among(byId ? 'SELECT seq FROM sends WHERE id = :id' : UNDER_KEY)}`;
   const also = shownConditions(filter, byId ? ['id'] : ['idempotencyKey']);
   return {
     statement: statement(`SELECT seq FROM sends WHERE ${[which, "caller || '' = :caller", ...also].join(' AND ')}
