@@ -33,6 +33,7 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
 export interface PageQuery {
   limit: number;
   before?: number;
+  withContent?: true;
 }
 
 interface Database {
@@ -49,7 +50,7 @@ interface Database {
 export async function readPage(
   database: Database,
   { callers, filter }: { callers: readonly string[]; filter: MessageFilter },
-  { limit, before = NEWEST }: PageQuery,
+  { limit, before = NEWEST, withContent }: PageQuery,
 ): Promise<{ messages: StoredMessage[]; end?: number }> {
   const { engine, dialect } = database;
   const plan = planOf(filter);
@@ -65,7 +66,7 @@ export async function readPage(
   }
   const found = known(scans);
   const shown = found.slice(0, limit);
-  const rows = shown.length === 0 ? [] : await engine.list(messagesStep(dialect, shown));
+  const rows = shown.length === 0 ? [] : await engine.list(messagesStep(dialect, shown, withContent));
   const end = found.length > limit ? shown.at(-1) : furthestBehind(scans)?.floor;
   return { messages: rows.map(toShownMessage), ...(end !== undefined && { end }) };
 }

@@ -132,14 +132,13 @@ function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: strin
     ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
-/** The messages with these numbers, newest first. Their content is left out: a list does not show it, and it may be long. */
-export function messagesStep(dialect: Dialect, sequences: readonly number[]): Step {
+/** The messages with these numbers, newest first; usually without their content, which may be long and is not shown. */
+export function messagesStep(dialect: Dialect, sequences: readonly number[], withContent?: true): Step {
   const rows = JSON.stringify(sequences.map((seq) => ({ seq })));
-  return { statement: statement(messagesOf(dialect)), values: { rows } };
+  const columns = withContent ? VISIBLE_COLUMNS : VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json');
+  const given = dialect.among(`SELECT given.seq FROM ${dialect.inputRows({ seq: 'BIGINT' })}`);
+  const text = `SELECT ${columns}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.seq ${given} ORDER BY sends.seq DESC`;
+  return { statement: statement(text), values: { rows } };
 }
-
-const messagesOf = (dialect: Dialect): string => `
-  SELECT ${VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json')}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
-  WHERE sends.seq ${dialect.among(`SELECT given.seq FROM ${dialect.inputRows({ seq: 'BIGINT' })}`)} ORDER BY sends.seq DESC`;
 
 export const sequenceIn = (row: Row): number => integer(row, 'seq');
