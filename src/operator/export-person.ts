@@ -32,7 +32,8 @@ async function* messagesTo(store: Exported, to: string) {
   for (const caller of await store.listCallers()) {
     let cursor: string | undefined;
     do {
-      const page = await store.list(caller, { to }, { limit: pageSize, ...(cursor !== undefined && { cursor }) });
+      const asked = { limit: pageSize, withContent: true as const, ...(cursor !== undefined && { cursor }) };
+      const page = await store.list(caller, { to }, asked);
       // `call` is the name that its content has in exports.
       for (const { content, ...message } of page.messages) {
         yield { ...message, ...(content !== undefined && { call: content }) };

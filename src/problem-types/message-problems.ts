@@ -83,7 +83,7 @@ export const messageProblems = {
     status: 422,
     title: 'This key was used for another request',
     retryable: false,
-    meaning: 'The Idempotency-Key belongs to a request with other content.',
+    meaning: 'The Idempotency-Key belongs to a request with other content, or with another reference.',
     cause:
       'A key made from something that is not unique to the message, or a body with a time or a random value in it.',
     remedy: 'Make a new key for each new message; repeat a key only with the very same request.',

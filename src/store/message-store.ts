@@ -114,6 +114,8 @@ export interface ListPage {
   limit: number;
   /** The `next` of the previous page. */
   cursor?: string;
+  /** Includes the `content` of messages, which may be long. */
+  withContent?: true;
 }
 
 /** The queue of one caller for one connection. All of its messages can be sent, or all are held. */

@@ -25,6 +25,7 @@ const fields = [
   'outcome',
   'problem',
   'to',
+  'reference',
   'messageId',
   'broadcastId',
   'connection',

@@ -65,9 +65,7 @@ describe('the OpenAPI document', () => {
     const kinds = ['Text', 'File', 'FileLink', 'Buttons', 'List', 'Template', 'TemplateCsv'].map(
       (kind) => `send${kind}`,
     );
-    expect(async.toSorted()).toEqual(
-      [...kinds, 'resendMessage', 'resendAnyMessage', 'importBroadcast'].toSorted(),
-    );
+    expect(async.toSorted()).toEqual([...kinds, 'resendMessage', 'resendAnyMessage', 'importBroadcast'].toSorted());
     const waiting = preferring.map(([id]) => id);
     expect(waiting).toEqual(expect.arrayContaining(['reconcileMessage', 'createBroadcast', 'getMedia', 'callNative']));
     expect(waiting).toEqual(expect.arrayContaining(['listConnections', 'deleteConnection']));

@@ -49,6 +49,12 @@ describe('an operator', () => {
     expect(await ids('status=accepted&limit=100')).toEqual(expect.arrayContaining([shop, crm]));
     expect(await ids(`broadcastId=${broadcastId}`)).toHaveLength(2);
     expect(await ids(`broadcastId=${broadcastId}&caller=shop`)).toEqual([]);
+    expect(await ids(`id=${shop}`)).toEqual([shop]);
+    expect(await ids(`id=${shop}&caller=crm`)).toEqual([]);
+    expect(await ids('id=none')).toEqual([]);
+    expect(await ids(`template=welcome&broadcastId=${broadcastId}`)).toHaveLength(2);
+    expect(await ids('until=2020-01-01T00:00:00Z')).toEqual([]);
+    expect((await read('messages?since=2020-01-01T00:00:00Z&until=2019-01-01T00:00:00Z')).status).toBe(400);
     expect((await read('messages?since=2099-01-01T00:00:00Z')).status).toBe(400);
     expect((await read('messages?cursor=bad')).status).toBe(400);
     expect((await read('messages?since=2026-02-31T25:00:00Z')).status).toBe(400);

@@ -62,6 +62,11 @@ describe('the list of messages', () => {
     [() => `since=${between}`, () => ids.slice(0, 3)],
     [() => 'since=2020-01-01T00:00:00Z', () => ids],
     [() => `since=${between}&status=unknown&to=14155551001`, () => ids.slice(1, 2)],
+    [() => `until=${between}`, () => ids.slice(3)],
+    [() => 'until=2020-01-01T00:00:00Z', () => []],
+    [() => `since=2020-01-01T00:00:00Z&until=${between}&to=${to}`, () => ids.slice(3)],
+    [() => 'template=none', () => []],
+    [() => 'reference=none&idempotencyKey=none', () => []],
     [() => 'broadcastId=none', () => []],
   ];
   it.each(filters)('filters as requested, row %#', async (query, chosen) => {
@@ -81,6 +86,16 @@ describe('the list of messages', () => {
     'since=2020-02-31T00:00:00',
     'since=2099-01-01T00:00:00Z',
     `since=${new Date(Date.now() + 10 * 60_000).toISOString()}`,
+    'until=yesterday',
+    'until=2020-02-31T00:00:00',
+    'since=2020-01-02T00:00:00Z&until=2020-01-02T00:00:00Z',
+    'since=2020-01-02T00:00:00Z&until=2020-01-01T00:00:00Z',
+    'reference=',
+    `reference=${'x'.repeat(256)}`,
+    'reference=a%0Ab',
+    'idempotencyKey=a%20b',
+    'template=',
+    'id=s77',
     'x=1',
   ])('refuses %s', async (query) => {
     const answer = await service.ask('GET', `/v1/messages?${query}`);

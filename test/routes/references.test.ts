@@ -19,9 +19,13 @@ const withKey = (ask: Subject['ask'], key: string) => ({
   headers: { ...ask?.headers, 'idempotency-key': key },
 });
 
+const toldKey = 'the-key-of-a-caller-with-events';
 let service: Service;
 beforeAll(async () => {
-  service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection } });
+  service = await startService({
+    settings: { MATON_CONNECTION_ID: seededConnection },
+    callers: [{ name: 'told', key: toldKey, scopes: ['messages:send', 'events:read'], events: ['message.*'] }],
+  });
 });
 beforeEach(() => {
   service.simulator.reset();
@@ -101,6 +105,18 @@ it('a resend keeps the reference of its message, and so does the search of what 
   const resent = await service.ask('POST', `/v1/messages/${sent.id}/resend`, { json: { reason: 'nothing came' } });
   expect(resent.json).toMatchObject({ resendOf: sent.id, reference: 'A-77', status: 'accepted' });
   expect(await listed('reference=A-77')).toEqual([fields(resent.json).id, sent.id]);
+});
+
+it('events tell of a message under its reference and its key', async () => {
+  const { nextCursor } = fields((await service.ask('GET', '/v1/events?cursor=latest', { key: toldKey })).json);
+  await service.ask('POST', '/v1/messages/text', {
+    key: toldKey,
+    json: { to: to(0), text: 'Hello', reference: 'E-1' },
+    headers: { 'idempotency-key': 'told-1' },
+  });
+  const path = `/v1/events?cursor=${nextCursor}&limit=1`;
+  const page = await service.ask('GET', path, { key: toldKey, headers: { prefer: 'wait=20' } });
+  expect(page.json).toMatchObject({ data: [{ data: { message: { reference: 'E-1', idempotencyKey: 'told-1' } } }] });
 });
 
 it('two texts that differ in their references alone are lookalikes, so neither is found for the other', async () => {

@@ -50,13 +50,13 @@ export const postgresDialect: Dialect = {
     return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
   hinted: (table) => table,
-  visitsAtOnce: 1_000,
+  visits: { least: 1_000, first: 1_000, most: 1_000 },
   // An array, because the planner expects it to be short and looks its rows up; for a join it may read the whole table.
-  newest: ({ of, where, order }, also, most) =>
+  newest: ({ of, where, order }, also) =>
     also === 'TRUE' && of === 'sends'
       ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
       : `sends WHERE sends.seq = ANY (ARRAY(SELECT ${SEQ_OF[of]} FROM ${of} WHERE ${where} ORDER BY ${order}
-            LIMIT ${also === 'TRUE' ? ':limit' : most}))
+            LIMIT ${also === 'TRUE' ? ':limit' : ':most'}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   // An array, because the planner looks its values up by index; it might join a subquery with a scan of the table.

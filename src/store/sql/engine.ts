@@ -103,10 +103,10 @@ export interface Dialect {
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
   /** A table in a FROM clause that is read by this index. PostgreSQL chooses by itself. */
   hinted(table: string, index: string): string;
-  /** How many entries of an index a list visits by one statement. */
-  readonly visitsAtOnce: number;
-  /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
-  newest(scan: IndexScan, also: string, most: number): string;
+  /** How many entries of an index a list visits by one statement: at first, and after slow and fast ones. */
+  readonly visits: { readonly least: number; readonly first: number; readonly most: number };
+  /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `:most` rows. */
+  newest(scan: IndexScan, also: string): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
   /** Condition behind a column: its value is one of those that this query returns. Looks each up in an index. */

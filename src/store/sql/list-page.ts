@@ -16,8 +16,16 @@ import {
 } from './list-query.ts';
 import { type ListPlan, planOf } from './list-ways.ts';
 
-/** Entries of indexes that are visited for one page beyond the first step of each caller; the next page continues there. */
+/**
+ * How much is looked through for one page beyond the first step of each caller: entries of indexes, and time, because rows that
+ * no cache has take long. The next page continues there.
+ */
 const VISITED_MAX = 2_000;
+const SPENT_MAX_MS = 25;
+
+/** A step that took less is followed by a longer one, and one that took more by a shorter one. */
+const FAST_MS = 2;
+const SLOW_MS = 5;
 
 const NEWEST = Number.MAX_SAFE_INTEGER;
 
@@ -25,11 +33,14 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
 export interface PageQuery {
   limit: number;
   before?: number;
+  withContent?: true;
 }
 
 interface Database {
   engine: Pick<Engine, 'list'>;
   dialect: Dialect;
+  /** Monotonic milliseconds. */
+  clock?: () => number;
 }
 
 /**
@@ -39,27 +50,62 @@ interface Database {
 export async function readPage(
   database: Database,
   { callers, filter }: { callers: readonly string[]; filter: MessageFilter },
-  { limit, before = NEWEST }: PageQuery,
+  { limit, before = NEWEST, withContent }: PageQuery,
 ): Promise<{ messages: StoredMessage[]; end?: number }> {
   const { engine, dialect } = database;
   const plan = planOf(filter);
-  const scans = callers.map((caller) => new CallerScan(database, plan, { caller, filter, limit: limit + 1, before }));
-  for (const scan of scans) {
-    await scan.advance();
-    // SQLite reads synchronously.
-    await setImmediate();
-  }
-  for (let steps = VISITED_MAX / dialect.visitsAtOnce; steps > 0; steps -= 1) {
+  const pace = new Pace(database, limit);
+  const ask = { filter, limit: limit + 1, before };
+  const scans = callers.map((caller) => new CallerScan(database, plan, { ...ask, caller }));
+  for (const scan of scans) await pace.step(scan);
+  pace.begin();
+  for (;;) {
     const behind = furthestBehind(scans);
-    if (behind === undefined || known(scans).length > limit) break;
-    await behind.advance();
-    await setImmediate();
+    if (behind === undefined || known(scans).length > limit || pace.isSpent()) break;
+    await pace.step(behind);
   }
   const found = known(scans);
   const shown = found.slice(0, limit);
-  const rows = shown.length === 0 ? [] : await engine.list(messagesStep(dialect, shown));
+  const rows = shown.length === 0 ? [] : await engine.list(messagesStep(dialect, shown, withContent));
   const end = found.length > limit ? shown.at(-1) : furthestBehind(scans)?.floor;
   return { messages: rows.map(toShownMessage), ...(end !== undefined && { end }) };
+}
+
+/** How long the steps of a page are, and how many. */
+class Pace {
+  readonly #dialect: Dialect;
+  readonly #clock: () => number;
+  readonly #beganAt: number;
+  #visits: number;
+  #left = VISITED_MAX;
+
+  constructor({ dialect, clock = () => performance.now() }: Database, limit: number) {
+    this.#dialect = dialect;
+    this.#clock = clock;
+    this.#beganAt = clock();
+    // So that a page that is full at once takes one step.
+    this.#visits = Math.max(dialect.visits.first, Math.min(limit + 1, dialect.visits.most));
+  }
+
+  begin(): void {
+    this.#left = VISITED_MAX;
+  }
+
+  isSpent(): boolean {
+    return this.#left <= 0 || this.#clock() - this.#beganAt > SPENT_MAX_MS;
+  }
+
+  async step(scan: CallerScan): Promise<void> {
+    const { least, most } = this.#dialect.visits;
+    const began = this.#clock();
+    await scan.advance(this.#visits);
+    const tookMs = this.#clock() - began;
+    this.#left -= this.#visits;
+    if (tookMs > SLOW_MS) this.#visits = Math.max(least, Math.floor(this.#visits / 2));
+    else if (tookMs < FAST_MS) this.#visits = Math.min(most, this.#visits * 2);
+    // SQLite reads synchronously.
+    await setImmediate();
+  }
 }
 
 /** The scan that has read least far, and is not at its end. */
@@ -84,17 +130,19 @@ class CallerScan {
   floor: number;
   readonly #database: Database;
   readonly #plan: ListPlan;
-  readonly #ask: Omit<ListQuery, 'from'>;
+  readonly #ask: Omit<ListQuery, 'from' | 'visits'>;
   #range: SequenceRange | undefined;
+  #visits = 0;
 
-  constructor(database: Database, plan: ListPlan, ask: Omit<ListQuery, 'from'>) {
+  constructor(database: Database, plan: ListPlan, ask: Omit<ListQuery, 'from' | 'visits'>) {
     this.#database = database;
     this.#plan = plan;
     this.#ask = ask;
     this.floor = ask.before;
   }
 
-  async advance(): Promise<void> {
+  async advance(visits: number): Promise<void> {
+    this.#visits = visits;
     const { dialect } = this.#database;
     const { id, idempotencyKey, since, until } = this.#ask.filter;
     if (id !== undefined || idempotencyKey !== undefined) return this.#take(exactStep(dialect, this.#query()), 0);
@@ -134,7 +182,13 @@ class CallerScan {
   #query(): ListQuery {
     const { limit, ...ask } = this.#ask;
     const { from = 0, before = NEWEST } = this.#range ?? {};
-    return { ...ask, limit: limit - this.sequences.length, before: Math.min(this.floor, before), from };
+    return {
+      ...ask,
+      limit: limit - this.sequences.length,
+      before: Math.min(this.floor, before),
+      from,
+      visits: this.#visits,
+    };
   }
 }
 

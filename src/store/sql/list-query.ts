@@ -13,6 +13,8 @@ export interface ListQuery {
   limit: number;
   before: number;
   from: number;
+  /** How many entries of each index may be visited. */
+  visits: number;
 }
 
 /** What a step of a list reads: one way to the messages of each kind. */
@@ -22,13 +24,15 @@ export interface ChosenWays {
   byBroadcast?: string;
 }
 
-export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Record<string, Value> {
+export function valuesOf({ caller, filter, limit, before, from, visits }: ListQuery): Record<string, Value> {
   const { since, until, delivery: _, ...plain } = filter;
   return {
     caller,
     limit,
     before,
     from,
+    visits,
+    most: visits + 1,
     ...plain,
     ...(since !== undefined && { since: wallTime(since) }),
     ...(until !== undefined && { until: wallTime(until) }),
@@ -43,7 +47,7 @@ export const needsBounds = ({ recorded, staged }: ListPlan): boolean =>
 export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): Step {
   const floors = partsOf(plan).map((part, n) => {
     const { of, table, where, order } = scanOf(dialect, part);
-    const skipped = `ORDER BY ${order} LIMIT 1 OFFSET ${dialect.visitsAtOnce}`;
+    const skipped = `ORDER BY ${order} LIMIT 1 OFFSET :visits`;
     return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ${skipped}) AS floor${n}`;
   });
   return { statement: statement(`SELECT ${floors.join(', ')}`), values: valuesOf(query) };
@@ -75,7 +79,7 @@ const asChosen = ({ staged }: ListPlan, parts: readonly ScanPart[]): ChosenWays 
 export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWays, query: ListQuery): Step {
   const found = parts.map((part) => {
     const also = part.also.join(' AND ') || 'TRUE';
-    return `SELECT sends.seq FROM ${dialect.newest(scanOf(dialect, part), also, dialect.visitsAtOnce + 1)}`;
+    return `SELECT sends.seq FROM ${dialect.newest(scanOf(dialect, part), also)}`;
   });
   if (byBroadcast !== undefined) found.push(stagedRecipients(dialect, query.filter, byBroadcast));
   const union = found.map((part, n) => `SELECT * FROM (${part}) AS part${n}`).join(' UNION ALL ');
@@ -89,7 +93,7 @@ export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWa
 export function exactStep(dialect: Dialect, query: ListQuery): Step {
   const { filter } = query;
   const byId = filter.id !== undefined;
-  const which = byId ? 'sends.id = :id' : `sends.seq ${dialect.among(UNDER_KEY)}`;
+  const which = `sends.seq ${dialect.among(byId ? 'SELECT seq FROM sends WHERE id = :id' : UNDER_KEY)}`;
   const also = shownConditions(filter, byId ? ['id'] : ['idempotencyKey']);
   return {
     statement: statement(`SELECT seq FROM sends WHERE ${[which, "caller || '' = :caller", ...also].join(' AND ')}
@@ -128,14 +132,13 @@ function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: strin
     ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
-/** The messages with these numbers, newest first. Their content is left out: a list does not show it, and it may be long. */
-export function messagesStep(dialect: Dialect, sequences: readonly number[]): Step {
+/** The messages with these numbers, newest first; usually without their content, which may be long and is not shown. */
+export function messagesStep(dialect: Dialect, sequences: readonly number[], withContent?: true): Step {
   const rows = JSON.stringify(sequences.map((seq) => ({ seq })));
-  return { statement: statement(messagesOf(dialect)), values: { rows } };
+  const columns = withContent ? VISIBLE_COLUMNS : VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json');
+  const given = dialect.among(`SELECT given.seq FROM ${dialect.inputRows({ seq: 'BIGINT' })}`);
+  const text = `SELECT ${columns}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.seq ${given} ORDER BY sends.seq DESC`;
+  return { statement: statement(text), values: { rows } };
 }
-
-const messagesOf = (dialect: Dialect): string => `
-  SELECT ${VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json')}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
-  WHERE sends.seq ${dialect.among(`SELECT given.seq FROM ${dialect.inputRows({ seq: 'BIGINT' })}`)} ORDER BY sends.seq DESC`;
 
 export const sequenceIn = (row: Row): number => integer(row, 'seq');

@@ -30,7 +30,8 @@ export function createMessageReads(engine: Engine, dialect: Dialect, macs: Conte
 
     async list(caller, filter, page) {
       const list: ListName = ['sends', caller];
-      const query = { limit: page.limit, ...cursors.before(page, list) };
+      const { cursor: _, ...asked } = page;
+      const query = { ...asked, ...cursors.before(page, list) };
       const { messages, end } = await readPage({ engine, dialect }, { callers: [caller], filter }, query);
       return { messages, ...cursors.next(end, list) };
     },
