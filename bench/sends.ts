@@ -1,25 +1,20 @@
-import autocannon, { type Result } from 'autocannon';
 import { Agent, request } from 'undici';
-import { cpuUs, pinSelf } from './cpu.ts';
+import { pinSelf } from './cpu.ts';
 import { median } from './load.ts';
-import { createPeers, type Peer } from './peers.ts';
-import { callerKey } from './processes.ts';
+import { createPeers } from './peers.ts';
+import { body, callers, flood, floodLine, headers, text, to } from './send-load.ts';
+import { compareStores } from './send-stores.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run bench -- sends`: one text at a time, made directly with undici, through the service, and through the service with
  * durable records, in alternating rounds; then as many recorded sends as 64 callers get. The upstream answers at once.
+ * BENCH_POSTGRES_URL names an empty database, to compare sends that are recorded there.
  */
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 3 : 10;
 const callsPerRound = quick ? 50 : 200;
 const seconds = quick ? 4 : 10;
-const callers = 64;
-
-const text = 'Your parcel is on its way.';
-const to = '14155551000';
-const body = JSON.stringify({ to, text });
-const headers = { authorization: `Bearer ${callerKey}`, 'content-type': 'application/json' };
 
 /** As the service calls: a connection of its own for each send. */
 const direct = new Agent({ allowH2: false, pipelining: 0, connections: 32 });
@@ -46,20 +41,18 @@ try {
   const goals: Goal[] = [{ what: 'added by a recorded send, median', value: recorded - base, limit: 5, unit: 'ms' }];
   for (const peer of [inMemory, onDisk]) {
     await flood(peer, upstream, 2);
-    const { perSecond, p50, p99, cpu, busy, upstreamBusy } = await flood(peer, upstream, seconds);
-    const figures = `${perSecond.toFixed(0)}/s, p50 ${p50} ms, p99 ${p99} ms, CPU ${cpu.toFixed(0)} µs a send`;
-    // A service far under 100 % waited for the disk, for the upstream, or for neighbours on its core.
-    const shares = `service ${busy}, upstream ${upstreamBusy} of a core`;
-    console.log(`${peer.name.padEnd(18)} ${callers} callers: ${figures}; ${shares}`);
+    const flooded = await flood(peer, upstream, seconds);
+    console.log(floodLine(peer.name, flooded));
     if (peer === onDisk)
       goals.push({
         what: `recorded sends, ${callers} callers`,
-        value: perSecond,
+        value: flooded.perSecond,
         limit: 1_500,
         atLeast: true,
         unit: '/s',
       });
   }
+  goals.push(...(await compareStores(peers, { upstream, onDisk, seconds: quick ? 3 : 6 })));
   console.log(`\n${goalsTable(goals)}`);
 } finally {
   await Promise.all([direct.destroy(), kept.destroy()]);
@@ -88,29 +81,4 @@ async function takeTurns(ways: Record<string, () => Promise<number>>): Promise<M
     }
   }
   return waits;
-}
-
-async function flood(peer: Peer, upstream: Peer, duration: number) {
-  const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
-  const startedAt = performance.now();
-  const result = await new Promise<Result>((resolve, reject) => {
-    const options = {
-      url: `${peer.url}/v1/messages/text`,
-      method: 'POST' as const,
-      headers,
-      body,
-      connections: callers,
-      duration,
-    };
-    autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
-  });
-  const sends = result['2xx'];
-  if (result.non2xx + result.errors + result.timeouts > 0 || sends === 0)
-    throw new Error(`${peer.name}: ${result.non2xx} refused`);
-  const { p50, p99 } = result.latency;
-  const elapsedUs = (performance.now() - startedAt) * 1000;
-  const spentUs = cpuUs(peer.pid) - before;
-  const share = (us: number) => `${((us / elapsedUs) * 100).toFixed(0)} %`;
-  const upstreamBusy = share(cpuUs(upstream.pid) - upstreamBefore);
-  return { perSecond: sends / result.duration, p50, p99, cpu: spentUs / sends, busy: share(spentUs), upstreamBusy };
 }
