@@ -49,6 +49,11 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
    * they for sends. Only for statements that find each row by an index.
    */
   readonly webhooks: Lane;
+  /**
+   * For inserts, claims and completions of sends: all that wait share a statement, which gives up soon where another transaction
+   * holds one of their rows. Absent where many statements cost as little as one.
+   */
+  readonly marks?: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;

@@ -21,6 +21,7 @@ export function instrument(engine: Engine, watch: Watch): Engine {
   return {
     ...lane(engine),
     webhooks: lane(engine.webhooks),
+    ...(engine.marks && { marks: lane(engine.marks) }),
     list: (step) => timed('read', performance.now(), engine.list(step)),
     reservePermit: (intervalMs) => timed('slot', performance.now(), engine.reservePermit(intervalMs)),
     blockReservations: (ms) => timed('slot', performance.now(), engine.blockReservations(ms)),
