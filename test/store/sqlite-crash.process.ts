@@ -65,7 +65,7 @@ describe('SQLite: crashes', () => {
     return reached.size;
   }
 
-  test('30 kills at random moments lose nothing that was acknowledged', { timeout: 60_000 }, async () => {
+  test('30 kills at random moments lose nothing that was acknowledged', { timeout: 180_000 }, async () => {
     const lane = async (n: number): Promise<number> => {
       let sends = 0;
       for (let kill = 0; kill < 6; kill++) sends += await killOnce(`file:${folder}/${n}.db`, `${n}-${kill}`);

@@ -58,7 +58,7 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
   /** Removes old versions of rows, which may contain erased texts, if the database does not do so by itself. */
-  checkpoint?(): void;
+  checkpoint?(): Promise<void>;
   /** Removes deleted rows from the files, as far as possible; `exclusive`: nothing else uses the store. Throws StoreError. */
   scrub(exclusive: boolean): Promise<void>;
   /** Shared by all processes on this store (src/store/sql/secret.ts). */

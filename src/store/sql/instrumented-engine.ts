@@ -27,7 +27,7 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     blockReservations: (ms) => timed('slot', performance.now(), engine.blockReservations(ms)),
     takeTokens: (caller, ask) => timed('permits', performance.now(), engine.takeTokens(caller, ask)),
     heartbeat: () => engine.heartbeat(),
-    checkpoint: () => engine.checkpoint?.(),
+    checkpoint: async () => engine.checkpoint?.(),
     scrub: (isAlone) => engine.scrub(isAlone),
     secret: engine.secret,
     hasOlderReplicas: () => engine.hasOlderReplicas(),
