@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import type { CallerWork, OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
 import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
@@ -88,8 +87,6 @@ function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements
       const found: FoundMessages[] = [];
       for (const caller of await relevant(callers, filter.broadcastId)) {
         found.push(await readMessages({ engine, dialect }, { caller, filter }, query));
-        // SQLite reads synchronously, so yield to the event loop between callers.
-        await setImmediate();
       }
       const { messages, end } = pageOf(found, page.limit);
       return { messages, ...cursors.next(end, ['all sends']) };

@@ -21,12 +21,18 @@ interface Pending {
 /** Small, because the thread keeps nothing: garbage is collected earlier. */
 const YOUNG_GENERATION_MB = 4;
 
+/** Under load, the event loop may accept requests for seconds before it runs `setImmediate` callbacks. */
+const WAIT_MAX_MS = 50;
+
 /** Opens the file in a thread of its own, so that no commit, however slow the disk is, holds the event loop of the service. */
 export async function openInThread(path: string): Promise<Connection> {
   const file = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
   const worker = new Worker(new URL(file, import.meta.url), {
     name: 'store',
     workerData: { path, migrations: MIGRATIONS },
+    // It writes nothing. Otherwise Node pipes it to the streams of the process, and opens these for that.
+    stdout: true,
+    stderr: true,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const [greeting]: Greeting[] = await once(worker, 'message').catch((cause: unknown) => {
@@ -49,6 +55,7 @@ class ThreadedConnection implements Connection {
   readonly #numbers = new Map<string, number>();
   readonly #pending = new Map<number, Pending>();
   #requests: Request[] = [];
+  #firstCameMs = 0;
   #nextId = 0;
 
   constructor(worker: Worker, opened: Opened) {
@@ -93,11 +100,15 @@ class ThreadedConnection implements Connection {
       this.#pending.set(id, { resolve, reject });
       if (this.#pending.size === 1) this.#worker.ref();
       this.#requests.push({ id, call });
-      if (this.#requests.length === 1) setImmediate(() => this.#send());
+      if (this.#requests.length === 1) {
+        this.#firstCameMs = performance.now();
+        setImmediate(() => this.#send());
+      } else if (performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.#send();
     });
   }
 
   #send(): void {
+    if (this.#requests.length === 0) return;
     this.#worker.postMessage(this.#requests);
     this.#requests = [];
   }
