@@ -156,6 +156,8 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
       expect(plan).not.toContain('Seq Scan on s');
       if (numbered !== insertAll.numbered) expect(plan).toMatch(/Index Scan using sends_(id_key|pkey) on sends/);
+      if (numbered === completeAll.numbered)
+        expect(plan).toMatch(/Nested Loop.*\n +-> {2}Subquery Scan on given.*\n +-> {2}Sort/);
       await rival.query('DEALLOCATE batch');
     }
   });

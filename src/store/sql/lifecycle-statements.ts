@@ -135,9 +135,12 @@ export function transitionStatements(dialect: Dialect) {
     complete: plannedOnce(
       `UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING id, status`,
     ),
+    // In the order in which webhooks lock messages, so that the two do not wait for each other.
     completeAll: statement(`
-      UPDATE sends SET ${complete.set((name) => `given.${name}`)} FROM ${dialect.inputRows(COMPLETION)}
-      WHERE sends.id = given.id AND ${complete.where('given.status')} RETURNING sends.id, sends.status`),
+      UPDATE sends SET ${complete.set((name) => `given.${name}`)}
+      FROM (SELECT given.*, found.seq AS found FROM ${dialect.inputRows(COMPLETION)}
+        JOIN sends AS found ON found.id = given.id ORDER BY found.seq) AS given
+      WHERE sends.seq = given.found AND ${complete.where('given.status')} RETURNING sends.id, sends.status`),
     markReconciled: statement(`
       UPDATE sends SET status = 'accepted',
         local_message_id = COALESCE(:localMessageId, local_message_id),
