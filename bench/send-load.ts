@@ -16,12 +16,12 @@ export interface Flood {
   /** CPU time of the service by sends, µs. */
   cpu: number;
   /** Shares of a core. */
-  busy: string;
-  upstreamBusy: string;
+  busy: number;
+  upstreamBusy: number;
 }
 
 /** As many texts as the callers get through, each asking again as soon as it has its answer. */
-export async function flood(peer: Peer, upstream: Peer, duration: number): Promise<Flood> {
+export async function floodOnce(peer: Peer, upstream: Peer, duration: number): Promise<Flood> {
   const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
   const startedAt = performance.now();
   const result = await new Promise<Result>((resolve, reject) => {
@@ -41,13 +41,13 @@ export async function flood(peer: Peer, upstream: Peer, duration: number): Promi
   const { p50, p99 } = result.latency;
   const elapsedUs = (performance.now() - startedAt) * 1000;
   const spentUs = cpuUs(peer.pid) - before;
-  const share = (us: number) => `${((us / elapsedUs) * 100).toFixed(0)} %`;
-  const upstreamBusy = share(cpuUs(upstream.pid) - upstreamBefore);
-  return { perSecond: sends / result.duration, p50, p99, cpu: spentUs / sends, busy: share(spentUs), upstreamBusy };
+  const upstreamBusy = (cpuUs(upstream.pid) - upstreamBefore) / elapsedUs;
+  return {
+    perSecond: sends / result.duration,
+    p50,
+    p99,
+    cpu: spentUs / sends,
+    busy: spentUs / elapsedUs,
+    upstreamBusy,
+  };
 }
-
-export const floodLine = (name: string, { perSecond, p50, p99, cpu, busy, upstreamBusy }: Flood): string => {
-  const figures = `${perSecond.toFixed(0)}/s, p50 ${p50} ms, p99 ${p99} ms, CPU ${cpu.toFixed(0)} µs a send`;
-  // A service far under 100 % waited for the disk, for the upstream, or for neighbours on its core.
-  return `${name.padEnd(18)} ${callers} callers: ${figures}; service ${busy}, upstream ${upstreamBusy} of a core`;
-};

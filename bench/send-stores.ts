@@ -1,6 +1,6 @@
 import { median, ratio } from './load.ts';
 import type { createPeers, Peer } from './peers.ts';
-import { type Flood, flood, floodLine } from './send-load.ts';
+import { type Flood, floodOnce } from './send-load.ts';
 import type { Goal } from './table.ts';
 
 const rounds = 5;
@@ -17,15 +17,14 @@ export async function compareStores(
   }
   const shared = { ...(await peers.service(upstream, 'file:', { STORE_URL: postgres })), name: 'wati-bff, postgres:' };
   const measured: Record<'file' | 'postgres', Flood[]> = { file: [], postgres: [] };
-  await flood(shared, upstream, 2);
+  await floodOnce(shared, upstream, 2);
   for (let round = 0; round < rounds; round += 1) {
-    measured.file.push(await flood(onDisk, upstream, seconds));
-    const latest = await flood(shared, upstream, seconds);
-    measured.postgres.push(latest);
-    console.log(floodLine(shared.name, latest));
+    measured.file.push(await floodOnce(onDisk, upstream, seconds));
+    measured.postgres.push(await floodOnce(shared, upstream, seconds));
   }
   await shared.stop();
-  console.log(`in SQLite meanwhile: ${median(measured.file.map(({ perSecond }) => perSecond)).toFixed(0)}/s`);
+  const middle = (store: keyof typeof measured) => median(measured[store].map(({ perSecond }) => perSecond)).toFixed(0);
+  console.log(`in PostgreSQL ${middle('postgres')}/s, in SQLite meanwhile ${middle('file')}/s`);
   const of = (figure: 'perSecond' | 'cpu') => ratio(measured.postgres, measured.file, figure);
   return [
     { what: 'recorded sends, PostgreSQL to SQLite', value: of('perSecond'), limit: 0.7, atLeast: true, unit: 'x' },

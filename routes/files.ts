@@ -2,9 +2,9 @@ import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
+import { contentIn } from '../src/delivery/send-content.ts';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/lib/masked.ts';
 import { invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { digits } from '../src/schemas/common.ts';
@@ -41,7 +41,7 @@ function sendFile(app: TypedApp, services: Services): void {
           field: 'file',
           description: 'an image up to 5 MB, audio or video up to 16 MB, a document up to 100 MB',
         },
-        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out'],
+        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out', 'message-expired'],
       },
       schema: {
         operationId: 'sendFile',
@@ -56,8 +56,7 @@ function sendFile(app: TypedApp, services: Services): void {
     },
     async (request, reply) => {
       const to = digits(request.query.to);
-      request.requestLog.to = masked(to);
-      const asked = { ...request.query, to };
+      const asked = { ...contentIn(request.query), to };
       const call = sendCalls.file(to, asked.caption);
       const through = { ...call, channel: requestedChannel(request, config) };
       const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, asked.caption);
@@ -85,7 +84,7 @@ function sendTemplateCsv(app: TypedApp, services: Services): void {
         preferWait: 'outcome',
         streams: true,
         form: { field: 'file', description: 'a CSV with a header row and the number in `Phone`' },
-        problems: ['csv-invalid', 'template-unknown'],
+        problems: ['csv-invalid', 'template-unknown', 'message-expired'],
       },
       schema: {
         operationId: 'sendTemplateCsv',
@@ -110,7 +109,7 @@ function sendTemplateCsv(app: TypedApp, services: Services): void {
         call,
         file: () => ({ kinds: 'csv', check: checkOf(services, request, columns) }),
         draft: { kind: 'csv', template },
-        asked: request.query,
+        asked: contentIn(request.query),
         expected: { bulk: true },
         preflight,
       });

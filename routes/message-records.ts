@@ -20,7 +20,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requesterOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
-import { assertSince } from './since.ts';
+import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
@@ -68,7 +68,7 @@ function listMessages(app: TypedApp, { delivery, holds }: Services): void {
     },
     async (request) => {
       const { limit, cursor, to, ...filter } = request.query;
-      assertSince(filter.since);
+      assertTimes(filter);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { messages, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
@@ -126,6 +126,34 @@ function reconcileMessage(app: TypedApp, { config, delivery, reconciler }: Servi
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.reconcile(stored, contextOn(request, stored.connectionId, time));
       return toMessage(changed ? await findOwn(delivery, caller, stored.id) : stored);
+    },
+  );
+}
+
+function cancelMessage(app: TypedApp, { delivery, holds }: Services): void {
+  app.post(
+    '/v1/messages/:id/cancel',
+    {
+      config: {
+        scope: 'messages:send',
+        audit: true,
+        problems: ['not-found', 'message-over', 'store-unavailable'],
+      },
+      schema: {
+        operationId: 'cancelMessage',
+        tags: ['messages'],
+        summary: 'Cancel a message that is queued',
+        description:
+          'One that waits for its `sendAt`, is held, or waits for its turn, is never sent then; also a recipient of a broadcast. There is no way back, and what it spent of a quota stays spent. What is being sent cannot be called back. Cancelling it again is answered alike.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => {
+      request.requestLog.messageId = request.params.id;
+      const cancelled = await delivery.cancel(callerOf(request).id, request.params.id);
+      request.requestLog.connection = cancelled.connectionId;
+      return toMessage(cancelled, holds);
     },
   );
 }
@@ -191,6 +219,7 @@ export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, s
   getMessage(app, services);
   reconcileMessage(app, services);
   resendMessage(app, services);
+  cancelMessage(app, services);
 };
 
 /** The connection of the record. The caller may not be allowed to use it any more. */

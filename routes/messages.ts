@@ -2,10 +2,16 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../src/config.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
-import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
+import {
+  type Content,
+  contentFingerprint,
+  contentIn,
+  type SingleContent,
+  toUpstreamCall,
+} from '../src/delivery/send-content.ts';
 import type { Delivery } from '../src/delivery/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/lib/masked.ts';
+import { logSend } from '../src/http/request-log.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../src/schemas/message-posts.ts';
@@ -15,6 +21,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { type ResolveContext, requestedChannel, requesterOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -36,7 +43,7 @@ const sending = (problems: ProblemSlug[]) => ({
   connection: true,
   sendsMessage: true,
   preferWait: 'outcome' as const,
-  problems,
+  problems: [...problems, 'message-expired' as const],
 });
 const session = sending(['session-window-closed', 'recipient-invalid', 'recipient-opted-out']);
 
@@ -56,12 +63,13 @@ interface SendServices extends Services {
 
 function createSend({ delivery, templates, resolveContext }: Services) {
   return async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
-    request.requestLog.to = masked(content.body.to);
-    const context = await resolveContext(request);
     const requester = requesterOf(request);
+    logSend(request, { ...requester, to: content.body.to });
+    const context = await resolveContext(request);
     // Before the checks: a repeat is answered from the record, whatever has happened to its template since.
     const repeated = await delivery.findReplay(requester, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
+    assertSchedule(request, delivery.wallNow());
     assertWithinRules(callerOf(request), content.body, bodyPointers);
     if (content.kind === 'template')
       await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
@@ -96,7 +104,7 @@ function sendText(app: TypedApp, { send, assertFits }: SendServices): void {
       },
     },
     (request, reply) => {
-      const content: SingleContent = { kind: 'text', body: request.body };
+      const content: SingleContent = { kind: 'text', body: contentIn(request.body) };
       assertFits(request, content, { pointer: '/text', text: request.body.text });
       return send(request, reply, content);
     },
@@ -115,7 +123,7 @@ function sendFileLink(app: TypedApp, { send, assertFits }: SendServices): void {
     },
     (request, reply) => {
       const { url, caption = '' } = request.body;
-      const content: SingleContent = { kind: 'file-link', body: request.body };
+      const content: SingleContent = { kind: 'file-link', body: contentIn(request.body) };
       const isAddress = encodeURIComponent(url).length > encodeURIComponent(caption).length;
       assertFits(request, content, isAddress ? { pointer: '/url' } : { pointer: '/caption', text: caption });
       return send(request, reply, content);
@@ -138,7 +146,7 @@ function sendButtons(app: TypedApp, { send }: SendServices): void {
       const labels = buttons.map(({ text }) => text);
       const errors = [...headerFaults(header), ...repeated(labels, (at) => `/buttons/${at}/text`)];
       if (errors.length > 0) throw invalid(errors);
-      return send(request, reply, { kind: 'buttons', body: request.body });
+      return send(request, reply, { kind: 'buttons', body: contentIn(request.body) });
     },
   );
 }
@@ -167,7 +175,7 @@ function sendList(app: TypedApp, { send }: SendServices): void {
       }
       if (rows.length > 10) errors.push({ pointer: '/sections', detail: `has ${rows.length} rows in all, at most 10` });
       if (errors.length > 0) throw invalid(errors);
-      return send(request, reply, { kind: 'list', body: request.body });
+      return send(request, reply, { kind: 'list', body: contentIn(request.body) });
     },
   );
 }
@@ -188,7 +196,7 @@ function sendTemplate(app: TypedApp, { send }: SendServices): void {
         body: TemplatePost,
       },
     },
-    (request, reply) => send(request, reply, { kind: 'template', body: request.body }),
+    (request, reply) => send(request, reply, { kind: 'template', body: contentIn(request.body) }),
   );
 }
 

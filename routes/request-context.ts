@@ -13,6 +13,8 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
+import { textIn } from './request-text.ts';
+import { scheduleOf } from './schedule.ts';
 
 /*
  * What a request says about the work that is done for it: its caller and idempotency key, the connection and company number,
@@ -59,12 +61,13 @@ export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
 ): string | undefined {
-  return channelIn(request.body) ?? channelIn(request.query) ?? byDefault;
+  return textIn(request.body, 'channel') ?? textIn(request.query, 'channel') ?? byDefault;
 }
 
-function channelIn(part: unknown): string | undefined {
-  const channel = typeof part === 'object' && part !== null && 'channel' in part ? part.channel : undefined;
-  return typeof channel === 'string' ? channel : undefined;
+/** What the request calls its message, in its body or its query. */
+function referenceOf({ body, query }: FastifyRequest): { reference?: string } {
+  const reference = textIn(body, 'reference') ?? textIn(query, 'reference');
+  return reference === undefined ? {} : { reference };
 }
 
 /** Builds the context of calls over a connection that is known, such as that of a record. */
@@ -105,18 +108,20 @@ const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
 export const isUnattended = (request: FastifyRequest): boolean =>
   request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
 
-/** The `Requester` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
+/** The `Requester` of src/delivery: the caller with its quota, its idempotency key, and what it calls the message. The schema has checked them. */
 export function requesterOf(request: FastifyRequest) {
   const key = request.headers['idempotency-key'];
   return {
     caller: callerOf(request).id,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
+    ...referenceOf(request),
+    ...scheduleOf(request),
     ...quotaOf(callerOf(request)),
   };
 }
 
-function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
+export function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
   if (perHour === undefined && perDay === undefined) return {};
   return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { SendResult } from '../src/delivery/types.ts';
-import { masked } from '../src/lib/masked.ts';
+import { logSend } from '../src/http/request-log.ts';
 import { toMessage } from '../src/messages/message-view.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -23,20 +23,24 @@ export const sendResponses = {
  * Responds with what is known of a message: 201 accepted, 202 not final or unknown. Throws the Problem of a message that was
  * rejected or not sent.
  */
-export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendingWrite }: SendResult): FastifyReply {
-  const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
+export function replyWithMessage(
+  reply: FastifyReply,
+  { stored, replayed, pendingWrite }: SendResult,
+  { location = locationOf(stored), shown = toMessage(stored) }: { location?: string; shown?: object } = {},
+): FastifyReply {
+  const headers = { location, ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { requestLog } = reply.request;
   requestLog.outcome = stored.status;
   requestLog.messageId = stored.id;
   requestLog.connection = stored.connectionId;
-  if (stored.to !== undefined) requestLog.to ??= masked(stored.to);
+  logSend(reply.request, stored);
   const outcome = storedOutcome(stored);
   if (outcome?.outcome === 'rejected') throw rejected(outcome, headers);
   if (outcome?.outcome === 'not_sent') throw notSent(outcome, headers);
   return reply
     .code(outcome?.outcome === 'accepted' ? 201 : 202)
     .headers(headers)
-    .send({ ...toMessage(stored), ...(pendingWrite && { recorded: false }) });
+    .send({ ...shown, ...(pendingWrite && { recorded: false }) });
 }
 
 const channelWords =
@@ -44,7 +48,11 @@ const channelWords =
 
 type Headers = Record<string, string>;
 
-function notSent({ detail, status, retryAfterS }: Outcome & { outcome: 'not_sent' }, headers: Headers): Problem {
+function notSent(
+  { detail, status, retryAfterS, expired }: Outcome & { outcome: 'not_sent' },
+  headers: Headers,
+): Problem {
+  if (expired) return new Problem('message-expired', `${detail}; nothing was sent`, { outcome: 'not_sent', headers });
   return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
     outcome: 'not_sent',
     headers,

@@ -6,6 +6,7 @@ import { fingerprintOf } from '../src/delivery/send-content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { sendContinue } from '../src/http/expect-continue.ts';
+import { logSend } from '../src/http/request-log.ts';
 import { Problem } from '../src/problem.ts';
 import { assertWithinRules, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
@@ -14,6 +15,7 @@ import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
 import { type ResolveContext, requesterOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { replyWithMessage } from './send-response.ts';
 
 export interface StreamServices {
@@ -45,8 +47,9 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
   const { config, delivery, resolveContext } = services;
   const { draft, preflight } = send;
   const { request } = reply;
-  const context = await resolveContext(request);
   const requester = requesterOf(request);
+  logSend(request, { ...requester, ...draft });
+  const context = await resolveContext(request);
   const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, send.asked, await done]);
   // If the key was used before, the file is only read and compared, and sent nowhere.
   const repeated = await delivery.findReplay(
@@ -59,6 +62,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
     draft,
   );
   if (repeated) return replyWithMessage(reply, repeated);
+  assertSchedule(request, delivery.wallNow());
   assertWithinRules(callerOf(request), draft, queryPointers);
   // After the look-up of a repeat, which is answered from the record whatever has happened to its template since.
   await preflight?.(context);

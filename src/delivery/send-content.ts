@@ -6,17 +6,30 @@ import type { StoredMessage } from '../store/message-store.ts';
 import type { ResponseExpectation } from '../upstream/classify-response.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/send-calls.ts';
 
+/** A request without what is recorded beside the content of its message: it reaches neither WATI nor the fingerprint. */
+type ContentOf<Post> = Omit<Post, Beside>;
+type Beside = 'reference' | 'sendAt' | 'notAfter';
+
+export function contentIn<Post extends { [Name in Beside]?: string }>({
+  reference: _,
+  sendAt: _s,
+  notAfter: _n,
+  ...content
+}: Post): ContentOf<Post> {
+  return content;
+}
+
 /** The content of a message as it is stored: enough to make the upstream call now, after a crash, or for a resend. */
 export type Content =
-  | { kind: 'text'; body: TextPost }
-  | { kind: 'file-link'; body: FileLinkPost }
-  | { kind: 'buttons'; body: ButtonsPost }
-  | { kind: 'list'; body: ListPost }
+  | { kind: 'text'; body: ContentOf<TextPost> }
+  | { kind: 'file-link'; body: ContentOf<FileLinkPost> }
+  | { kind: 'buttons'; body: ContentOf<ButtonsPost> }
+  | { kind: 'list'; body: ContentOf<ListPost> }
   | TemplateContent;
 
 export interface TemplateContent {
   kind: 'template';
-  body: TemplatePost;
+  body: ContentOf<TemplatePost>;
 }
 
 /** Content of all kinds but templates. */
@@ -82,7 +95,7 @@ export const supportsClientId = (content: Content): boolean =>
 
 const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
 
-function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel'>): WatiButtons {
+function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel' | Beside>): WatiButtons {
   if (!header) return rest;
   const { type, text, url, fileName } = header;
   return {

@@ -37,6 +37,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     outcome: trace.outcome ?? writeOutcome(request, status),
     problem: trace.problem,
     to: trace.to,
+    reference: trace.reference,
     messageId: trace.messageId,
     broadcastId: trace.broadcastId,
     connection: trace.connection,
@@ -64,6 +65,20 @@ const auditOf = ({ caller, routeOptions: { config } }: FastifyRequest): true | u
 function writeOutcome({ method, caller }: FastifyRequest, status: number): string | undefined {
   if (caller === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
+}
+
+/** Notes to whom a send goes, masked, and what its caller calls it. */
+export function logSend(request: FastifyRequest, { to, reference }: { to?: string; reference?: string }): void {
+  const { requestLog } = request;
+  if (to !== undefined) requestLog.to = masked(to);
+  if (reference !== undefined) requestLog.reference = referenceForLog(reference, to);
+}
+
+/** What the caller calls a message, with its digits masked if the number of the recipient stands in it. */
+export function referenceForLog(reference: string, to: string | undefined): string {
+  const digitsIn = (text: string) => text.replace(foreignPatterns.notDigit.pattern, '');
+  const number = digitsIn(to ?? '');
+  return number !== '' && digitsIn(reference).includes(number) ? maskedIn(reference) : reference;
 }
 
 /** Masks every number in text that a caller chose, however its digits are grouped. Only a letter ends a number. */

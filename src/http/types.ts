@@ -16,6 +16,8 @@ export interface RequestLog {
   connection?: string;
   /** The recipient, with all but the last four digits masked. */
   to?: string;
+  /** What the caller calls the message. */
+  reference?: string;
   upstreamStatus?: number;
   upstreamMs: number;
   upstreamCalls: number;

@@ -7,7 +7,8 @@ import { toDelivery } from './delivery-view.ts';
 /** A record as its caller sees it, without the message content. */
 export function toMessage(stored: StoredMessage, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
-  const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
+  const { sendAt, notAfter, fileName, reference, idempotency, broadcastId, resendOf, channel, createdAt, updatedAt } =
+    stored;
   const outcome = storedOutcome(stored);
   return {
     id,
@@ -20,10 +21,14 @@ export function toMessage(stored: StoredMessage, holds?: Holds): Message {
     ...(template !== undefined && { template }),
     ...(fileName !== undefined && { fileName }),
     ...(channel !== undefined && { channel }),
+    ...(reference !== undefined && { reference }),
+    ...(idempotency && { idempotencyKey: idempotency.key }),
     ...(failure && { failure }),
     ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
     ...toDelivery(stored),
     attempts,
+    ...(sendAt !== undefined && { sendAt }),
+    ...(notAfter !== undefined && { notAfter }),
     ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, exampleIds, oneOf, Recipient, strict, Timestamp, text } from './common.ts';
+import { Channel, exampleIds, NotAfter, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
 import { TemplateName } from './template.ts';
 
 const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
@@ -53,6 +53,10 @@ export const Message = Type.Object(
     channel: Type.Optional(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
+    reference: Type.Optional(Type.String({ description: 'what you called it' })),
+    idempotencyKey: Type.Optional(
+      Type.String({ description: 'the `Idempotency-Key` under which it was sent, as long as a repeat is answered' }),
+    ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
       Type.Object(
@@ -68,6 +72,8 @@ export const Message = Type.Object(
     ),
     delivery: Type.Optional(MessageDelivery),
     attempts: Type.Integer(),
+    sendAt: Type.Optional(Type.String({ description: 'when it was to go out: while that is to come, it is `queued`' })),
+    notAfter: Type.Optional(Type.String({ description: 'from when on it does not go out any more' })),
     broadcastId: Type.Optional(Type.String()),
     resendOf: Type.Optional(Type.String({ description: 'the message that this one repeats' })),
     recorded: Type.Optional(
@@ -80,18 +86,32 @@ export const Message = Type.Object(
 );
 export type Message = Static<typeof Message>;
 
+const notStored = (remedy: string) =>
+  `is not taken here: the bytes of a file are not stored, so it cannot go out later; ${remedy}, which takes it`;
+
 export const FileQuery = Type.Object(
-  { to: Recipient, channel: Type.Optional(Channel), caption: Type.Optional(text(1024, 'Your invoice')) },
-  strict,
+  {
+    to: Recipient,
+    channel: Type.Optional(Channel),
+    reference: Type.Optional(Reference),
+    notAfter: Type.Optional(NotAfter),
+    caption: Type.Optional(text(1024, 'Your invoice')),
+  },
+  {
+    ...strict,
+    'x-elsewhere': { sendAt: notStored('send the address of the file with `POST /v1/messages/file-link`') },
+  },
 );
 
 export const CsvQuery = Type.Object(
   {
     template: TemplateName,
     channel: Type.Optional(Channel),
+    reference: Type.Optional(Reference),
+    notAfter: Type.Optional(NotAfter),
     broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }),
   },
-  strict,
+  { ...strict, 'x-elsewhere': { sendAt: notStored('record the rows with `POST /v1/broadcasts/import`') } },
 );
 
 export const MessageList = Type.Object(
@@ -99,8 +119,27 @@ export const MessageList = Type.Object(
   { title: 'MessageList' },
 );
 
+const time = (description: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+      'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
+      description,
+    }),
+  );
+
 export const MessageQuery = Type.Object(
   {
+    reference: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, 'x-text': 'line', description: 'exactly as it was given' }),
+    ),
+    idempotencyKey: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._:-]{1,255}$',
+        'x-form': '1 to 255 letters, digits and . _ : -',
+        description: 'those that were sent under this key, as long as it is kept; recipients of a broadcast have none',
+      }),
+    ),
     to: Type.Optional(Recipient),
     status: Type.Optional(MessageStatus),
     broadcastId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
@@ -110,13 +149,9 @@ export const MessageQuery = Type.Object(
         'what became of them since: the status of `delivery`; `none`: accepted, and nothing is known; `replied`: the customer answered',
       ),
     ),
-    since: Type.Optional(
-      Type.String({
-        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
-        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
-        description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
-      }),
-    ),
+    template: Type.Optional(Type.String({ ...TemplateName, examples: [] })),
+    since: time('created at or after; ISO 8601 with `Z`; not more than a minute in the future'),
+    until: time('created before; ISO 8601 with `Z`; after `since`'),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 50 }),
   },

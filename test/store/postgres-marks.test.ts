@@ -59,9 +59,11 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
   test('a message is recorded in a batch as it is alone', async () => {
     for (const name of ['original-1', 'original-2']) await insertFinished(store, newMessage(name), 'unknown');
     const odd = 'ñ \u{1F600} "quoted" \\ \0 \uD800';
+    const later = new Date(Date.now() + 3_600_000).toISOString();
     const full = (n: number) => ({
       ...newMessage(`full-${n}`, withKey(`key-${n}`)),
       ...{ template: odd, fileName: odd, localMessageId: 'mine', content: { odd }, channel: '919', channelNamed: true },
+      ...{ reference: odd, sendAt: later, notAfter: later },
       resendOf: `original-${n}`,
     });
     const alone = await store.insert(full(1));

@@ -2,7 +2,7 @@ import type { MessageStore } from '../message-store.ts';
 import type { ContentMacs } from './content-mac.ts';
 import { Cursors, type ListName } from './cursor.ts';
 import type { Dialect, Engine } from './engine.ts';
-import { pageOf, readMessages } from './list-page.ts';
+import { readPage } from './list-page.ts';
 import { readStatements } from './message-statements.ts';
 import { emptyCounts, integer, isStatus, toSqlText, wallTime } from './row-mapping.ts';
 
@@ -31,17 +31,14 @@ export function createMessageReads(engine: Engine, dialect: Dialect, macs: Conte
     async list(caller, filter, page) {
       const list: ListName = ['sends', caller];
       const query = { limit: page.limit, ...cursors.before(page, list) };
-      const { messages, end } = pageOf(
-        [await readMessages({ engine, dialect }, { caller, filter }, query)],
-        page.limit,
-      );
+      const { messages, end } = await readPage({ engine, dialect }, { callers: [caller], filter }, query);
       return { messages, ...cursors.next(end, list) };
     },
 
     async counts() {
-      const counts = emptyCounts();
+      const counts = { ...emptyCounts(), scheduled: 0 };
       for (const row of await engine.read({ statement: sql.counts, values: {} })) {
-        if (isStatus(row.status)) counts[row.status] += integer(row, 'n');
+        if (isStatus(row.status) || row.status === 'scheduled') counts[row.status] += integer(row, 'n');
       }
       return counts;
     },

@@ -3,7 +3,7 @@ import type { CallerWork, OpenBroadcasts, OperatorStore, SendingStop, Stopped } 
 import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
-import { type FoundMessages, pageOf, readMessages } from './list-page.ts';
+import { readPage } from './list-page.ts';
 import { listBroadcastsStep, type OperatorStatements, operatorStatements } from './operator-statements.ts';
 import { integer, isoTime, optional, required, toSqlText } from './row-mapping.ts';
 
@@ -47,7 +47,12 @@ export function createOperatorStore(
       return toBroadcasts(found)[0];
     },
 
-    cancelQueued: (caller, limit) => change(sql.cancelQueued, { caller, limit, detail: CANCELLED, wall: now() }),
+    async cancelQueued(caller, limit) {
+      const cancel = (status: string, most: number) =>
+        change(sql.cancelQueued, { caller, status, limit: most, detail: CANCELLED, wall: now() });
+      const queued = await cancel('queued', limit);
+      return queued < limit ? queued + (await cancel('scheduled', limit - queued)) : queued;
+    },
     cancelBroadcasts: (caller) => change(sql.cancelBroadcasts, { caller, wall: now() }),
   };
 }
@@ -84,11 +89,8 @@ function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements
   return {
     async listMessagesOf(callers, filter, page) {
       const query = { limit: page.limit, ...cursors.before(page, ['all sends']) };
-      const found: FoundMessages[] = [];
-      for (const caller of await relevant(callers, filter.broadcastId)) {
-        found.push(await readMessages({ engine, dialect }, { caller, filter }, query));
-      }
-      const { messages, end } = pageOf(found, page.limit);
+      const asked = { callers: await relevant(callers, filter.broadcastId), filter };
+      const { messages, end } = await readPage({ engine, dialect }, asked, query);
       return { messages, ...cursors.next(end, ['all sends']) };
     },
 
@@ -106,7 +108,7 @@ function toWork(row: Row): CallerWork {
   const last = Math.max(...times);
   return {
     caller: required(row, 'caller'),
-    queued: integer(row, 'queued') + integer(row, 'staged'),
+    queued: integer(row, 'queued') + integer(row, 'scheduled') + integer(row, 'staged'),
     sending: integer(row, 'sending'),
     ...(last > 0 && { lastRecordedAt: isoTime(last) }),
   };
@@ -136,11 +138,11 @@ function toStop(rows: readonly Row[]): SendingStop | undefined {
 }
 
 function toOpen(row: Row): OpenBroadcasts {
-  const status = required(row, 'status') === 'paused' ? 'paused' : 'running';
+  const status = required(row, 'status');
   return {
     caller: required(row, 'caller'),
     connectionId: required(row, 'connection_id'),
-    status,
+    status: status === 'paused' || status === 'scheduled' ? status : 'running',
     count: integer(row, 'n'),
   };
 }

@@ -25,11 +25,16 @@ export interface Connection {
   /** In one transaction; resolves when it is durable. Throws StoreError. */
   write(steps: readonly Bound[]): Promise<Row[][]>;
   read(step: Bound): Promise<Row[]>;
+  /** Like `read`, for statements of which callers choose the form: few forms are kept. */
+  list(step: Bound): Promise<Row[]>;
   checkpoint(): Promise<void>;
   scrub(isAlone: boolean): Promise<void>;
   /** Commits what was requested before. */
   close(): Promise<void>;
 }
+
+/** Prepared statements of lists that are kept. */
+const LISTED_MAX = 200;
 
 /** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
@@ -41,6 +46,7 @@ export class LocalConnection implements Connection {
   readonly #db: DatabaseSync;
   readonly #commits: GroupCommit;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #listed = new Set<string>();
   readonly opened: Opened;
 
   constructor(db: DatabaseSync) {
@@ -62,6 +68,16 @@ export class LocalConnection implements Connection {
     } catch (cause) {
       throw new StoreError(`the store could not read: ${reason(cause)}`, { cause, notCommitted: true });
     }
+  }
+
+  list(step: Bound): Promise<Row[]> {
+    this.#listed.add(step.sql);
+    const [oldest] = this.#listed;
+    if (oldest !== undefined && this.#listed.size > LISTED_MAX) {
+      this.#listed.delete(oldest);
+      this.#prepared.delete(oldest);
+    }
+    return this.read(step);
   }
 
   /** The log keeps what its transactions wrote until it is truncated. */

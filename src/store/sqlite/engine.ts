@@ -21,6 +21,7 @@ import { openInThread } from './threaded-connection.ts';
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
+  wallNow: ':wallNow',
   // The owner counts how often the file was opened. All earlier owners are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
@@ -41,6 +42,9 @@ export const sqliteDialect: Dialect = {
     const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
+  hinted: (table, index) => `${table} INDEXED BY ${index}`,
+  // A statement holds up all others, so that a list takes many short ones.
+  visitsAtOnce: 200,
   newest: ({ of, table, where, order }, also, most) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
     const few = also === 'TRUE' ? ':limit' : most;
@@ -70,6 +74,7 @@ export class SqliteEngine implements Engine {
   readonly #me: number;
   readonly secret: Buffer;
   readonly #steady: () => number;
+  readonly #wall: () => number;
   #isOpen = true;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
@@ -80,6 +85,7 @@ export class SqliteEngine implements Engine {
     const { owner, clock, secret } = connection.opened;
     this.#connection = connection;
     this.#steady = options.monotonicClock ?? (() => performance.now());
+    this.#wall = options.wallClock ?? (() => Date.now());
     this.#me = owner;
     this.secret = toSecret(secret);
     this.#clock = new PersistedClock(clock, this.#steady);
@@ -99,8 +105,9 @@ export class SqliteEngine implements Engine {
   }
 
   /** The same as other reads: the statement bounds how many rows it visits. */
-  list(step: Step): Promise<Row[]> {
-    return this.read(step);
+  async list(step: Step): Promise<Row[]> {
+    this.#mustBeOpen();
+    return this.#connection.list(this.#bound(step));
   }
 
   async checkpoint(): Promise<void> {
@@ -157,6 +164,10 @@ export class SqliteEngine implements Engine {
     return this.#isOpen;
   }
 
+  wallNow(): number {
+    return Math.floor(this.#wall());
+  }
+
   epoch(): number {
     return this.#me;
   }
@@ -176,7 +187,8 @@ export class SqliteEngine implements Engine {
 
   #bound(step: Step): Bound {
     const { positional: sql, names } = step.statement;
-    return { sql, values: bindings(step, names, { me: this.#me, clock: this.#clock.now() }) };
+    const own = { me: this.#me, clock: this.#clock.now(), wallNow: this.wallNow() };
+    return { sql, values: bindings(step, names, own) };
   }
 
   #mustBeOpen(): void {

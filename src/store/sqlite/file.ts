@@ -7,8 +7,11 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
+import { campaignColumns, sqliteTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
+import { historyTable, sqliteHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -16,9 +19,13 @@ import {
   fileNameColumn,
   lookSchema,
   queueSchema,
+  referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
+  templateIndex,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -110,6 +117,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
+  referenceColumn,
+  [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
+  [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
+  unknownIndexes,
+  [callerDaysTable],
+  [historyTable('INTEGER'), sqliteHistoryTrigger],
+  templateIndex,
 ];
 
 export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {

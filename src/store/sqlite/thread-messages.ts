@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Row, Value } from '../sql/engine.ts';
-import type { Opened } from './connection.ts';
+import type { Bound, Opened } from './connection.ts';
 
 /** What passes between the thread of the service and that of the store. Several messages go in one array. */
 
@@ -14,6 +14,7 @@ export interface NumberedStep {
 export type Call =
   | { readonly kind: 'write'; readonly steps: readonly NumberedStep[] }
   | { readonly kind: 'read'; readonly step: NumberedStep }
+  | { readonly kind: 'list'; readonly step: Bound }
   | { readonly kind: 'checkpoint' }
   | { readonly kind: 'scrub'; readonly isAlone: boolean }
   | { readonly kind: 'close' };

@@ -29,6 +29,8 @@ function serve(port: MessagePort, connection: LocalConnection): void {
         return connection.write(call.steps.map(bound));
       case 'read':
         return [await connection.read(bound(call.step))];
+      case 'list':
+        return [await connection.list(call.step)];
       case 'checkpoint':
         await connection.checkpoint();
         return [];

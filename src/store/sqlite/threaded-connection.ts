@@ -80,6 +80,12 @@ class ThreadedConnection implements Connection {
     return rows;
   }
 
+  /** Its text each time: there is no end of them to number. */
+  async list(step: Bound): Promise<Row[]> {
+    const [rows = []] = await this.#ask({ kind: 'list', step });
+    return rows;
+  }
+
   async checkpoint(): Promise<void> {
     await this.#ask({ kind: 'checkpoint' });
   }
