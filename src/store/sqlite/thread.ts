@@ -12,7 +12,7 @@ import {
   toFailure,
 } from './thread-messages.ts';
 
-/** The thread of the store: it has the only connection to the file, and does what it is asked in that order. */
+/** The thread of the store: it has the only connection to the file. It reads at once, and writes with the next commit. */
 
 function serve(port: MessagePort, connection: LocalConnection): void {
   const statements: string[] = [];
