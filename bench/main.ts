@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /**
- * `npm run bench [-- reads|sends|uploads|webhooks|events|budget|lists] [-- --quick]`: what the service costs over proxies that only pass on, in one run a
+ * `npm run bench [-- reads|sends|uploads|webhooks|events|budget|lists|holds] [-- --quick]`: what the service costs over proxies that only pass on, in one run a
  * part. Without a name, all parts, each in a process of its own: one's garbage is not the other's.
  */
-const parts = ['reads', 'sends', 'uploads', 'webhooks', 'events', 'budget', 'lists'];
+const parts = ['reads', 'sends', 'uploads', 'webhooks', 'events', 'budget', 'lists', 'holds'];
 const named = process.argv.slice(2).filter((argument) => parts.includes(argument));
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 

@@ -1,27 +1,22 @@
-import autocannon, { type Result } from 'autocannon';
 import { Agent, request } from 'undici';
-import { cpuUs, pinSelf } from './cpu.ts';
+import { pinSelf } from './cpu.ts';
 import { median, ratio } from './load.ts';
 import { createPeers, type Peer } from './peers.ts';
-import { callerKey } from './processes.ts';
+import { body, callers, type Flood, floodOnce, headers, text, to } from './send-load.ts';
+import { compareStores } from './send-stores.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run bench -- sends`: one text at a time, made directly with undici, through the service, and through the service with
  * durable records, in alternating rounds; then as many sends as 64 callers get, beside the floor of a recorded send
  * (bench/children/durable-send.ts) in alternating rounds too. The upstream answers at once.
+ * BENCH_POSTGRES_URL names an empty database, to compare sends that are recorded there.
  */
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 3 : 10;
 const callsPerRound = quick ? 50 : 200;
 const floodRounds = quick ? 3 : 5;
 const floodSeconds = quick ? 2 : 4;
-const callers = 64;
-
-const text = 'Your parcel is on its way.';
-const to = '14155551000';
-const body = JSON.stringify({ to, text });
-const headers = { authorization: `Bearer ${callerKey}`, 'content-type': 'application/json' };
 
 /** As the service calls: a connection of its own for each send. */
 const direct = new Agent({ allowH2: false, pipelining: 0, connections: 32 });
@@ -72,6 +67,7 @@ try {
       unit: 'x',
     },
   );
+  goals.push(...(await compareStores(peers, { upstream, onDisk, seconds: floodSeconds })));
   console.log(`\n${goalsTable(goals)}`);
 } finally {
   await Promise.all([direct.destroy(), kept.destroy()]);
@@ -102,48 +98,15 @@ async function takeTurns(ways: Record<string, () => Promise<number>>): Promise<M
   return waits;
 }
 
-type Flood = Awaited<ReturnType<typeof floodOne>>;
-
 /** In turns as well, each against the floor of its own round. The first round warms up. */
 async function flood(all: Peer[], upstream: Peer): Promise<Map<Peer, Flood[]>> {
   const results = new Map<Peer, Flood[]>(all.map((peer) => [peer, []]));
   for (let round = 0; round <= floodRounds; round += 1)
     for (const peer of all) {
-      const turn = await floodOne(peer, upstream);
+      const turn = await floodOnce(peer, upstream, floodSeconds);
       if (round > 0) results.get(peer)?.push(turn);
     }
   return results;
-}
-
-async function floodOne(peer: Peer, upstream: Peer) {
-  const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
-  const startedAt = performance.now();
-  const result = await new Promise<Result>((resolve, reject) => {
-    const options = {
-      url: `${peer.url}/v1/messages/text`,
-      method: 'POST' as const,
-      headers,
-      body,
-      connections: callers,
-      duration: floodSeconds,
-    };
-    autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
-  });
-  const sends = result['2xx'];
-  if (result.non2xx + result.errors + result.timeouts > 0 || sends === 0)
-    throw new Error(`${peer.name}: ${result.non2xx} refused`);
-  const { p50, p99 } = result.latency;
-  const elapsedUs = (performance.now() - startedAt) * 1000;
-  const spentUs = cpuUs(peer.pid) - before;
-  const upstreamBusy = (cpuUs(upstream.pid) - upstreamBefore) / elapsedUs;
-  return {
-    perSecond: sends / result.duration,
-    p50,
-    p99,
-    cpu: spentUs / sends,
-    busy: spentUs / elapsedUs,
-    upstreamBusy,
-  };
 }
 
 function percent(share: number): string {

@@ -54,8 +54,8 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
     return createStore(await openPostgres(url, options), postgresDialect, options);
   }
-  const { SqliteEngine, sqliteDialect } = await import('./sqlite/engine.ts');
-  return createStore(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
+  const { openSqlite, sqliteDialect } = await import('./sqlite/engine.ts');
+  return createStore(await openSqlite(sqlitePath(url), options), sqliteDialect, options);
 }
 
 function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Store {

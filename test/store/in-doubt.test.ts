@@ -7,7 +7,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createBroadcastStore } from '../../src/store/sql/broadcasts.ts';
 import type { Engine } from '../../src/store/sql/engine.ts';
 import { createMessageStore } from '../../src/store/sql/messages.ts';
-import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { openSqlite, sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { newBroadcast } from './broadcast-samples.ts';
 import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, withKey } from './samples.ts';
 
@@ -17,7 +17,7 @@ import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, w
  */
 
 test('an insert that failed although it was committed is undone, and others are kept', async () => {
-  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
+  const engine = troubled(await openSqlite(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
   const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
   await store.insert(newMessage('b'));
@@ -33,7 +33,7 @@ test('an insert that failed although it was committed is undone, and others are 
 });
 
 test('thousands of inserts in doubt are undone in a few writes, and none that is proved not written counts as one', async () => {
-  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const inner = await openSqlite(':memory:', OPTIONS);
   let writes = 0;
   let trouble: 'lost' | 'down' | undefined = 'lost';
   const engine: Engine = {
@@ -70,7 +70,7 @@ test('thousands of inserts in doubt are undone in a few writes, and none that is
 });
 
 test('a failed insert proves nothing, unless it was undone', async () => {
-  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), [
+  const engine = troubled(await openSqlite(':memory:', OPTIONS), [
     'lost',
     'down',
     'lost',
@@ -88,7 +88,7 @@ test('a failed insert proves nothing, unless it was undone', async () => {
 });
 
 test('an insert that another process may have adopted is not reported as refused', async () => {
-  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const inner = await openSqlite(':memory:', OPTIONS);
   const other = createMessageStore(inner, sqliteDialect, OPTIONS);
   const engine = troubled(inner, ['lost'], () => other.claim('a', 1));
   engine.read = async () => {
@@ -100,7 +100,7 @@ test('an insert that another process may have adopted is not reported as refused
 });
 
 test('an insert that failed although it was committed, and was adopted by another process, counts as recorded', async () => {
-  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const inner = await openSqlite(':memory:', OPTIONS);
   const other = createMessageStore(inner, sqliteDialect, OPTIONS);
   const store = createMessageStore(
     troubled(inner, ['lost'], () => other.claim('a', 1)),
@@ -116,7 +116,7 @@ test('an insert that failed although it was committed, and was adopted by anothe
 test('an insert that failed although it was committed is not left to the next process', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'doubt-'));
   const store = createMessageStore(
-    troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
+    troubled(await openSqlite(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
     sqliteDialect,
     OPTIONS,
   );
@@ -130,7 +130,7 @@ test('an insert that failed although it was committed is not left to the next pr
 });
 
 test('a broadcast whose creation failed although it was committed releases its key', async () => {
-  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
+  const engine = troubled(await openSqlite(':memory:', OPTIONS), ['lost', 'down', 'down']);
   const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
   const broadcast = newBroadcast('b');
   const { route, key } = broadcast.idempotency;
@@ -144,7 +144,7 @@ test('a broadcast whose creation failed although it was committed releases its k
 
 test('an insert in doubt that is committed later is undone, and its key is free', async () => {
   let steady = 0;
-  const inner = new SqliteEngine(':memory:', { ...OPTIONS, monotonicClock: () => steady });
+  const inner = await openSqlite(':memory:', { ...OPTIONS, monotonicClock: () => steady });
   let writes = 0;
   let commit: () => Promise<unknown> = async () => undefined;
   const engine: Engine = {
@@ -172,7 +172,7 @@ test('an insert in doubt that is committed later is undone, and its key is free'
 });
 
 test('a broadcast that is created after it was discarded releases its key all the same', async () => {
-  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const inner = await openSqlite(':memory:', OPTIONS);
   let commit: (() => Promise<unknown>) | undefined;
   const engine: Engine = {
     ...troubled(inner, []),
@@ -193,7 +193,7 @@ test('a broadcast that is created after it was discarded releases its key all th
 });
 
 test('a broadcast that was certainly not created leaves nothing to do', async () => {
-  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const inner = await openSqlite(':memory:', OPTIONS);
   let writes = 0;
   const write = async () => {
     writes++;

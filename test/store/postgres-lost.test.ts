@@ -95,7 +95,11 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
   test('an insert whose commit takes long is undone once it is committed', async () => {
     await rival.query(`
       CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+        $$ BEGIN
+          PERFORM set_config('lock_timeout', '0', true);
+          PERFORM pg_advisory_xact_lock(1);
+          RETURN NULL;
+        END $$;
       CREATE CONSTRAINT TRIGGER stalls AFTER INSERT ON sends DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (new.status = 'queued') EXECUTE FUNCTION stall();
       SELECT pg_advisory_lock(1)`);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postgresDialect } from '../../src/store/postgres/engine.ts';
-import { webhookSettings } from '../../src/store/postgres/pools.ts';
+import { rowSettings } from '../../src/store/postgres/pools.ts';
 import { conversationStatements } from '../../src/store/sql/conversation-statements.ts';
 import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
@@ -33,7 +33,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for 
   let db: pg.Client;
   beforeAll(async () => {
     database = await createMigrated(server, `webhooks_${process.pid}`);
-    db = await database.connect(webhookSettings);
+    db = await database.connect(rowSettings);
     for (const table of ['sends', 'deliveries', 'intake', 'conversations'])
       await db.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
     const row = 'id, caller, kind, recipient, connection_id, status, owner, created_at, updated_at';

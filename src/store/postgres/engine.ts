@@ -81,11 +81,10 @@ export const postgresDialect: Dialect = {
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
   const server: Server = { url, tls: options.tls ?? 'off' };
   const pools = poolsOf(server);
-  const { pool } = pools;
-  const lease = new Lease(pool, options.leaseMs, options.monotonicClock ?? (() => performance.now()));
+  const lease = new Lease(pools.shared, options.leaseMs, options.monotonicClock ?? (() => performance.now()));
   try {
     await migrate(server);
-    const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
+    const { rows } = await pools.pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
     await lease.renew();
     return new PostgresEngine({ server, ...pools }, lease, toSecret(rows[0]?.secret));
   } catch (cause) {
@@ -97,22 +96,24 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
 class PostgresEngine implements Engine {
   readonly #server: Server;
   readonly #pools: Pools;
-  readonly #pool: pg.Pool;
+  readonly #shared: pg.Pool;
   readonly #main: Lane;
   readonly #lists: Lane;
   readonly #lease: Lease;
   readonly #foreignEvents: ForeignEvents;
   readonly secret: Buffer;
   readonly webhooks: Lane;
+  readonly marks: Lane;
 
   constructor({ server, ...pools }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
     const owner = () => lease.owner;
     this.#server = server;
     this.#pools = pools;
-    this.#pool = pools.pool;
+    this.#shared = pools.shared;
     this.#main = new PooledLane(pools.pool, owner);
     this.#lists = new PooledLane(pools.lists, owner);
     this.webhooks = new PooledLane(pools.webhooks, owner, { isPrepared: true });
+    this.marks = new PooledLane(pools.marks, owner, { isPrepared: true });
     this.#lease = lease;
     this.#foreignEvents = new ForeignEvents(server, () => lease.owner);
     this.secret = secret;
@@ -145,19 +146,19 @@ class PostgresEngine implements Engine {
   }
 
   reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
-    return reservePermit(this.#pool, intervalMs).catch((cause: unknown) => {
+    return reservePermit(this.#shared, intervalMs).catch((cause: unknown) => {
       throw failed('reserve a slot', cause);
     });
   }
 
   blockReservations(ms: number): Promise<void> {
-    return blockReservations(this.#pool, ms).catch((cause: unknown) => {
+    return blockReservations(this.#shared, ms).catch((cause: unknown) => {
       throw failed('hold the slots', cause);
     });
   }
 
   takeTokens(caller: string, ask: TokenRequest): Promise<TokenGrant> {
-    return takeTokens(this.#pool, caller, ask).catch((cause: unknown) => {
+    return takeTokens(this.#shared, caller, ask).catch((cause: unknown) => {
       throw failed('take permits', cause);
     });
   }
@@ -183,7 +184,7 @@ class PostgresEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    if (this.#pool.ending) return;
+    if (this.#shared.ending) return;
     // Deletes the lease, so that others take over at once. Otherwise they wait for its expiry.
     await this.#lease.leave().catch(() => undefined);
     await Promise.all([this.#foreignEvents.close(), endAll(this.#pools)]);

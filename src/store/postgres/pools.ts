@@ -1,6 +1,11 @@
 import pg from 'pg';
 
-const CONNECTIONS_MAX = 8;
+/** For reads, and for writes that have no connections of their own. */
+const CONNECTIONS_MAX = 6;
+/** For the marks of sends: one for each kind, and one for those of groups. */
+const MARKS_MAX = 4;
+/** For what all replicas share: slots, permits and leases, so that none of them waits for a record. */
+const SHARED_MAX = 2;
 /** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const LISTS_MAX = 2;
 /** Connections for webhooks: one to record them, one to apply them. */
@@ -8,6 +13,8 @@ const WEBHOOKS_MAX = 2;
 
 export interface Pools {
   pool: pg.Pool;
+  marks: pg.Pool;
+  shared: pg.Pool;
   lists: pg.Pool;
   webhooks: pg.Pool;
 }
@@ -29,12 +36,15 @@ export const reached = ({ url, tls }: Server) => ({
 export function poolsOf(server: Server): Pools {
   return {
     pool: poolOf(server, { max: CONNECTIONS_MAX, statementMs: 5_000 }),
+    marks: poolOf(server, { max: MARKS_MAX, statementMs: 5_000, options: markSettings }),
+    shared: poolOf(server, { max: SHARED_MAX, statementMs: 5_000 }),
     lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
-    webhooks: poolOf(server, { max: WEBHOOKS_MAX, statementMs: 5_000, options: webhookSettings }),
+    webhooks: poolOf(server, { max: WEBHOOKS_MAX, statementMs: 5_000, options: rowSettings }),
   };
 }
 
-export const endAll = ({ pool, lists, webhooks }: Pools) => Promise.all([pool.end(), lists.end(), webhooks.end()]);
+export const endAll = (pools: Pools) =>
+  Promise.all([pools.pool, pools.marks, pools.shared, pools.lists, pools.webhooks].map((each) => each.end()));
 
 /**
  * Planner settings for lists, independent of statistics: use the index that has the wanted order and the fewest rows to visit.
@@ -49,17 +59,22 @@ export const listSettings = [
   .join(' ');
 
 /**
- * Planner settings for statements about webhooks: each of the few given rows is found by an index. Otherwise the planner reads
+ * Planner settings for statements about a few given rows: each of them is found by an index. Otherwise the planner reads
  * the whole table while that is small. Planned once per connection, because planning these statements takes longer than running
  * them.
  */
-export const webhookSettings = [
+export const rowSettings = [
   ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
   ...['random_page_cost=0', 'seq_page_cost=0'],
   ...['plan_cache_mode=force_generic_plan', 'jit=off', 'max_parallel_workers_per_gather=0'],
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
+
+/** How long the marks of a batch wait for a row that another transaction has locked. Then each is written alone. */
+const LOCK_MS = 250;
+
+const markSettings = `${rowSettings} -c lock_timeout=${LOCK_MS}`;
 
 function poolOf(
   server: Server,

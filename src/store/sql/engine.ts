@@ -49,11 +49,16 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
    * they for sends. Only for statements that find each row by an index.
    */
   readonly webhooks: Lane;
+  /**
+   * For inserts, claims and completions of sends: all that wait share a statement, which gives up soon where another transaction
+   * holds one of their rows. Absent where many statements cost as little as one.
+   */
+  readonly marks?: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
   /** Removes old versions of rows, which may contain erased texts, if the database does not do so by itself. */
-  checkpoint?(): void;
+  checkpoint?(): Promise<void>;
   /** Removes deleted rows from the files, as far as possible; `exclusive`: nothing else uses the store. Throws StoreError. */
   scrub(exclusive: boolean): Promise<void>;
   /** Shared by all processes on this store (src/store/sql/secret.ts). */

@@ -1,4 +1,4 @@
-/** Rows deleted at once; more would block the event loop for over 10 ms. */
+/** Rows deleted at once; more would delay other writes by over 10 ms. */
 const BATCH_MAX = 500;
 
 /**

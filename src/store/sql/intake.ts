@@ -5,9 +5,9 @@ import { type IntakeStatements, intakeStatements } from './intake-statements.ts'
 import { NaturalBatch } from './natural-batch.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** Rows per commit, which blocks the event loop meanwhile. */
+/** Rows per commit; no other write is committed meanwhile. */
 const ROWS_AT_ONCE = 256;
-/** Pause between two commits: each is an fsync that delays sends, and in SQLite blocks the event loop as well. */
+/** Pause between two commits: each is an fsync that delays sends. */
 const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
 /** Entries of dead owners are looked for at most this often. */

@@ -1,4 +1,4 @@
-import { type Dialect, plannedOnce, statement } from './engine.ts';
+import { type Dialect, plannedOnce, type Statement, statement } from './engine.ts';
 import { broadcastIsIn, TOMBSTONE } from './message-columns.ts';
 import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
@@ -8,8 +8,32 @@ const MINUTE_MS = 60_000;
 /** Whether the message may be resent. The insert itself checks it, because a late answer may change the message after it was read. */
 export const RESENDABLE = "status IN ('unknown', 'not_sent')";
 
+/** Parameters of `insert`, and columns of the input rows of `insertAll`. */
+export const INSERTED = {
+  id: 'TEXT',
+  caller: 'TEXT',
+  kind: 'TEXT',
+  recipient: 'TEXT',
+  connectionId: 'TEXT',
+  template: 'TEXT',
+  localMessageId: 'TEXT',
+  route: 'TEXT',
+  key: 'TEXT',
+  contentMac: 'TEXT',
+  fingerprint: 'TEXT',
+  resendOf: 'TEXT',
+  wall: 'BIGINT',
+  call: 'TEXT',
+  fileName: 'TEXT',
+  channel: 'TEXT',
+  channelAttempt: 'INTEGER',
+  reference: 'TEXT',
+  sendAt: 'BIGINT',
+  notAfter: 'BIGINT',
+} as const;
+
 /** Parameters of `complete`, and columns of the input rows of `completeAll`. */
-const COMPLETION = {
+export const COMPLETION = {
   id: 'TEXT',
   status: 'TEXT',
   local_id: 'TEXT',
@@ -35,7 +59,10 @@ const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
   lostCall: 'lost_call',
 };
 
-/** SET and WHERE of each transition, shared by the statements for one row and for many. */
+/**
+ * SET and WHERE of each transition, shared by the statements for one row and for many. The states are compared in a CASE, from
+ * which no planner concludes that an index of these states would do: each row is to be found by its id.
+ */
 function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
   return {
     // Fencing: one statement checks the state, the owner (whose id is the epoch) and the lease. Two replicas can never both
@@ -43,8 +70,9 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
     claim: {
       set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
-      where: (attempt: string) => `owner = :me AND ${leaseIsValid}
-        AND ((status = 'queued' AND attempts = ${attempt} - 1 AND (not_after IS NULL OR not_after > ${wallNow})) OR (status = 'sending' AND attempts = ${attempt}))`,
+      where: (attempt: string) => `owner = :me AND ${leaseIsValid} AND CASE sends.status
+        WHEN 'queued' THEN attempts = ${attempt} - 1 AND (not_after IS NULL OR not_after > ${wallNow})
+        WHEN 'sending' THEN attempts = ${attempt} ELSE FALSE END`,
     },
 
     requeue: {
@@ -54,7 +82,8 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
         now,
       )}, updated_at = :wall`,
       // Only this attempt: when the requeue is repeated after a lost acknowledgement, the next attempt may be in flight.
-      where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
+      where: (attempt: string) => `CASE WHEN sends.status IN ('sending', 'queued', 'staged')
+        THEN attempts = ${attempt} AND owner = :me ELSE FALSE END`,
     },
 
     // Any process may cancel, but never a message that is `sending`. Only its owner may complete it otherwise: a process that
@@ -81,12 +110,14 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
         content_mac = COALESCE(${given('mac')}, content_mac), fingerprint = COALESCE(${given('content')}, fingerprint),
         looks = 0, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
         updated_at = ${given('wall')}`,
-      where: (status: string) => `(
-        ((sends.status IN ('queued', 'scheduled')
-            OR (sends.status = 'staged' AND ${broadcastIsIn("'running', 'paused', 'scheduled'")}))
-          AND (${status} = 'cancelled' OR owner = :me OR ${ownerIsDead}))
-        OR (sends.status = 'sending' AND ${status} <> 'cancelled' AND (owner = :me OR ${ownerIsDead}))
-        OR (sends.status = 'unknown' AND ${status} NOT IN ('unknown', 'cancelled')))`,
+      where: (status: string) => `CASE sends.status
+        WHEN 'queued' THEN ${status} = 'cancelled' OR owner = :me OR ${ownerIsDead}
+        WHEN 'scheduled' THEN ${status} = 'cancelled' OR owner = :me OR ${ownerIsDead}
+        WHEN 'staged' THEN ${broadcastIsIn("'running', 'paused', 'scheduled'")}
+          AND (${status} = 'cancelled' OR owner = :me OR ${ownerIsDead})
+        WHEN 'sending' THEN ${status} <> 'cancelled' AND (owner = :me OR ${ownerIsDead})
+        WHEN 'unknown' THEN ${status} NOT IN ('unknown', 'cancelled')
+        ELSE FALSE END`,
     },
   };
 }
@@ -96,7 +127,7 @@ export function transitionStatements(dialect: Dialect) {
   return {
     // Those of each send: to plan them takes longer than to run them.
     claim: plannedOnce(
-      `UPDATE sends SET ${claim.set(':attempt')} WHERE id = :id AND ${claim.where(':attempt')} RETURNING seq`,
+      `UPDATE sends SET ${claim.set(':attempt')} WHERE id = :id AND ${claim.where(':attempt')} RETURNING id`,
     ),
     claimAll: statement(`
       UPDATE sends SET ${claim.set('given.attempt')}
@@ -109,11 +140,14 @@ export function transitionStatements(dialect: Dialect) {
       UPDATE sends SET ${requeue.set} FROM ${dialect.inputRows({ id: 'TEXT', attempt: 'INTEGER' })}
       WHERE sends.id = given.id AND ${requeue.where('given.attempt')} RETURNING sends.id, sends.status`),
     complete: plannedOnce(
-      `UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING seq, status`,
+      `UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING id, status`,
     ),
+    // In the order in which webhooks lock messages, so that the two do not wait for each other.
     completeAll: statement(`
-      UPDATE sends SET ${complete.set((name) => `given.${name}`)} FROM ${dialect.inputRows(COMPLETION)}
-      WHERE sends.id = given.id AND ${complete.where('given.status')} RETURNING sends.id, sends.status`),
+      UPDATE sends SET ${complete.set((name) => `given.${name}`)}
+      FROM (SELECT given.*, found.seq AS found FROM ${dialect.inputRows(COMPLETION)}
+        JOIN sends AS found ON found.id = given.id ORDER BY found.seq) AS given
+      WHERE sends.seq = given.found AND ${complete.where('given.status')} RETURNING sends.id, sends.status`),
     markReconciled: statement(`
       UPDATE sends SET status = 'accepted',
         local_message_id = COALESCE(:localMessageId, local_message_id),
@@ -125,19 +159,20 @@ export function transitionStatements(dialect: Dialect) {
 }
 
 export function insertStatements(dialect: Dialect) {
-  const insert = (condition: string) => `
+  const insert = (condition: string, rows = '') => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         content_mac, fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel,
         channel_attempt, reference, send_at, not_after)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
         :contentMac, :fingerprint, :resendOf,
         CASE WHEN CAST(:sendAt AS BIGINT) > ${dialect.wallNow} THEN 'scheduled' ELSE 'queued' END, :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt,
-        :reference, :sendAt, :notAfter
+        :reference, :sendAt, :notAfter ${rows}
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${RESENDABLE}))
-      ON CONFLICT DO NOTHING RETURNING seq, status`;
+      ON CONFLICT DO NOTHING RETURNING id, status`;
   return {
     insert: plannedOnce(insert('TRUE')),
+    insertAll: ofEachRow(insert('TRUE', `FROM ${dialect.inputRows(lowerCased(INSERTED))}`)),
     /** Inserts only if the quota was charged in the same transaction. */
     insertCharged: statement(insert(wasCharged(':caller'))),
     // A tombstone has no caller, so that no operation finds it, and is purged like any record.
@@ -152,4 +187,13 @@ export function insertStatements(dialect: Dialect) {
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL
         AND proof_json IS NULL RETURNING seq`),
   };
+}
+
+const lowerCased = <Type>(columns: Readonly<Record<string, Type>>): Record<string, Type> =>
+  Object.fromEntries(Object.entries(columns).map(([name, type]) => [name.toLowerCase(), type]));
+
+/** The insert of one row as that of all in `given`: the values of each in the place of its parameters. */
+function ofEachRow(insert: string): Statement {
+  const parameters = new RegExp(`:(${Object.keys(INSERTED).join('|')})\\b`, 'g');
+  return statement(insert.replaceAll(parameters, (_, name: string) => `given.${name.toLowerCase()}`));
 }

@@ -8,12 +8,13 @@ import { toShownMessage } from './delivery-row.ts';
 import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
 import { InDoubtInserts } from './in-doubt.ts';
 import { createMaintenance } from './maintenance.ts';
+import { createMarks, type Marks, type Values } from './marks.ts';
 import { createMessageReads } from './message-reads.ts';
 import { type MessageStatements, messageStatements } from './message-statements.ts';
 import { createPinStore } from './pins.ts';
 import { createQueueStore } from './queues.ts';
-import { type Charge, chargeStep, createQuotaStore, refundDeletedStep, refundStep } from './quotas.ts';
-import { completionValues, insertValues, isoTime, required, toSqlJson, toSqlText } from './row-mapping.ts';
+import { chargeSteps, createQuotaStore, refundDeletedStep } from './quotas.ts';
+import { completionValues, insertValues, isoTime, toSqlJson, toSqlText } from './row-mapping.ts';
 
 /** Implements MessageStore in SQL that both databases understand. What they do not share is in their Dialect. */
 export function createMessageStore(
@@ -54,12 +55,14 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   readonly inDoubt: InDoubtInserts;
   readonly #engine: Engine;
   readonly #sql: MessageStatements;
+  readonly #marks: Marks;
   readonly #macs: ContentMacs;
   readonly #now: () => number;
 
   constructor(engine: Engine, sql: MessageStatements, { macs, now }: { macs: ContentMacs; now: () => number }) {
     this.#engine = engine;
     this.#sql = sql;
+    this.#marks = createMarks(engine, sql, now);
     this.#macs = macs;
     this.#now = now;
     this.inDoubt = new InDoubtInserts((ids) => this.#replaceByTombstones(ids));
@@ -96,10 +99,9 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     const wall = this.#now();
     try {
       const values = insertValues({ ...recorded, ...(channelNamed && { channelNamed }) }, wall);
-      const [row] = quota
-        ? await this.#insertCharged(values, { caller, n: 1, limits: quota, chargedBy: id })
-        : await this.#write(this.#sql.insert, values);
-      if (!row) return undefined;
+      const charge = quota && chargeSteps({ caller, n: 1, limits: quota, chargedBy: id }, wall);
+      const row = await (charge ? this.#marks.insertCharged(values, charge) : this.#marks.insert(values));
+      if (row === undefined) return undefined;
       const at = isoTime(wall);
       const inserted = { ...recorded, status: 'queued' as const, attempts: 0, createdAt: at, updatedAt: at };
       return row.status === 'scheduled' ? { inserted, isScheduled: true } : { inserted };
@@ -112,15 +114,6 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
       if (adopted !== undefined) return { inserted: adopted };
       throw new StoreError('the record was taken out again', { cause: error, notCommitted: true });
     }
-  }
-
-  async #insertCharged(values: ReturnType<typeof insertValues>, charge: Charge): Promise<Row[]> {
-    const [, inserted = []] = await this.#engine.write([
-      chargeStep(charge, this.#now()),
-      { statement: this.#sql.insertCharged, values },
-      refundStep('send', charge),
-    ]);
-    return inserted;
   }
 
   async #replaceByTombstones(ids: readonly string[]): Promise<void> {
@@ -140,8 +133,8 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return resendOf === undefined ? undefined : this.#findOne(this.#sql.findResend, { caller, resendOf });
   }
 
-  claim(id: string, attempt: number): Promise<boolean> {
-    return this.#change(this.#sql.claim, { id, attempt, wall: this.#now() });
+  async claim(id: string, attempt: number): Promise<boolean> {
+    return (await this.#marks.claim({ id, attempt, wall: this.#now() })) !== undefined;
   }
 
   async requeue(id: string, attempt: number): Promise<boolean> {
@@ -150,33 +143,37 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   }
 
   async complete(id: string, completion: Completion): Promise<boolean> {
-    const [row] = await this.#write(this.#sql.complete, this.#completionValues({ ...completion, id }));
+    const row = await this.#marks.complete(this.#completionValues({ ...completion, id }));
     return row?.status === completion.status;
   }
 
   async claimAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
     const [only] = attempts;
     if (only !== undefined && attempts.length === 1) return setOf(only.id, await this.claim(only.id, only.attempt));
-    return this.#changeAll(this.#sql.claimAll, attempts.map(attemptValues));
+    return this.#marks.changeAll(this.#sql.claimAll, attempts.map(attemptValues));
   }
 
   async requeueAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
     const [only] = attempts;
     if (only !== undefined && attempts.length === 1) return setOf(only.id, await this.requeue(only.id, only.attempt));
-    return this.#changeAll(this.#sql.requeueAll, attempts.map(attemptValues), (_, status) => status !== 'accepted');
+    return this.#marks.changeAll(
+      this.#sql.requeueAll,
+      attempts.map(attemptValues),
+      (_, status) => status !== 'accepted',
+    );
   }
 
   async completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>> {
     const [only] = completions;
     if (only !== undefined && completions.length === 1) return setOf(only.id, await this.complete(only.id, only));
-    return this.#changeAll(
+    return this.#marks.changeAll(
       this.#sql.completeAll,
       completions.map((completion) => this.#completionValues(completion)),
       (asked, status) => status === asked.status,
     );
   }
 
-  #completionValues(completion: Completion & { id: string }): Record<string, Value> {
+  #completionValues(completion: Completion & { id: string }): ReturnType<typeof completionValues> {
     return completionValues(completion, this.#macs.kept(completion.fingerprint), this.#now());
   }
 
@@ -226,28 +223,13 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return (await this.#write(statement, values)).length > 0;
   }
 
-  /** The ids whose rows have changed and now have a status that matches the request. */
-  async #changeAll(
-    statement: Statement,
-    rows: readonly Readonly<Record<string, Value>>[],
-    fits: (asked: Readonly<Record<string, Value>>, status: unknown) => boolean = () => true,
-  ): Promise<ReadonlySet<string>> {
-    if (rows.length === 0) return new Set();
-    const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: this.#now() });
-    const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
-    const fitting = rows.filter(
-      (asked) => statuses.has(String(asked.id)) && fits(asked, statuses.get(String(asked.id))),
-    );
-    return new Set(fitting.map(({ id }) => String(id)));
-  }
-
   async #findOne(statement: Statement, values: Record<string, Value>): Promise<StoredMessage | undefined> {
     const [row] = await this.#engine.read({ statement, values });
     return row === undefined ? undefined : toShownMessage(row);
   }
 }
 
-const attemptValues = ({ id, attempt }: AttemptRef): Record<string, Value> => ({ id, attempt });
+const attemptValues = ({ id, attempt }: AttemptRef): Values => ({ id, attempt });
 
 /** For calls with a single message, the most frequent ones, which use the statement without JSON. */
 const setOf = (id: string, changed: boolean): ReadonlySet<string> => new Set(changed ? [id] : []);

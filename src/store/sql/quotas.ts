@@ -86,6 +86,19 @@ export const refundStep = (of: 'send' | 'broadcast', { caller, n, chargedBy }: C
   values: { caller, n, chargedBy },
 });
 
+/** What comes before and after the insert of a message in its transaction. */
+export interface ChargeSteps {
+  readonly caller: string;
+  readonly charge: Step;
+  readonly refund: Step;
+}
+
+export const chargeSteps = (charge: Charge, wall: number): ChargeSteps => ({
+  caller: charge.caller,
+  charge: chargeStep(charge, wall),
+  refund: refundStep('send', charge),
+});
+
 export const refundDeletedStep = (id: string): Step => ({ statement: sql.refundForgotten, values: { id } });
 
 export function createQuotaStore(engine: Engine, now: () => number = () => Date.now()): QuotaStore {

@@ -57,7 +57,10 @@ export function toSqlJson(value: Json | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
-export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent, wall: number): Record<string, Value> {
+export function insertValues(
+  send: Omit<NewMessage, 'fingerprint'> & KeptContent,
+  wall: number,
+): Record<string, Value> & { id: string } {
   return {
     id: send.id,
     caller: send.caller,
@@ -86,7 +89,7 @@ export function completionValues(
   completion: Omit<Completion, 'fingerprint'> & { id: string },
   { contentMac, fingerprint }: KeptContent,
   wall: number,
-): Record<string, Value> {
+): Record<string, Value> & { id: string } {
   return {
     id: completion.id,
     status: completion.status,

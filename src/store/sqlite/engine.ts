@@ -1,4 +1,3 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
@@ -10,14 +9,14 @@ import {
   RESERVED_AHEAD_MAX_MS,
   type Row,
   SEQ_OF,
-  type Statement,
   type Step,
 } from '../sql/engine.ts';
-import { integer } from '../sql/row-mapping.ts';
-import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
+import { toSecret } from '../sql/secret.ts';
+import { type Bound, type Connection, LocalConnection } from './connection.ts';
 import { openDatabase } from './file.ts';
-import { GroupCommit } from './group-commit.ts';
+import { inMemory } from './open-file.ts';
 import { PersistedClock } from './persisted-clock.ts';
+import { openInThread } from './threaded-connection.ts';
 
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
@@ -44,7 +43,7 @@ export const sqliteDialect: Dialect = {
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
   hinted: (table, index) => `${table} INDEXED BY ${index}`,
-  // A statement holds up the process, so that a list takes many short ones. Rows that no cache has take up to a millisecond each.
+  // A statement holds up all others, so that a list takes many short ones. Rows that no cache has take up to a millisecond each.
   visits: { least: 20, first: 120, most: 480 },
   newest: ({ of, table, where, order }, also) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
@@ -67,100 +66,58 @@ export const sqliteDialect: Dialect = {
 
 /** How much of the persisted clock a crash may lose. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
-
-/** Prepared statements of lists that are kept. */
-const LISTED_MAX = 200;
-
-/** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
-const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
-
-const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
+const SAVE_CLOCK = 'UPDATE send_store SET clock = ?';
 
 export class SqliteEngine implements Engine {
-  readonly #db: DatabaseSync;
-  readonly #commits: GroupCommit;
+  readonly #connection: Connection;
   readonly #clock: PersistedClock;
   readonly #me: number;
   readonly secret: Buffer;
-  readonly #prepared = new Map<string, StatementSync>();
-  readonly #listed = new Set<string>();
   readonly #steady: () => number;
   readonly #wall: () => number;
+  #isOpen = true;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
-  readonly #saveClock: () => void;
   readonly webhooks = this;
 
-  constructor(path: string, options: StoreOptions) {
-    this.#db = openDatabase(path);
+  constructor(connection: Connection, options: StoreOptions) {
+    const { owner, clock, secret } = connection.opened;
+    this.#connection = connection;
     this.#steady = options.monotonicClock ?? (() => performance.now());
     this.#wall = options.wallClock ?? (() => Date.now());
-    const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
-    this.#me = integer(store, 'owner');
-    this.secret = toSecret(this.#db.prepare(keepSecret.positional).get(newSecret())?.secret);
-    this.#clock = new PersistedClock(integer(store, 'clock'), this.#steady);
-    const save = this.#db.prepare('UPDATE send_store SET clock = ?');
-    this.#saveClock = () => void save.run(this.#clock.now());
-    this.#commits = new GroupCommit(this.#db, this.#saveClock);
+    this.#me = owner;
+    this.secret = toSecret(secret);
+    this.#clock = new PersistedClock(clock, this.#steady);
     this.#saving = setInterval(() => {
-      this.#commits.run(this.#saveClock, true).catch(() => undefined); // writes report a full disk; this may wait
+      this.#saveClock().catch(() => undefined); // writes report a full disk; this may wait
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
   async write(steps: readonly Step[]): Promise<Row[][]> {
     this.#mustBeOpen();
-    return this.#commits.run(() => steps.map((step) => this.#run(step)), steps.length === 1);
+    return this.#connection.write(steps.map((step) => this.#bound(step)));
   }
 
   async read(step: Step): Promise<Row[]> {
     this.#mustBeOpen();
-    try {
-      return this.#run(step);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : cause;
-      throw new StoreError(`the store could not read: ${why}`, { cause, notCommitted: true });
-    }
+    return this.#connection.read(this.#bound(step));
   }
 
-  /** The same as other reads: the statement bounds how many rows it visits. Callers choose its form, so few forms are kept. */
-  list(step: Step): Promise<Row[]> {
-    this.#listed.add(step.statement.positional);
-    const [oldest] = this.#listed;
-    if (oldest !== undefined && this.#listed.size > LISTED_MAX) {
-      this.#listed.delete(oldest);
-      this.#prepared.delete(oldest);
-    }
-    return this.read(step);
-  }
-
-  /** The log keeps what its transactions wrote until it is truncated. */
-  checkpoint(): void {
+  /** The same as other reads: the statement bounds how many rows it visits. */
+  async list(step: Step): Promise<Row[]> {
     this.#mustBeOpen();
-    try {
-      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch (cause) {
-      throw new StoreError(`the store could not empty its log: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
-    }
+    return this.#connection.list(this.#bound(step));
   }
 
-  /**
-   * Deleted rows are overwritten at once, but pages that were split or joined may contain copies of rows in their gaps; a
-   * rewritten file has none. Rewriting blocks the process, so a large file is rewritten only if nothing else uses it.
-   */
+  async checkpoint(): Promise<void> {
+    this.#mustBeOpen();
+    await this.#connection.checkpoint();
+  }
+
   async scrub(isAlone: boolean): Promise<void> {
     this.#mustBeOpen();
-    try {
-      const { bytes } = this.#db.prepare(FILE_BYTES).get() ?? {};
-      if (isAlone) this.#db.exec('PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY');
-      else if (Number(bytes) <= REWRITTEN_MAX_BYTES) this.#db.exec('VACUUM');
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : cause;
-      throw new StoreError(`the store could not write its file anew: ${why}`, { cause });
-    }
-    this.checkpoint();
+    await this.#connection.scrub(isAlone);
   }
 
   async heartbeat(): Promise<void> {
@@ -204,7 +161,7 @@ export class SqliteEngine implements Engine {
   }
 
   holdsLease(): boolean {
-    return this.#db.isOpen;
+    return this.#isOpen;
   }
 
   wallNow(): number {
@@ -216,32 +173,33 @@ export class SqliteEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    if (!this.#db.isOpen) return;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     clearInterval(this.#saving);
-    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not prevent closing
-    this.#commits.flush();
+    const saved = this.#saveClock().catch(() => undefined); // a full disk must not prevent closing
+    await this.#connection.close();
     await saved;
-    this.#db.close();
   }
 
-  #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.names, {
-      me: this.#me,
-      clock: this.#clock.now(),
-      wallNow: this.wallNow(),
-    });
-    return this.#prepare(step.statement).all(...values);
+  async #saveClock(): Promise<void> {
+    await this.#connection.write([{ sql: SAVE_CLOCK, values: [this.#clock.now()] }]);
   }
 
-  #prepare({ positional }: Statement): StatementSync {
-    const known = this.#prepared.get(positional);
-    if (known !== undefined) return known;
-    const prepared = this.#db.prepare(positional);
-    this.#prepared.set(positional, prepared);
-    return prepared;
+  #bound(step: Step): Bound {
+    const { positional: sql, names } = step.statement;
+    const own = { me: this.#me, clock: this.#clock.now(), wallNow: this.wallNow() };
+    return { sql, values: bindings(step, names, own) };
   }
 
   #mustBeOpen(): void {
-    if (!this.#db.isOpen) throw new StoreError('the store is closed', { notCommitted: true });
+    if (!this.#isOpen) throw new StoreError('the store is closed', { notCommitted: true });
   }
+}
+
+/** A store in memory is used by the thread that calls it: it has no disk to wait for. */
+export async function openSqlite(path: string, options: StoreOptions): Promise<SqliteEngine> {
+  return new SqliteEngine(
+    path === inMemory ? new LocalConnection(openDatabase(path)) : await openInThread(path),
+    options,
+  );
 }

@@ -1,7 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StoreError } from '../errors.ts';
 import {
   broadcastTables,
   countReasons,
@@ -42,6 +39,7 @@ import {
   watchTables,
 } from '../sql/tracking-schema.ts';
 import { webhookTables } from '../sql/webhook-schema.ts';
+import { inMemory, migrate, openFile } from './open-file.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -51,7 +49,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // A single row: `owner` counts how often the file was opened, `clock` is the ageing clock, `checks` is what check() writes.
     'CREATE TABLE send_store (owner INTEGER NOT NULL, clock INTEGER NOT NULL, checks INTEGER NOT NULL)',
     'INSERT INTO send_store VALUES (0, 0, 0)',
-    // Counting a million rows would block the event loop, so the tally is updated as rows change.
+    // Counting a million rows would hold up all other statements, so the tally is updated as rows change.
     'CREATE TABLE send_tallies (status TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID',
     `CREATE TRIGGER sends_inserted AFTER INSERT ON sends BEGIN
        INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
@@ -128,54 +126,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   templateIndex,
 ];
 
-/** How long a start waits for a predecessor that is about to close the file. */
-const BUSY_TIMEOUT_MS = 1_000;
-
-/** SQLite's name for a store in memory. */
-const inMemory = ':memory:';
-
 export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {
-  let db: DatabaseSync | undefined;
-  try {
-    if (path !== inMemory) makeFile(path);
-    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
-    // secure_delete overwrites deleted content, so that message texts do not stay in free pages. EXCLUSIVE comes before WAL: no
-    // other process can open the file, and the kernel releases the lock when this process is killed.
-    // The cache holds the inner pages of the trees of some million rows; a look-up then reads one page, not three.
-    db.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA secure_delete = ON;
-      PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -8192;
-      PRAGMA journal_size_limit = 67108864;
-    `);
+  return openFile(path, (db) => {
     // Tests pass the migrations of an older version.
     if (path === inMemory && migrations === MIGRATIONS) db.deserialize(emptyStore());
     else migrate(db, migrations);
-    return db;
-  } catch (cause) {
-    db?.close();
-    if (cause instanceof StoreError) throw cause;
-    const busy = cause instanceof Error && 'errcode' in cause && cause.errcode === 5; // SQLITE_BUSY
-    const why = busy ? 'another process has it open' : cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError(`cannot open the store ${path}: ${why}`, { cause });
-  }
-}
-
-/**
- * The records contain personal data, so only the owner of the file may read it. `wx` never opens a file that exists, because
- * closing any descriptor of it would release the locks that this process holds on it (fcntl). SQLite gives the log the mode of
- * the file.
- */
-function makeFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
+  });
 }
 
 /** The bytes of an empty store, migrated once per process, because tests and the sandbox open many stores in memory. */
@@ -190,14 +146,3 @@ const emptyStore = (() => {
     return bytes;
   };
 })();
-
-function migrate(db: DatabaseSync, migrations: readonly (readonly string[])[]): void {
-  db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
-  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
-  db.exec('COMMIT');
-  if (version > migrations.length) throw new StoreError(`the store was written by a newer version (${version})`);
-  for (const [index, migration] of migrations.entries()) {
-    if (index < version) continue;
-    db.exec(`BEGIN IMMEDIATE; ${migration.join(';')}; PRAGMA user_version = ${index + 1}; COMMIT`);
-  }
-}

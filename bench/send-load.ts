@@ -1,0 +1,53 @@
+import autocannon, { type Result } from 'autocannon';
+import { cpuUs } from './cpu.ts';
+import type { Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
+
+export const callers = 64;
+export const text = 'Your parcel is on its way.';
+export const to = '14155551000';
+export const body = JSON.stringify({ to, text });
+export const headers = { authorization: `Bearer ${callerKey}`, 'content-type': 'application/json' };
+
+export interface Flood {
+  perSecond: number;
+  p50: number;
+  p99: number;
+  /** CPU time of the service by sends, µs. */
+  cpu: number;
+  /** Shares of a core. */
+  busy: number;
+  upstreamBusy: number;
+}
+
+/** As many texts as the callers get through, each asking again as soon as it has its answer. */
+export async function floodOnce(peer: Peer, upstream: Peer, duration: number): Promise<Flood> {
+  const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
+  const startedAt = performance.now();
+  const result = await new Promise<Result>((resolve, reject) => {
+    const options = {
+      url: `${peer.url}/v1/messages/text`,
+      method: 'POST' as const,
+      headers,
+      body,
+      connections: callers,
+      duration,
+    };
+    autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+  });
+  const sends = result['2xx'];
+  if (result.non2xx + result.errors + result.timeouts > 0 || sends === 0)
+    throw new Error(`${peer.name}: ${result.non2xx} refused`);
+  const { p50, p99 } = result.latency;
+  const elapsedUs = (performance.now() - startedAt) * 1000;
+  const spentUs = cpuUs(peer.pid) - before;
+  const upstreamBusy = (cpuUs(upstream.pid) - upstreamBefore) / elapsedUs;
+  return {
+    perSecond: sends / result.duration,
+    p50,
+    p99,
+    cpu: spentUs / sends,
+    busy: spentUs / elapsedUs,
+    upstreamBusy,
+  };
+}

@@ -1,0 +1,113 @@
+import type { Engine, Lane, Row, Statement, Step, Value } from './engine.ts';
+import { COMPLETION, INSERTED } from './lifecycle-statements.ts';
+import type { MessageStatements } from './message-statements.ts';
+import type { ChargeSteps } from './quotas.ts';
+import { RowBatch } from './row-batch.ts';
+import { required } from './row-mapping.ts';
+
+/** Rows of a statement. */
+const ROWS_MAX = 128;
+/** Three statements each. */
+const CHARGES_MAX = 32;
+
+export type Values = Readonly<Record<string, Value>> & { readonly id: string };
+
+/** The transitions of single messages. Each returns the changed row, or undefined if there is none. */
+export interface Marks {
+  insert(values: Values): Promise<Row | undefined>;
+  /** Inserts only what the quota has left. */
+  insertCharged(values: Values, charge: ChargeSteps): Promise<Row | undefined>;
+  claim(values: Values & { readonly attempt: number }): Promise<Row | undefined>;
+  complete(values: Values): Promise<Row | undefined>;
+  /** The ids whose rows have changed and now have a status that matches the request. */
+  changeAll(statement: Statement, rows: readonly Values[], fits?: Fits): Promise<ReadonlySet<string>>;
+}
+
+type Fits = (asked: Values, status: unknown) => boolean;
+
+export function createMarks(engine: Engine, sql: MessageStatements, now: () => number): Marks {
+  const { marks } = engine;
+  const single = marks === undefined ? oneByOne(engine, sql) : inBatches(engine, sql, { marks, now });
+  return {
+    ...single,
+    async changeAll(statement, rows, fits = () => true) {
+      if (rows.length === 0) return new Set();
+      const values = { rows: JSON.stringify(rows), wall: now() };
+      const changed = await only(marks ?? engine, { statement, values });
+      const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
+      return new Set(rows.filter((asked) => statuses.has(asked.id) && fits(asked, statuses.get(asked.id))).map(idOf));
+    },
+  };
+}
+
+const idOf = ({ id }: Values): string => id;
+
+const only = async (lane: Lane, step: Step): Promise<Row[]> => (await lane.write([step]))[0] ?? [];
+
+interface ChargedInsert {
+  readonly id: string;
+  readonly values: Values;
+  readonly charge: ChargeSteps;
+}
+type Single = Omit<Marks, 'changeAll'>;
+
+function oneByOne(lane: Lane, sql: MessageStatements): Single {
+  const first = async (statement: Statement, values: Values) => (await only(lane, { statement, values }))[0];
+  return {
+    insert: (values) => first(sql.insert, values),
+    insertCharged: async (values, charge) => (await writeCharged(lane, sql, [{ id: values.id, values, charge }]))[0],
+    claim: (values) => first(sql.claim, values),
+    complete: (values) => first(sql.complete, values),
+  };
+}
+
+/** What is requested while a statement is under way goes into the next one of its kind, so that batches grow with the load. */
+function inBatches(engine: Engine, sql: MessageStatements, { marks, now }: { marks: Lane; now: () => number }): Single {
+  const batchOf = (one: Statement, all: Statement, columns: readonly string[]) =>
+    new RowBatch<Values>(
+      {
+        one: (values) => only(marks, { statement: one, values }),
+        all: (rows) => only(marks, { statement: all, values: { rows: toInputRows(rows, columns), wall: now() } }),
+        alone: (values) => only(engine, { statement: one, values }),
+      },
+      ROWS_MAX,
+    );
+  const inserts = batchOf(sql.insert, sql.insertAll, Object.keys(INSERTED));
+  const claims = batchOf(sql.claim, sql.claimAll, ['id', 'attempt']);
+  const completions = batchOf(sql.complete, sql.completeAll, Object.keys(COMPLETION));
+  const charged = new RowBatch<ChargedInsert>(
+    {
+      one: (insert) => writeCharged(marks, sql, [insert]),
+      all: (inserts) => writeCharged(marks, sql, inserts),
+      alone: (insert) => writeCharged(engine, sql, [insert]),
+    },
+    CHARGES_MAX,
+  );
+  return {
+    insert: (values) => inserts.add(values),
+    insertCharged: (values, charge) => charged.add({ id: values.id, values, charge }),
+    claim: (values) => claims.add(values),
+    complete: (values) => completions.add(values),
+  };
+}
+
+/**
+ * In one transaction, each charged and inserted in turn. Ordered by caller, because each charge locks the row of its caller: two
+ * transactions then never wait for each other.
+ */
+async function writeCharged(lane: Lane, sql: MessageStatements, inserts: readonly ChargedInsert[]): Promise<Row[]> {
+  const ordered = inserts.toSorted(
+    ({ charge: a }, { charge: b }) => Number(a.caller > b.caller) - Number(a.caller < b.caller),
+  );
+  const steps = ordered.map(({ charge: { charge, refund }, values }) => [
+    charge,
+    { statement: sql.insertCharged, values },
+    refund,
+  ]);
+  const answers = await lane.write(steps.flat());
+  return answers.flatMap((rows, at) => (at % 3 === 1 ? rows : []));
+}
+
+/** Dialect.inputRows takes names in lower case. */
+const toInputRows = (rows: readonly Values[], columns: readonly string[]): string =>
+  JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((name) => [name.toLowerCase(), row[name]]))));

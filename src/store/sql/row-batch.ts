@@ -1,0 +1,88 @@
+import { StoreError } from '../errors.ts';
+import type { Row } from './engine.ts';
+import { required } from './row-mapping.ts';
+
+/**
+ * SQLSTATEs by which one row can make the statement of all fail: data, constraints, a deadlock, a lock that another transaction
+ * holds. The statement was rolled back.
+ */
+const ofOneRow = /^(?:22|23|40|55P03)/;
+
+interface Waiting<Item> {
+  readonly item: Item;
+  resolve(row: Row | undefined): void;
+  reject(error: unknown): void;
+}
+
+export interface RowWriter<Item> {
+  one(item: Item): Promise<Row[]>;
+  all(items: readonly Item[]): Promise<Row[]>;
+  /** On other connections, because it may wait for a lock. */
+  alone(item: Item): Promise<Row[]>;
+}
+
+/**
+ * Writes a row for each request, and those that are requested during one write together in the next. Each request gets its own
+ * row, or undefined if the statement returned none. If one row makes a joint write fail, each is written alone.
+ */
+export class RowBatch<Item extends { readonly id: string }> {
+  readonly #writer: RowWriter<Item>;
+  readonly #rowsMax: number;
+  #waiting: Waiting<Item>[] = [];
+  #isWriting = false;
+
+  constructor(writer: RowWriter<Item>, rowsMax: number) {
+    this.#writer = writer;
+    this.#rowsMax = rowsMax;
+  }
+
+  add(item: Item): Promise<Row | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#isWriting) return;
+      this.#isWriting = true;
+      setImmediate(() => void this.#writeAll());
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#write(this.#next());
+    this.#isWriting = false;
+  }
+
+  /** A statement can change a row only once, so a second request for the same one waits, with all that came after it. */
+  #next(): Waiting<Item>[] {
+    const ids = new Set<string>();
+    const end = this.#waiting.findIndex(({ item: { id } }) => {
+      if (ids.size === this.#rowsMax || ids.has(id)) return true;
+      ids.add(id);
+      return false;
+    });
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+  }
+
+  async #write(batch: readonly Waiting<Item>[]): Promise<void> {
+    const [first] = batch;
+    try {
+      const written = first && batch.length === 1 ? this.#writer.one(first.item) : this.#writer.all(batch.map(itemOf));
+      const rows = new Map((await written).map((row) => [required(row, 'id'), row]));
+      for (const { item, resolve } of batch) resolve(rows.get(item.id));
+    } catch (error) {
+      // The next batch does not wait for them.
+      if (isOfOneRow(error)) for (const waiting of batch) void this.#writeAlone(waiting);
+      else for (const { reject } of batch) reject(error);
+    }
+  }
+
+  async #writeAlone({ item, resolve, reject }: Waiting<Item>): Promise<void> {
+    await this.#writer.alone(item).then(([row]) => resolve(row), reject);
+  }
+}
+
+const itemOf = <Item>({ item }: Waiting<Item>): Item => item;
+
+function isOfOneRow(error: unknown): boolean {
+  if (!(error instanceof StoreError && error.notCommitted)) return false;
+  const { cause } = error;
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && ofOneRow.test(cause.code);
+}

@@ -1,0 +1,119 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { StoreError } from '../errors.ts';
+import type { Row, Value } from '../sql/engine.ts';
+import { keepSecret, newSecret } from '../sql/secret.ts';
+import { GroupCommit } from './group-commit.ts';
+
+/** A statement with its values in their order. */
+export interface Bound {
+  readonly sql: string;
+  readonly values: readonly Value[];
+}
+
+/** What a process finds in the store as it opens it. */
+export interface Opened {
+  /** Counts how often the file was opened. */
+  readonly owner: number;
+  /** The ageing clock, as it was saved last. */
+  readonly clock: number;
+  readonly secret: unknown;
+}
+
+/** The one connection to the file, in this thread or in one of its own. */
+export interface Connection {
+  readonly opened: Opened;
+  /** In one transaction; resolves when it is durable. Throws StoreError. */
+  write(steps: readonly Bound[]): Promise<Row[][]>;
+  read(step: Bound): Promise<Row[]>;
+  /** Like `read`, for statements of which callers choose the form: few forms are kept. */
+  list(step: Bound): Promise<Row[]>;
+  checkpoint(): Promise<void>;
+  scrub(isAlone: boolean): Promise<void>;
+  /** Commits what was requested before. */
+  close(): Promise<void>;
+}
+
+/** Prepared statements of lists that are kept. */
+const LISTED_MAX = 200;
+
+/** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
+const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
+
+const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
+
+/** The connection in the thread that calls it. */
+export class LocalConnection implements Connection {
+  readonly #db: DatabaseSync;
+  readonly #commits: GroupCommit;
+  readonly #prepared = new Map<string, StatementSync>();
+  readonly #listed = new Set<string>();
+  readonly opened: Opened;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    const store = db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
+    const secret = db.prepare(keepSecret.positional).get(newSecret())?.secret;
+    this.opened = { owner: Number(store.owner), clock: Number(store.clock), secret };
+    const touch = db.prepare('UPDATE send_store SET checks = checks + 1');
+    this.#commits = new GroupCommit(db, () => void touch.run());
+  }
+
+  async write(steps: readonly Bound[]): Promise<Row[][]> {
+    return this.#commits.run(() => steps.map((step) => this.#run(step)), steps.length === 1);
+  }
+
+  async read(step: Bound): Promise<Row[]> {
+    try {
+      return this.#run(step);
+    } catch (cause) {
+      throw new StoreError(`the store could not read: ${reason(cause)}`, { cause, notCommitted: true });
+    }
+  }
+
+  list(step: Bound): Promise<Row[]> {
+    this.#listed.add(step.sql);
+    const [oldest] = this.#listed;
+    if (oldest !== undefined && this.#listed.size > LISTED_MAX) {
+      this.#listed.delete(oldest);
+      this.#prepared.delete(oldest);
+    }
+    return this.read(step);
+  }
+
+  /** The log keeps what its transactions wrote until it is truncated. */
+  async checkpoint(): Promise<void> {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (cause) {
+      throw new StoreError(`the store could not empty its log: ${reason(cause)}`, { cause });
+    }
+  }
+
+  /**
+   * Deleted rows are overwritten at once, but pages that were split or joined may contain copies of rows in their gaps; a
+   * rewritten file has none. No write is committed meanwhile, so a large file is rewritten only if nothing else uses it.
+   */
+  async scrub(isAlone: boolean): Promise<void> {
+    try {
+      const { bytes } = this.#db.prepare(FILE_BYTES).get() ?? {};
+      if (isAlone) this.#db.exec('PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY');
+      else if (Number(bytes) <= REWRITTEN_MAX_BYTES) this.#db.exec('VACUUM');
+    } catch (cause) {
+      throw new StoreError(`the store could not write its file anew: ${reason(cause)}`, { cause });
+    }
+    await this.checkpoint();
+  }
+
+  async close(): Promise<void> {
+    this.#commits.flush();
+    this.#db.close();
+  }
+
+  #run({ sql, values }: Bound): Row[] {
+    const known = this.#prepared.get(sql) ?? this.#db.prepare(sql);
+    this.#prepared.set(sql, known);
+    return known.all(...values);
+  }
+}
+
+const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,0 +1,79 @@
+import { setImmediate } from 'node:timers/promises';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { Row } from '../sql/engine.ts';
+import { type Bound, LocalConnection } from './connection.ts';
+import { migrate, openFile } from './open-file.ts';
+import {
+  type Answer,
+  type Call,
+  type Greeting,
+  type NumberedStep,
+  type Request,
+  toFailure,
+} from './thread-messages.ts';
+
+/** The thread of the store: it has the only connection to the file. It reads at once, and writes with the next commit. */
+
+function serve(port: MessagePort, connection: LocalConnection): void {
+  const statements: string[] = [];
+  let answers: Answer[] = [];
+
+  const bound = ({ n, sql, values }: NumberedStep): Bound => {
+    if (sql !== undefined) statements[n] = sql;
+    return { sql: statements[n] ?? '', values };
+  };
+
+  const perform = async (call: Call): Promise<Row[][]> => {
+    switch (call.kind) {
+      case 'write':
+        return connection.write(call.steps.map(bound));
+      case 'read':
+        return [await connection.read(bound(call.step))];
+      case 'list':
+        return [await connection.list(call.step)];
+      case 'checkpoint':
+        await connection.checkpoint();
+        return [];
+      case 'scrub':
+        await connection.scrub(call.isAlone);
+        return [];
+      case 'close':
+        await connection.close();
+        await setImmediate(); // the thread is ended by this answer, so it is the last
+        return [];
+    }
+  };
+
+  /** Those of one commit go out together: they are settled one after the other, and before this microtask. */
+  const answer = (one: Answer): void => {
+    answers.push(one);
+    if (answers.length > 1) return;
+    queueMicrotask(() => {
+      port.postMessage(answers);
+      answers = [];
+    });
+  };
+
+  port.on('message', (requests: readonly Request[]) => {
+    for (const { id, call } of requests)
+      perform(call).then(
+        (rows) => answer({ id, rows }),
+        (error: unknown) => answer({ id, failure: toFailure(error) }),
+      );
+  });
+}
+
+function open(port: MessagePort): void {
+  const { path, migrations }: { path: string; migrations: readonly (readonly string[])[] } = workerData;
+  let greeting: Greeting;
+  try {
+    const connection = new LocalConnection(openFile(path, (db) => migrate(db, migrations)));
+    serve(port, connection);
+    greeting = { opened: connection.opened };
+  } catch (error) {
+    greeting = { failure: toFailure(error) };
+  }
+  port.postMessage(greeting);
+}
+
+if (parentPort) open(parentPort);
