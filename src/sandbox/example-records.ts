@@ -4,16 +4,18 @@ import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
 import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
-const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
+const { unknownMessage, scheduledMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } =
+  exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
+const named = [unknownMessage, scheduledMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -23,7 +25,12 @@ export const namesExample = (url: string): boolean => named.some((id) => url.inc
  * them is read, so that test suites start without records.
  */
 export async function recordExamples(
-  store: MessageStore & BroadcastStore & WebhookEndpointStore & EventStore & TrackingStore,
+  store: MessageStore &
+    Pick<ScheduleStore, 'wallNow'> &
+    BroadcastStore &
+    WebhookEndpointStore &
+    EventStore &
+    TrackingStore,
   caller: string,
 ): Promise<void> {
   const to = '14155550112';
@@ -39,6 +46,9 @@ export async function recordExamples(
     content: toJson(content),
     fingerprint: contentFingerprint(connectionId, content),
   });
+  const sendAt = new Date(store.wallNow() + 24 * 3_600_000).toISOString();
+  const later = { caller, kind: 'text' as const, to, connectionId, content: toJson(content), sendAt };
+  await store.insert({ ...later, id: scheduledMessage, localMessageId: scheduledMessage });
   await store.claim(id, 1);
   await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 

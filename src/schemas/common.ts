@@ -74,6 +74,7 @@ export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
   unknownMessage: '4cc095d2-9d83-4857-bde4-4831283bef36',
+  scheduledMessage: '8d3f6c1e-52a7-4b90-9c4e-7a1f0e6b2d58',
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
