@@ -20,7 +20,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requesterOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
-import { assertSince } from './since.ts';
+import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
@@ -68,7 +68,7 @@ function listMessages(app: TypedApp, { delivery, holds }: Services): void {
     },
     async (request) => {
       const { limit, cursor, to, ...filter } = request.query;
-      assertSince(filter.since);
+      assertTimes(filter);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { messages, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);

@@ -17,22 +17,44 @@ import type { TypedApp } from './typed-app.ts';
 
 type Counts = Readonly<Record<MessageStatus | 'scheduled', number>>;
 
-interface Services {
+export interface OverviewServices {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
-  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
+  store: Pick<OperatorStore, 'countOpenBroadcasts'>;
   /** Undefined if they cannot be counted quickly. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;
   holds: Holds;
+}
+
+interface Services extends OverviewServices {
+  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
   onChange: () => void;
 }
 
-function getOverview(
-  app: TypedApp,
-  { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds }: Services,
-): void {
+export async function overviewOf(services: OverviewServices): Promise<Overview> {
+  const { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds } = services;
+  const [ready, messages, open, callers] = await Promise.all([
+    readiness.check(),
+    counts(),
+    store.countOpenBroadcasts().catch(throwStoreUnreadable),
+    callersView.all(),
+  ]);
+  return {
+    readiness: ready,
+    sending: sendingOf(stopSwitch),
+    ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
+    ...(messages && { messages: messagesOf(messages) }),
+    broadcasts: broadcastsOf(open, holds),
+    callers: {
+      inFile: callers.filter(({ inFile }) => inFile).length,
+      removed: callers.filter(({ inFile }) => !inFile),
+    },
+  };
+}
+
+function getOverview(app: TypedApp, services: OverviewServices): void {
   app.get(
     '/v1/operations/overview',
     {
@@ -46,25 +68,7 @@ function getOverview(
         response: { 200: Overview },
       },
     },
-    async () => {
-      const [ready, messages, open, callers] = await Promise.all([
-        readiness.check(),
-        counts(),
-        store.countOpenBroadcasts().catch(throwStoreUnreadable),
-        callersView.all(),
-      ]);
-      return {
-        readiness: ready,
-        sending: sendingOf(stopSwitch),
-        ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
-        ...(messages && { messages: messagesOf(messages) }),
-        broadcasts: broadcastsOf(open, holds),
-        callers: {
-          inFile: callers.filter(({ inFile }) => inFile).length,
-          removed: callers.filter(({ inFile }) => !inFile),
-        },
-      };
-    },
+    async () => overviewOf(services),
   );
 }
 
@@ -78,11 +82,11 @@ function listCallers(app: TypedApp, { callersView }: Services): void {
         tags: ['operations'],
         summary: 'List the callers',
         description:
-          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
+          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with what it did today, what is left of its quotas, and its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
         response: { 200: OperatorCallerList },
       },
     },
-    async () => ({ data: await callersView.withEndpoints() }),
+    async () => ({ data: await callersView.inFull() }),
   );
 }
 

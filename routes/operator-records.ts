@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -19,13 +20,12 @@ import {
   OperatorMessageList,
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
-import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { asBadCursor } from './send-response.ts';
-import { assertSince } from './since.ts';
+import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
@@ -123,7 +123,7 @@ function listAllMessages(app: TypedApp, { store, callersView, holds }: Services)
     async (request) => {
       const { limit, cursor, to, caller, reveal = false, ...filter } = request.query;
       assertMayReveal(request, reveal);
-      assertSince(filter.since);
+      assertTimes(filter);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const list = async () => {
@@ -153,12 +153,12 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
   listAllMessages(app, services);
 };
 
-function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
+export function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
   if (!reveal || hasScope(callerOf(request), 'operations:reveal')) return;
   throw new Problem('forbidden', 'your key lacks the scope operations:reveal, which `reveal=true` needs');
 }
 
-function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroadcast {
+export function shownBroadcast(broadcast: KnownBroadcast, holds: Holds): OperatorBroadcast {
   const { caller, connectionId, status } = broadcast;
   const waits = status === 'running' || status === 'paused';
   const ask = { caller, connection: connectionId, scope: 'broadcasts:send' } as const;
@@ -166,7 +166,10 @@ function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroad
   return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };
 }
 
-function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
+export function shownMessage(
+  send: StoredMessage,
+  { holds, reveal }: { holds: Holds; reveal: boolean },
+): OperatorMessage {
   const { caller, connectionId: connection, broadcastId, kind } = send;
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;

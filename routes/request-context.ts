@@ -121,7 +121,7 @@ export function requesterOf(request: FastifyRequest) {
   };
 }
 
-function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
+export function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
   if (perHour === undefined && perDay === undefined) return {};
   return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }

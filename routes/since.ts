@@ -1,5 +1,17 @@
 import { invalid } from '../src/problem.ts';
 
+/** Throws the Problem of a time that is none, of a `since` in the future, and of a time that ends before it begins. */
+export function assertTimes({ since, until }: { since?: string; until?: string }): void {
+  assertSince(since);
+  if (until === undefined) return;
+  const end = Date.parse(until);
+  const pointer = '/query/until';
+  if (Number.isNaN(end)) throw invalid([{ pointer, detail: 'is not a time' }]);
+  if (since !== undefined && Date.parse(since) >= end) {
+    throw invalid([{ pointer, detail: 'must be after `since`: messages are listed that were created before it' }]);
+  }
+}
+
 /** How far a caller's clock may be ahead of ours. */
 const AHEAD_MAX_MS = 60_000;
 

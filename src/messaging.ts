@@ -13,6 +13,7 @@ import { createSchedule, type Schedule } from './delivery/recovery/schedule.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
 import type { Metrics } from './observability/metrics.ts';
+import { broadcastCallsPerSecond } from './rate-limit/broadcast-pace.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Recording } from './recording.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
@@ -78,6 +79,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     now,
     onChange: () => outbound.broadcastWorker.wake(),
     onStart: outbound.onBroadcastStart,
+    sharedPerMinute: () => broadcastCallsPerSecond(rateLimiter?.stats()) * 60 * config.GROUP_MAX_BROADCAST,
   });
   const { delivery } = outbound;
   const schedule = createOwnSchedule(parts, outbound);

@@ -22,11 +22,12 @@ export const messageProblems = {
   },
   'message-not-resendable': {
     status: 409,
-    title: 'This message cannot be sent again',
+    title: 'This cannot be sent again',
     retryable: false,
     meaning:
-      'Only messages that are `unknown` or `not_sent` can be sent again, once each, and no files: their bytes are gone.',
-    cause: 'It was accepted or rejected, is still on its way, was sent again before, or was a file.',
+      'Only messages that are `unknown` or `not_sent` can be sent again, once each, and no files: their bytes are gone. Of a broadcast also those that were `rejected`, with the others.',
+    cause:
+      'It was accepted or rejected, is still on its way, was sent again before, was a file, or its content is not kept any more; of a broadcast, none of its recipients is left to be sent to again.',
     remedy: 'Look at the message with `GET /v1/messages/{id}`; upload a file again as a new message.',
     repeat: never,
   },

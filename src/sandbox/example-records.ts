@@ -11,11 +11,28 @@ import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
-const { unknownMessage, scheduledMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } =
-  exampleIds;
+const {
+  unknownMessage,
+  lostMessage,
+  waitingMessage,
+  scheduledMessage,
+  doneBroadcast,
+  pausedBroadcast,
+  unwantedBroadcast,
+  operatedBroadcast,
+} = exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, scheduledMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
+const named = [
+  unknownMessage,
+  lostMessage,
+  waitingMessage,
+  scheduledMessage,
+  ...broadcasts,
+  endpoint,
+  unwantedEndpoint,
+  event,
+];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -33,24 +50,13 @@ export async function recordExamples(
     TrackingStore,
   caller: string,
 ): Promise<void> {
-  const to = '14155550112';
-  const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
-  const id = exampleIds.unknownMessage;
-  await store.insert({
-    id,
-    caller,
-    kind: 'text',
-    to,
-    connectionId,
-    localMessageId: id,
-    content: toJson(content),
-    fingerprint: contentFingerprint(connectionId, content),
-  });
+  await recordUnknown(store, { caller, id: unknownMessage, text: 'Your invoice is ready.' });
+  await recordUnknown(store, { caller, id: lostMessage, text: 'Your parcel is at the counter.' });
   const sendAt = new Date(store.wallNow() + 24 * 3_600_000).toISOString();
-  const later = { caller, kind: 'text' as const, to, connectionId, content: toJson(content), sendAt };
+  const to = '14155550112';
+  const content = toJson({ kind: 'text', body: { to, text: 'Your parcel comes tomorrow.' } });
+  const later = { caller, kind: 'text' as const, to, connectionId, content, sendAt };
   await store.insert({ ...later, id: scheduledMessage, localMessageId: scheduledMessage });
-  await store.claim(id, 1);
-  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 
   await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
@@ -71,6 +77,24 @@ export async function recordExamples(
   for (const id of [endpoint, unwantedEndpoint]) await store.createEndpoint({ ...webhooks, id }, 100);
   await store.updateEndpoint(caller, unwantedEndpoint, { status: 'disabled' });
   await recordEvent(store, caller);
+}
+
+/** A text whose answer was lost. */
+async function recordUnknown(store: MessageStore, { caller, id, text }: { caller: string; id: string; text: string }) {
+  const to = '14155550112';
+  const content: Content = { kind: 'text', body: { to, text } };
+  await store.insert({
+    id,
+    caller,
+    kind: 'text',
+    to,
+    connectionId,
+    localMessageId: id,
+    content: toJson(content),
+    fingerprint: contentFingerprint(connectionId, content),
+  });
+  await store.claim(id, 1);
+  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 }
 
 /** An event with the id of the examples, if the caller has events of its type. */

@@ -119,8 +119,27 @@ export const MessageList = Type.Object(
   { title: 'MessageList' },
 );
 
+const time = (description: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+      'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
+      description,
+    }),
+  );
+
 export const MessageQuery = Type.Object(
   {
+    reference: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, 'x-text': 'line', description: 'exactly as it was given' }),
+    ),
+    idempotencyKey: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._:-]{1,255}$',
+        'x-form': '1 to 255 letters, digits and . _ : -',
+        description: 'those that were sent under this key, as long as it is kept; recipients of a broadcast have none',
+      }),
+    ),
     to: Type.Optional(Recipient),
     status: Type.Optional(MessageStatus),
     broadcastId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
@@ -130,13 +149,9 @@ export const MessageQuery = Type.Object(
         'what became of them since: the status of `delivery`; `none`: accepted, and nothing is known; `replied`: the customer answered',
       ),
     ),
-    since: Type.Optional(
-      Type.String({
-        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
-        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
-        description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
-      }),
-    ),
+    template: Type.Optional(Type.String({ ...TemplateName, examples: [] })),
+    since: time('created at or after; ISO 8601 with `Z`; not more than a minute in the future'),
+    until: time('created before; ISO 8601 with `Z`; after `since`'),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 50 }),
   },

@@ -93,11 +93,19 @@ export interface AttemptRef {
 }
 
 export interface MessageFilter {
+  /** The id of a message. */
+  id?: string;
+  /** Messages under this key, of whatever route. */
+  idempotencyKey?: string;
+  reference?: string;
+  template?: string;
   to?: string;
   status?: MessageStatus;
   broadcastId?: string;
   /** ISO 8601; created at or after this time. */
   since?: string;
+  /** ISO 8601; created before this time. */
+  until?: string;
   /** `none`: accepted, and nothing more is known. */
   delivery?: DeliveryFilter;
 }
@@ -172,7 +180,8 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
-   * answer is the truth. Erases `content` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
+   * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, rejected unless it is a
+   * recipient of a broadcast). Returns false, and changes
    * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
    * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.

@@ -38,7 +38,7 @@ export interface OpenBroadcasts {
 
 export interface AllBroadcastsFilter {
   caller?: string;
-  status?: Exclude<BroadcastStatus, 'recording'>;
+  status?: BroadcastStatus;
 }
 
 export interface OperatorStore {

@@ -1,10 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { MessageFilter } from '../../src/store/message-store.ts';
 import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
+import { recipientReads } from '../../src/store/sql/broadcast-recipients.ts';
 import { broadcastReads } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
-import { buildListStep } from '../../src/store/sql/list-query.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
 import { personStatements } from '../../src/store/sql/person-statements.ts';
 import { queueStatements, recoveryStatements } from '../../src/store/sql/queue-statements.ts';
@@ -25,40 +24,23 @@ describe('SQLite: the query plan', () => {
       .prepare(`EXPLAIN QUERY PLAN ${statement.positional}`)
       .all(...statement.names.map(() => null))
       .map(({ detail }) => String(detail));
-  const list = (filter: MessageFilter) =>
-    planOf(buildListStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
   const walks = (plan: readonly string[]) => plan.filter((step) => /^(SEARCH|SCAN) sends\b/.test(step));
-
-  test.each<MessageFilter>([
-    { to: '491' },
-    { to: '491', broadcastId: 'b' },
-    { to: '491', broadcastId: 'b', status: 'queued' },
-    { to: '491', broadcastId: 'b', since: '2026-03-01T00:00:00Z' },
-  ])('of a list with a recipient goes by that: %j', (filter) => {
-    for (const step of walks(list(filter))) expect(step).toContain('(caller=? AND recipient=?');
-    expect(walks(list(filter)).length).toBeGreaterThan(0);
-  });
-
-  test.each<[MessageFilter, string]>([
-    [{ broadcastId: 'b' }, 'sends_broadcast (broadcast_id=?'],
-    [{ broadcastId: 'b', status: 'accepted' }, 'sends_broadcast (broadcast_id=?'],
-    [{ broadcastId: 'b', status: 'rejected' }, 'sends_failed (broadcast_id=? AND status=?'],
-    [{ broadcastId: 'b', status: 'not_sent' }, 'sends_failed (broadcast_id=? AND status=?'],
-    [{ broadcastId: 'b', status: 'unknown' }, 'sends_failed (broadcast_id=? AND status=?'],
-    [{ broadcastId: 'b', status: 'cancelled' }, 'sends_failed (broadcast_id=? AND status=?'],
-    // Of those a caller has few.
-    [{ broadcastId: 'b', status: 'queued' }, 'sends_status (caller=? AND status=?'],
-    [{ broadcastId: 'b', status: 'sending' }, 'sends_status (caller=? AND status=?'],
-  ])('of the recipients of a broadcast goes by that, those that wait aside: %j', (filter, index) => {
-    const [settled, ...staged] = walks(list(filter));
-    expect(settled).toContain(`SEARCH sends USING INDEX ${index} AND seq>? AND seq<?)`);
-    for (const step of staged) expect(step).toMatch(/sends_staged|\(rowid=\?\)/);
-  });
 
   test('of a read of a broadcast uses its tallies and reasons, and no recipient', () => {
     const { find, countRejections: rejections } = broadcastReads;
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
+  });
+
+  test('of a page of a report reads that page by its broadcast, and no other recipient', () => {
+    const { report, countOptedOut } = recipientReads(sqliteDialect);
+    const plan = walks(planOf(report));
+    expect(plan).toEqual([
+      expect.stringContaining('USING INDEX sends_broadcast (broadcast_id=? AND seq>?)'),
+      expect.stringContaining('USING INDEX sends_staged (broadcast_id=? AND seq>?)'),
+    ]);
+    expect(planOf(report).filter((step) => /TEMP B-TREE/.test(step)).length).toBeLessThan(3);
+    expect(walks(planOf(countOptedOut))).toEqual([expect.stringContaining('(caller=? AND recipient=?)')]);
   });
 
   test('of reconciliation uses the index of due messages, of the person, or of the broadcast', () => {

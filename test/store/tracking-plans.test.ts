@@ -1,10 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { MessageFilter } from '../../src/store/message-store.ts';
 import { conversationStatements } from '../../src/store/sql/conversation-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
-import { buildListStep } from '../../src/store/sql/list-query.ts';
 import { pollStatements } from '../../src/store/sql/poll-statements.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
@@ -61,18 +59,5 @@ describe('SQLite: the query plan', () => {
     expect(planOf(due)).toEqual([expect.stringContaining('intake_due (owner=? AND next_at<?)')]);
     expect(planOf(hasLost)[0]).toContain('intake_due (owner=? AND next_at<?)');
     expect(planOf(expire).join()).toContain('intake_recorded (recorded_at<?)');
-  });
-
-  test.each<[MessageFilter, string]>([
-    [{ delivery: 'failed' }, 'deliveries_rank (caller=? AND rank=? AND send_seq>? AND send_seq<?)'],
-    [{ delivery: 'sent', since: '2026-03-01T00:00:00Z' }, 'deliveries_rank (caller=? AND rank=?'],
-    [{ delivery: 'replied' }, 'deliveries_replied (caller=?'],
-    [{ delivery: 'read', broadcastId: 'b' }, 'deliveries_broadcast (broadcast_id=? AND rank=?'],
-    [{ delivery: 'read', to: '491' }, 'sends_recipient (caller=? AND recipient=?'],
-    [{ delivery: 'none' }, 'sends_caller (caller=?'],
-  ])('of a list by delivery goes by what is asked: %j', (filter, index) => {
-    const plan = planOf(buildListStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
-    expect(plan.join('\n')).toContain(index);
-    for (const step of plan) expect(step).not.toMatch(/^SCAN (sends|deliveries)\b/);
   });
 });

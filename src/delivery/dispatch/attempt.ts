@@ -158,13 +158,13 @@ function splitResults(
     if (requeuedTogether?.indices.has(at)) {
       delete delivery.failures;
       if (isRefusedAlone(result)) delivery.refusedAlone = true;
-      retries.push({ delivery, delayMs: 0 });
+      retries.push({ delivery, delayMs: 0, result });
       continue;
     }
     const delayMs = request.streamed ? undefined : nextRetryDelay(result, delivery, conditions);
     if (delayMs === undefined) finished.push({ delivery, result });
     else {
-      retries.push({ delivery, delayMs });
+      retries.push({ delivery, delayMs, result });
       if (isFaultOfConnection(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
     }
   }
@@ -206,7 +206,19 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
       kept.push(each);
     } else if ((await reload(delivery, services)) === 'accepted') services.onProved?.(delivery.stored, 'not_sent');
   }
+  await noteRequeued(kept, services);
   return kept;
+}
+
+/** For operators. An attempt is repeated whether or not this could be written. */
+async function noteRequeued(requeued: readonly RetryLater[], { store }: DispatchServices): Promise<void> {
+  const attempts = requeued.flatMap(({ delivery: { stored }, result }) => {
+    if (!result || result.outcome === 'accepted' || result.outcome === 'unknown') return [];
+    const { id, attempts: attempt, sentAt } = stored;
+    const code = result.outcome === 'rejected' ? result.refusal : result.outcome;
+    return [{ id, attempt, code, detail: result.detail, ...(sentAt !== undefined && { sentAt }) }];
+  });
+  await store.noteRequeued(attempts).catch(() => undefined);
 }
 
 /** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */

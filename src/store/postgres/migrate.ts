@@ -8,8 +8,11 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
+import { campaignColumns, postgresTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
+import { historyTable, postgresHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -21,7 +24,9 @@ import {
   scheduleSchema,
   sendsIndexes,
   sendsTable,
+  templateIndex,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -174,6 +179,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        EXECUTE FUNCTION leave_channel()`,
   ],
   scheduleSchema.broadcasts,
+  campaignColumns,
+  [tallyTimes, postgresTallyTimes],
+  unknownIndexes,
+  [callerDaysTable],
+  [historyTable('BIGINT'), ...postgresHistoryTrigger],
+  templateIndex,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -16,12 +16,16 @@ import {
 } from './row-mapping.ts';
 
 export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  const { channel, sendAt, notAfter, ...rest } = broadcast;
+  const { channel, sendAt, notAfter, reference, perMinute, resendOf, shownEarly, ...rest } = broadcast;
   return {
     ...rest,
     sendAt: toSqlTime(sendAt),
     notAfter: toSqlTime(notAfter),
     channel: toSqlText(channel),
+    reference: toSqlText(reference),
+    perMinute: perMinute ?? null,
+    resendOf: toSqlText(resendOf),
+    shownEarly: shownEarly ? 1 : 0,
     name: toSqlText(rest.name),
     route: idempotency.route,
     key: idempotency.key,
@@ -41,7 +45,19 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
   reference: toSqlText(send.reference),
+  resend_of: toSqlText(send.resendOf),
 });
+
+function campaignInRow(row: Row): Pick<StoredBroadcast, 'reference' | 'perMinute' | 'resendOf' | 'leftOut'> {
+  const reference = optional(row, 'reference');
+  const resendOf = optional(row, 'resend_of');
+  return {
+    ...(reference !== undefined && { reference }),
+    ...(row.per_minute !== null && { perMinute: integer(row, 'per_minute') }),
+    ...(resendOf !== undefined && { resendOf }),
+    ...(row.left_out !== null && { leftOut: integer(row, 'left_out') }),
+  };
+}
 
 export function channelInRow(row: Row): { channel?: string } {
   const channel = optional(row, 'channel');
@@ -68,6 +84,10 @@ export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
     const status = reached === 'staged' ? (broadcast.status === 'cancelled' ? 'cancelled' : 'queued') : reached;
     if (!isStatus(status)) throw new StoreError(`the store holds recipients that are ${status}`);
     broadcast.counts[status] += integer(row, 'tally_n');
+    if (row.tally_moved_at !== null) {
+      const movedAt = isoTime(integer(row, 'tally_moved_at'));
+      if (movedAt > broadcast.updatedAt) broadcast.updatedAt = movedAt;
+    }
   }
   return [...broadcasts.values()];
 }
@@ -83,6 +103,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     name: required(row, 'name'),
     connectionId: required(row, 'connection_id'),
     ...channelInRow(row),
+    ...campaignInRow(row),
     status,
     total,
     // Counters exist from the publication on.

@@ -7,6 +7,9 @@ interface DeliveryScan {
   index: string;
   equal: Readonly<Record<string, string>>;
   within: readonly string[];
+  /** The rows of the index are of the caller. */
+  ofCaller: boolean;
+  fulfils: readonly (keyof MessageFilter)[];
 }
 
 const RANKS: Readonly<Record<Exclude<DeliveryFilter, 'none' | 'replied'>, DeliveryRank>> = {
@@ -26,16 +29,20 @@ export function deliveryIs(filter: DeliveryFilter): string {
   return known(filter === 'replied' ? 'deliveries.replied_at IS NOT NULL' : `deliveries.rank = ${RANKS[filter]}`);
 }
 
-/** Messages in this state by an index of deliveries; undefined: no index narrows them down. */
-export function messagesDelivered({ delivery, to, broadcastId }: MessageFilter): DeliveryScan | undefined {
-  if (delivery === undefined || delivery === 'none' || to !== undefined) return undefined;
+/** Indexes of deliveries by which messages in this state are found; none has those of which nothing is known. */
+export function scanDelivered({ delivery, broadcastId }: MessageFilter): DeliveryScan[] {
+  if (delivery === undefined || delivery === 'none') return [];
   const of: ScanTable = 'deliveries';
+  const ofCaller = { of, ofCaller: true, fulfils: ['delivery'] } as const;
   if (delivery === 'replied') {
-    return { of, index: 'deliveries_replied', equal: { caller: ':caller' }, within: ['replied_at IS NOT NULL'] };
+    const equal = { caller: ':caller' };
+    return [{ ...ofCaller, index: 'deliveries_replied', equal, within: ['replied_at IS NOT NULL'] }];
   }
   const rank = String(RANKS[delivery]);
-  if (broadcastId === undefined)
-    return { of, index: 'deliveries_rank', equal: { caller: ':caller', rank }, within: [] };
+  if (broadcastId === undefined) {
+    return [{ ...ofCaller, index: 'deliveries_rank', equal: { caller: ':caller', rank }, within: [] }];
+  }
   const equal = { broadcast_id: ':broadcastId', rank };
-  return { of, index: 'deliveries_broadcast', equal, within: ['broadcast_id IS NOT NULL'] };
+  const within = ['broadcast_id IS NOT NULL'];
+  return [{ of, index: 'deliveries_broadcast', equal, within, ofCaller: false, fulfils: ['delivery', 'broadcastId'] }];
 }

@@ -101,6 +101,10 @@ export interface Dialect {
   readonly shareLock: string;
   /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
+  /** A table in a FROM clause that is read by this index. PostgreSQL chooses by itself. */
+  hinted(table: string, index: string): string;
+  /** How many entries of an index a list visits by one statement. */
+  readonly visitsAtOnce: number;
   /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */

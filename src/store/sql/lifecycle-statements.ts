@@ -66,7 +66,9 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
           code: given('code'),
           detail: given('detail'),
           verdict: given('verdict'),
-          call: `CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END`,
+          // A rejected recipient of a broadcast may be sent to again with the others, once the cause is fixed.
+          call: `CASE WHEN ${given('status')} IN ('accepted', 'cancelled')
+            OR (${given('status')} = 'rejected' AND broadcast_id IS NULL) THEN NULL ELSE call_json END`,
           endedAt: now,
           nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END`,
           lostCall: given('lost_call'),

@@ -1,74 +1,64 @@
-import { type Dialect, type Row, SEQ_OF, type Step, statement } from './engine.ts';
-import { type ListQuery, scanOf, VISITED_MAX, valuesOf, visibleMessages } from './list-query.ts';
+import type { MessageFilter } from '../message-store.ts';
+import { type Row, type Step, statement } from './engine.ts';
+import { type ListQuery, valuesOf } from './list-query.ts';
 import { integer } from './row-mapping.ts';
 
 /**
  * Clocks are set back and differ between replicas, so the first row by time is not always the first by sequence. This many rows
  * at each end of the time range are compared.
  */
-const EDGE_SENDS = 1_000;
-const EDGE_BROADCASTS = 100;
+const EDGE_SENDS = 500;
+const EDGE_BROADCASTS = 50;
 
-/** The sequence number from which a page is read. */
-export interface Bounds {
+/** The sequence numbers between which all messages of a time are. */
+export interface SequenceRange {
   from: number;
-  /** Set if older rows may match as well: the next page continues before it. */
-  scannedTo?: number;
+  /** The first number behind it. */
+  before: number;
 }
 
-/** Reads what `boundsOf` needs; undefined if every visited row matches. */
-export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
-  const { since, broadcastId } = ask.filter;
-  const parts = visibleMessages(ask.filter);
-  if (parts.every(({ also }) => also.length === 0)) return undefined;
-  const floors = parts.map((part, n) => {
-    const { of, table, where, order } = scanOf(dialect, part);
-    return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT 1 OFFSET ${VISITED_MAX}) AS floor${n}`;
-  });
-  const broadcast = '(SELECT seq FROM broadcasts WHERE id = :broadcastId AND caller = :caller';
-  const columns = [
-    ...floors,
-    // Recipients have the creation time of their broadcast, so all of them match, or none.
-    ...(broadcastId === undefined
-      ? []
-      : [`${broadcast} ${since === undefined ? '' : 'AND created_at >= :since'}) AS its`]),
-    ...(broadcastId !== undefined || since === undefined ? [] : [`${firstSince} AS since_from`]),
+/** Finds the range of the messages of a filter by time, single ones and recipients; the latter have the time of their broadcast. */
+export function rangeStep(query: ListQuery): Step {
+  const { filter } = query;
+  const both = [
+    recipientsOf(filter, "broadcast_id IS NOT NULL AND status <> 'staged'"),
+    recipientsOf(filter, "status = 'staged'"),
   ];
-  return { statement: statement(`SELECT ${columns.join(', ')}`), values: valuesOf(ask) };
+  const named = `SELECT MIN(first) AS first, MAX(last) AS last FROM (
+    SELECT seq AS first, seq AS last FROM ${edges(`SELECT seq FROM sends ${timeOf(filter)} AND broadcast_id IS NULL`, EDGE_SENDS)} AS singles
+    UNION ALL ${both.join(' UNION ALL ')}) AS ends`;
+  return { statement: statement(named), values: valuesOf(query) };
 }
 
 /** Undefined if nothing can match. */
-export function boundsOf([row = {}]: readonly Row[], { filter }: ListQuery): Bounds | undefined {
-  const read = (column: string) => (row[column] === null ? undefined : integer(row, column));
-  let from = 0;
-  if (filter.broadcastId !== undefined) {
-    if (read('its') === undefined) return undefined;
-  } else if (filter.since !== undefined) {
-    const first = read('since_from');
-    if (first === undefined) return undefined;
-    from = first;
-  }
-  const floors = visibleMessages(filter).map((_, n) => read(`floor${n}`) ?? 0);
-  const scannedTo = Math.max(...floors);
-  return scannedTo > from ? { from: scannedTo, scannedTo } : { from };
+export function toRange([row = {}]: readonly Row[], { since, until }: MessageFilter): SequenceRange | undefined {
+  if (row.first === null || row.last === null) return undefined;
+  return {
+    from: since === undefined ? 0 : integer(row, 'first'),
+    before: until === undefined ? Number.MAX_SAFE_INTEGER : integer(row, 'last') + 1,
+  };
 }
 
-/** The first and the last rows of a time range, by an index in that order. */
-const edges = (choice: string, order: string, limit: number): string => {
+const timeOf = ({ since, until }: MessageFilter): string =>
+  [
+    'WHERE caller = :caller',
+    ...(since === undefined ? [] : ['created_at >= :since']),
+    ...(until === undefined ? [] : ['created_at < :until']),
+  ].join(' AND ');
+
+/** The first and the last rows of a time, by an index in that order. */
+function edges(choice: string, limit: number): string {
   const end = (direction: 'ASC' | 'DESC') => `SELECT * FROM (
-    ${choice} ORDER BY ${order} ${direction}, seq ${direction} LIMIT ${limit}) AS ends_${direction.toLowerCase()}`;
+    ${choice} ORDER BY created_at ${direction}, seq ${direction} LIMIT ${limit}) AS ends_${direction.toLowerCase()}`;
   return `(${end('ASC')} UNION ${end('DESC')})`;
-};
+}
 
-const ofTime = 'WHERE caller = :caller AND created_at >= :since';
-const sendsOfTime = edges(`SELECT seq FROM sends ${ofTime} AND broadcast_id IS NULL`, 'created_at', EDGE_SENDS);
-const broadcastsOfTime = edges(`SELECT id, seq FROM broadcasts ${ofTime}`, 'created_at', EDGE_BROADCASTS);
-const firstOf = (condition: string): string => `
-  SELECT (SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition} ORDER BY broadcast_id, seq LIMIT 1) AS seq
-  FROM ${broadcastsOfTime} AS opened`;
-
-/** The first message of a caller since a time, single or a recipient. */
-const firstSince = `(SELECT MIN(seq) FROM (
-  SELECT seq FROM ${sendsOfTime} AS singles
-  UNION ALL ${firstOf("broadcast_id IS NOT NULL AND status <> 'staged'")}
-  UNION ALL ${firstOf("status = 'staged'")}) AS firsts)`;
+/** The first and the last recipient of each broadcast of a time, as far as they are asked for. */
+function recipientsOf(filter: MessageFilter, condition: string): string {
+  const end = (direction: 'ASC' | 'DESC') => `(SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition}
+    ORDER BY broadcast_id ${direction}, seq ${direction} LIMIT 1)`;
+  const first = end('ASC');
+  const last = filter.until === undefined ? first : end('DESC');
+  const opened = edges(`SELECT id FROM broadcasts ${timeOf(filter)}`, EDGE_BROADCASTS);
+  return `SELECT ${first} AS first, ${last} AS last FROM ${opened} AS opened`;
+}

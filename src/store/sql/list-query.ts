@@ -1,171 +1,141 @@
-import type { MessageFilter, MessageStatus } from '../message-store.ts';
-import { FAILED } from './broadcast-schema.ts';
-import { deliveryIs, messagesDelivered } from './delivery-scan.ts';
-import { type Dialect, type IndexScan, type ScanTable, type Step, statement, type Value } from './engine.ts';
-import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
-import { wallTime } from './row-mapping.ts';
-import { DELIVERED } from './tracking-columns.ts';
+import type { MessageFilter } from '../message-store.ts';
+import { type Dialect, type Row, SEQ_OF, type Step, statement, type Value } from './engine.ts';
+import { shownConditions } from './list-conditions.ts';
+import { type ListPlan, type ScanPart, scanOf, type Way } from './list-ways.ts';
+import { VISIBLE_COLUMNS } from './message-columns.ts';
+import { integer, wallTime } from './row-mapping.ts';
+import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 /** A query for messages of one caller by sequence number: older than `before`, and not older than `from`. */
 export interface ListQuery {
   caller: string;
   filter: MessageFilter;
   limit: number;
-  before?: number;
-  from?: number;
+  before: number;
+  from: number;
 }
 
-/** Rows of an index that are visited for one page; the next page continues there. */
-export const VISITED_MAX = 5_000;
-
-/** Rows of `sends` in the order of one index, which starts with `equal`; `also` is checked on each row. */
-export interface ScanPart {
-  /** The table of the index; `sends` if absent. */
-  of?: ScanTable;
-  index: string;
-  equal: Readonly<Record<string, string>>;
-  /** The condition of the partial index. */
-  within: readonly string[];
-  also: readonly string[];
-}
-
-export function scanOf(dialect: Dialect, { of, index, equal, within }: ScanPart): IndexScan {
-  const walk = dialect.scan(index, equal, of);
-  return { ...walk, where: [walk.where, ...within].join(' AND ') };
-}
-
-/**
- * A page of a caller's messages, newest first. The statement is built for the given filters, as a union of parts that each
- * read one index in order; none visits recipients of broadcasts that are not published.
- */
-export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
-  // Nothing is known of the delivery of staged recipients.
-  const seen = ask.filter.delivery === undefined ? broadcastStatesFor(ask.filter.status) : undefined;
-  const toOne = seen === undefined ? [] : stagedTo(ask.filter, seen);
-  const indexed = [...visibleMessages(ask.filter), ...toOne].map((part) =>
-    dialect.newest(scanOf(dialect, part), part.also.join(' AND ') || 'TRUE', VISITED_MAX + 1),
-  );
-  const waiting =
-    seen === undefined || ask.filter.to !== undefined ? [] : [stagedRecipients(dialect, ask.filter, seen)];
-  const parts = [...indexed, ...waiting].map(
-    (part, n) => `SELECT * FROM (SELECT ${VISIBLE_COLUMNS} FROM ${part}) AS part${n}`,
-  );
-  const page = `SELECT * FROM (${parts.join(' UNION ALL ')}) AS found ORDER BY seq DESC LIMIT :limit`;
-  return {
-    statement: statement(`
-      SELECT page.*, ${DELIVERED} FROM (${page}) AS page
-        LEFT JOIN deliveries ON deliveries.send_seq = page.seq ORDER BY page.seq DESC`),
-    values: valuesOf(ask),
-  };
+/** What a step of a list reads: one way to the messages of each kind. */
+export interface ChosenWays {
+  parts: readonly ScanPart[];
+  /** The states of broadcasts whose staged recipients are looked for by broadcast. */
+  byBroadcast?: string;
 }
 
 export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Record<string, Value> {
-  const { to, status, since, broadcastId } = filter;
+  const { since, until, delivery: _, ...plain } = filter;
   return {
     caller,
     limit,
-    before: before ?? Number.MAX_SAFE_INTEGER,
-    from: from ?? 0,
-    ...(to !== undefined && { to }),
-    ...(status !== undefined && { status }),
+    before,
+    from,
+    ...plain,
     ...(since !== undefined && { since: wallTime(since) }),
-    ...(broadcastId !== undefined && { broadcastId }),
+    ...(until !== undefined && { until: wallTime(until) }),
   };
 }
 
-/** Conditions for rows found by another index. Written as expressions, so that the planner does not switch to an index on them. */
-const ASKED = {
-  recent: 'created_at + 0 >= :since',
-  inState: "CASE status WHEN 'scheduled' THEN 'queued' ELSE status END = :status",
-  ofOne: "broadcast_id || '' = :broadcastId",
-  ofCaller: "caller || '' = :caller",
-} as const;
+/** Whether the list of this filter has to be bounded: one of several ways is to be chosen, or rows may be passed over. */
+export const needsBounds = ({ recorded, staged }: ListPlan): boolean =>
+  [recorded, staged?.ways ?? []].some((ways) => ways.length > 1 || ways.flat().some(({ also }) => also.length > 0));
 
-const NOT_WAITING = "status <> 'staged'";
-const IN_BROADCAST = 'broadcast_id IS NOT NULL';
-
-/** All messages but staged recipients. */
-export function visibleMessages(filter: MessageFilter): ScanPart[] {
-  const { delivery, status, since, broadcastId } = filter;
-  const delivered = messagesDelivered(filter);
-  if (delivered !== undefined) {
-    const also = [
-      ...(since === undefined ? [] : [ASKED.recent]),
-      ...(status === undefined ? [] : [ASKED.inState]),
-      ...(broadcastId === undefined ? [] : [ASKED.ofCaller, ASKED.ofOne]),
-    ];
-    return [{ ...delivered, also }];
-  }
-  const parts = recordedMessages(filter);
-  if (delivery === undefined) return parts;
-  return parts.map((part) => ({ ...part, also: [...part.also, deliveryIs(delivery)] }));
+/** Reads how far each way leads within a bounded number of entries of its indexes. */
+export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): Step {
+  const floors = partsOf(plan).map((part, n) => {
+    const { of, table, where, order } = scanOf(dialect, part);
+    const skipped = `ORDER BY ${order} LIMIT 1 OFFSET ${dialect.visitsAtOnce}`;
+    return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ${skipped}) AS floor${n}`;
+  });
+  return { statement: statement(`SELECT ${floors.join(', ')}`), values: valuesOf(query) };
 }
 
-function recordedMessages({ to, status, broadcastId, since }: MessageFilter): ScanPart[] {
-  const recent = since === undefined ? [] : [ASKED.recent];
-  const inState = status === undefined ? [] : [ASKED.inState];
-  const ofOne = broadcastId === undefined ? [] : [ASKED.ofOne];
-  if (to !== undefined) {
-    return [{ ...TO_ONE, also: [...recent, ...inState, ...ofOne, NOT_WAITING] }];
-  }
-  if (status === undefined || status === 'accepted') {
-    const also = [...recent, ...inState];
-    if (broadcastId !== undefined) {
-      const equal = { broadcast_id: ':broadcastId' };
-      return [
-        { index: 'sends_broadcast', equal, within: [IN_BROADCAST, NOT_WAITING], also: [ASKED.ofCaller, ...also] },
-      ];
-    }
-    const equal = { caller: ':caller' };
-    return [
-      { index: 'sends_caller', equal, within: ['broadcast_id IS NULL'], also },
-      { index: 'sends_claimed', equal, within: [IN_BROADCAST, NOT_WAITING], also },
-    ];
-  }
-  // Few messages of a caller are in progress. With any other status it may have a hundred thousand, in other broadcasts.
-  const isUnderWay = status === 'queued' || status === 'sending';
-  if (broadcastId !== undefined && !isUnderWay) {
-    const equal = { broadcast_id: ':broadcastId', status: ':status' };
-    return [{ index: 'sends_failed', equal, within: [IN_BROADCAST, FAILED], also: [ASKED.ofCaller, ...recent] }];
-  }
-  // A recipient is never scheduled itself; its broadcast is.
-  const words = status === 'queued' && broadcastId === undefined ? ["'queued'", "'scheduled'"] : [':status'];
-  return words.map((word) => ({
-    index: 'sends_status',
-    equal: { caller: ':caller', status: word },
-    within: ["status <> 'accepted'", NOT_WAITING],
-    also: [...recent, ...ofOne],
-  }));
+/** Chooses the ways that lead furthest; `floor` is the sequence number down to which they have everything, or 0. */
+export function chooseWays(plan: ListPlan, [row = {}]: readonly Row[]): ChosenWays & { floor: number } {
+  const parts = partsOf(plan);
+  const floorOf = (way: Way) => Math.max(...way.map((part) => Number(row[`floor${parts.indexOf(part)}`] ?? 0)));
+  const furthest = (ways: readonly Way[]) => ways.toSorted((a, b) => floorOf(a) - floorOf(b))[0] ?? [];
+  const chosen = [furthest(plan.recorded), furthest(plan.staged?.ways ?? [])];
+  return {
+    ...asChosen(plan, chosen.flat()),
+    floor: Math.max(0, ...chosen.filter((way) => way.length > 0).map(floorOf)),
+  };
 }
 
-const TO_ONE = {
-  index: 'sends_recipient',
-  equal: { caller: ':caller', recipient: ':to' },
-  within: ['recipient IS NOT NULL'],
-} as const;
+/** The only ways of a plan that needs no bounds. */
+export const onlyWays = (plan: ListPlan): ChosenWays => asChosen(plan, plan.recorded.flat());
 
-/** Staged recipients of visible broadcasts, by phone number. */
-function stagedTo({ to, broadcastId, since }: MessageFilter, seen: string): ScanPart[] {
-  if (to === undefined) return [];
-  const also = ["status || '' = 'staged'", broadcastIsIn(seen)];
-  if (since !== undefined) also.push(ASKED.recent);
-  if (broadcastId !== undefined) also.push(ASKED.ofOne);
-  return [{ ...TO_ONE, also }];
+const partsOf = ({ recorded, staged }: ListPlan): ScanPart[] => [...recorded, ...(staged?.ways ?? [])].flat();
+
+const asChosen = ({ staged }: ListPlan, parts: readonly ScanPart[]): ChosenWays => ({
+  parts,
+  ...(staged?.ways.length === 0 && { byBroadcast: staged.states }),
+});
+
+/** Reads the sequence numbers of the newest messages, as a union of parts that each read one index in order. */
+export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWays, query: ListQuery): Step {
+  const found = parts.map((part) => {
+    const also = part.also.join(' AND ') || 'TRUE';
+    return `SELECT sends.seq FROM ${dialect.newest(scanOf(dialect, part), also, dialect.visitsAtOnce + 1)}`;
+  });
+  if (byBroadcast !== undefined) found.push(stagedRecipients(dialect, query.filter, byBroadcast));
+  const union = found.map((part, n) => `SELECT * FROM (${part}) AS part${n}`).join(' UNION ALL ');
+  return {
+    statement: statement(`SELECT seq FROM (${union}) AS found ORDER BY seq DESC LIMIT :limit`),
+    values: valuesOf(query),
+  };
 }
 
-/** Staged recipients by broadcast. They have its creation time, so it is compared once per broadcast. */
-function stagedRecipients(dialect: Dialect, { broadcastId, since }: MessageFilter, seen: string): string {
-  const recent = since === undefined ? '' : 'AND broadcasts.created_at >= :since';
-  const one = broadcastId === undefined ? '' : 'AND broadcasts.id = :broadcastId';
-  const { where, order } = dialect.scan('sends_staged', { broadcast_id: 'broadcasts.id' });
-  const newest = `${where} AND status = 'staged' ORDER BY ${order} LIMIT :limit`;
-  return `broadcasts ${dialect.lateralJoin(newest)} WHERE broadcasts.caller = :caller AND broadcasts.ended_at IS NULL ${one} ${recent}
-      AND broadcasts.status IN (${seen}) ORDER BY sends.seq DESC LIMIT :limit`;
+/** Messages that are found by an id of their own: few, so that all of them are read. */
+export function exactStep(dialect: Dialect, query: ListQuery): Step {
+  const { filter } = query;
+  const byId = filter.id !== undefined;
+  const which = byId ? 'sends.id = :id' : `sends.seq ${dialect.among(UNDER_KEY)}`;
+  const also = shownConditions(filter, byId ? ['id'] : ['idempotencyKey']);
+  return {
+    statement: statement(`SELECT seq FROM sends WHERE ${[which, "caller || '' = :caller", ...also].join(' AND ')}
+      AND seq + 0 < :before ORDER BY seq DESC LIMIT :limit`),
+    values: valuesOf(query),
+  };
 }
 
-/** The broadcast statuses in which a staged recipient is shown with this status. */
-function broadcastStatesFor(status: MessageStatus | undefined): string | undefined {
-  if (status === undefined) return "'running', 'paused', 'scheduled', 'cancelled'";
-  if (status === 'queued') return "'running', 'paused', 'scheduled'";
-  return status === 'cancelled' ? "'cancelled'" : undefined;
+/** The index of keys begins with the route, so that the few routes of the caller are found first, by one lookup each. */
+const UNDER_KEY = `
+  WITH RECURSIVE routes (route) AS (
+    SELECT (SELECT idem_route FROM sends WHERE caller = :caller AND idem_key IS NOT NULL
+            ORDER BY caller, idem_route LIMIT 1)
+    UNION ALL
+    SELECT (SELECT idem_route FROM sends WHERE caller = :caller AND idem_route > routes.route AND idem_key IS NOT NULL
+            ORDER BY caller, idem_route LIMIT 1)
+    FROM routes WHERE route IS NOT NULL
+  )
+  SELECT (SELECT seq FROM sends WHERE caller = :caller AND idem_route = routes.route AND idem_key = :idempotencyKey)
+  FROM routes WHERE route IS NOT NULL`;
+
+/** Staged recipients by broadcast, of those that have the newest ones. They have its creation time and its template. */
+function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: string): string {
+  const asked = (name: keyof MessageFilter, condition: string) =>
+    filter[name] === undefined ? '' : `AND ${condition}`;
+  const newest = (broadcast: string, limit: string) => {
+    const { where, order } = dialect.scan('sends_staged', { broadcast_id: `${broadcast}.id` });
+    return `${where} AND status = 'staged' ORDER BY ${order} LIMIT ${limit}`;
+  };
+  return `SELECT sends.seq FROM (
+      SELECT id, COALESCE((SELECT seq FROM sends WHERE ${newest('broadcasts', '1')}), 0) AS newest FROM broadcasts
+      WHERE broadcasts.caller = :caller AND broadcasts.ended_at IS NULL AND broadcasts.status IN (${states})
+        ${asked('broadcastId', 'broadcasts.id = :broadcastId')} ${asked('template', "broadcasts.template || '' = :template")}
+        ${asked('since', 'broadcasts.created_at + 0 >= :since')} ${asked('until', 'broadcasts.created_at + 0 < :until')}
+      ORDER BY newest DESC LIMIT :limit) AS opened ${dialect.lateralJoin(newest('opened', ':limit'))}
+    ORDER BY sends.seq DESC LIMIT :limit`;
 }
+
+/** The messages with these numbers, newest first. Their content is left out: a list does not show it, and it may be long. */
+export function messagesStep(dialect: Dialect, sequences: readonly number[]): Step {
+  const rows = JSON.stringify(sequences.map((seq) => ({ seq })));
+  return { statement: statement(messagesOf(dialect)), values: { rows } };
+}
+
+const messagesOf = (dialect: Dialect): string => `
+  SELECT ${VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json')}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
+  WHERE sends.seq ${dialect.among(`SELECT given.seq FROM ${dialect.inputRows({ seq: 'BIGINT' })}`)} ORDER BY sends.seq DESC`;
+
+export const sequenceIn = (row: Row): number => integer(row, 'seq');

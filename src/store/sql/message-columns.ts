@@ -9,10 +9,11 @@ export const TOMBSTONE = 'withdrawn';
 export const broadcastIsIn = (states: string): string =>
   `EXISTS (SELECT 1 FROM broadcasts WHERE broadcasts.id = sends.broadcast_id AND broadcasts.status IN (${states}))`;
 
-const VISIBLE_STATUS = `CASE WHEN sends.status <> 'staged' THEN sends.status
-  WHEN ${broadcastIsIn("'cancelled'")} THEN 'cancelled' ELSE 'queued' END AS status`;
+/** The public status: `staged` is internal (src/store/sql/broadcast-schema.ts). */
+export const SHOWN_STATUS = `CASE WHEN sends.status <> 'staged' THEN sends.status
+  WHEN ${broadcastIsIn("'cancelled'")} THEN 'cancelled' ELSE 'queued' END`;
 
-/** The columns with the public status: `staged` is internal (src/store/sql/broadcast-schema.ts). */
+/** The columns with the public status. */
 export const VISIBLE_COLUMNS = COLUMNS.split(',')
-  .map((column) => (column.trim() === 'status' ? VISIBLE_STATUS : `sends.${column.trim()}`))
+  .map((column) => (column.trim() === 'status' ? `${SHOWN_STATUS} AS status` : `sends.${column.trim()}`))
   .join(', ');

@@ -2,7 +2,7 @@ import type { MessageStore } from '../message-store.ts';
 import type { ContentMacs } from './content-mac.ts';
 import { Cursors, type ListName } from './cursor.ts';
 import type { Dialect, Engine } from './engine.ts';
-import { pageOf, readMessages } from './list-page.ts';
+import { readPage } from './list-page.ts';
 import { readStatements } from './message-statements.ts';
 import { emptyCounts, integer, isStatus, toSqlText, wallTime } from './row-mapping.ts';
 
@@ -31,10 +31,7 @@ export function createMessageReads(engine: Engine, dialect: Dialect, macs: Conte
     async list(caller, filter, page) {
       const list: ListName = ['sends', caller];
       const query = { limit: page.limit, ...cursors.before(page, list) };
-      const { messages, end } = pageOf(
-        [await readMessages({ engine, dialect }, { caller, filter }, query)],
-        page.limit,
-      );
+      const { messages, end } = await readPage({ engine, dialect }, { callers: [caller], filter }, query);
       return { messages, ...cursors.next(end, list) };
     },
 

@@ -110,7 +110,8 @@ export function listBroadcastsStep({ caller, status }: AllBroadcastsFilter, limi
     where.push('caller = :caller');
     values.caller = caller;
   }
-  where.push(status === undefined ? VISIBLE : 'status = :status');
+  if (status === undefined || status === 'recording') where.push(VISIBLE);
+  if (status !== undefined) where.push('status = :status');
   if (status !== undefined) values.status = status;
   if (before !== undefined) {
     where.push('seq < :before');

@@ -1,10 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import type { CallerWork, OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
 import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
-import { type FoundMessages, pageOf, readMessages } from './list-page.ts';
+import { readPage } from './list-page.ts';
 import { listBroadcastsStep, type OperatorStatements, operatorStatements } from './operator-statements.ts';
 import { integer, isoTime, optional, required, toSqlText } from './row-mapping.ts';
 
@@ -90,13 +89,8 @@ function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements
   return {
     async listMessagesOf(callers, filter, page) {
       const query = { limit: page.limit, ...cursors.before(page, ['all sends']) };
-      const found: FoundMessages[] = [];
-      for (const caller of await relevant(callers, filter.broadcastId)) {
-        found.push(await readMessages({ engine, dialect }, { caller, filter }, query));
-        // SQLite reads synchronously, so yield to the event loop between callers.
-        await setImmediate();
-      }
-      const { messages, end } = pageOf(found, page.limit);
+      const asked = { callers: await relevant(callers, filter.broadcastId), filter };
+      const { messages, end } = await readPage({ engine, dialect }, asked, query);
       return { messages, ...cursors.next(end, ['all sends']) };
     },
 

@@ -1,3 +1,4 @@
+import type { QuotasLeft } from '../caller-count-store.ts';
 import { QuotaExceededError, type QuotaLeft, type QuotaLimits, type QuotaStore } from '../quota-store.ts';
 import type { Engine, Row, Step } from './engine.ts';
 import { statement } from './engine.ts';
@@ -108,6 +109,12 @@ function leftOf(row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: nu
   // If the day has no more messages left than the hour, the next hour does not help.
   return day.left <= hour.left ? day : hour;
 }
+
+/** The messages that still fit into each window that has a limit. */
+export const leftInEach = (row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: number): QuotasLeft => ({
+  ...(perHour !== undefined && { hour: leftIn(row, 'hour', { limit: perHour, lengthMs: HOUR_MS, wall }).left }),
+  ...(perDay !== undefined && { day: leftIn(row, 'day', { limit: perDay, lengthMs: DAY_MS, wall }).left }),
+});
 
 function leftIn(
   row: Row | undefined,

@@ -37,6 +37,11 @@ export function isStatus(value: unknown): value is MessageStatus {
   return typeof value === 'string' && Object.hasOwn(emptyCounts(), value);
 }
 
+export function toStatus({ status }: Row): MessageStatus {
+  if (!isStatus(status)) throw new StoreError(`the store holds a send that is ${status}`);
+  return status;
+}
+
 export function isKind(value: unknown): value is MessageKind {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }

@@ -60,6 +60,11 @@ export const referenceColumn: readonly string[] = [
   'CREATE INDEX sends_reference ON sends (caller, reference, seq) WHERE reference IS NOT NULL',
 ];
 
+/** Index of messages by template. Staged recipients are left out, so that recording them costs nothing more. */
+export const templateIndex: readonly string[] = [
+  "CREATE INDEX sends_template ON sends (caller, template, seq) WHERE template IS NOT NULL AND status <> 'staged'",
+];
+
 /** Index of messages by time, so that `since` does not visit older ones. Recipients have the time of their broadcast. */
 export const timeIndexes: readonly string[] = [
   'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',
@@ -76,6 +81,12 @@ export const lookSchema: readonly string[] = [
   "UPDATE sends SET looked_at = ended_at WHERE status = 'unknown' AND looks > 0",
   'CREATE INDEX sends_look_first ON sends (next_look_at) WHERE next_look_at IS NOT NULL AND look_place = 0',
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
+];
+
+/** Unknown messages of all callers, newest first, with those that shared a call. Written only when an outcome is unknown. */
+export const unknownIndexes: readonly string[] = [
+  "CREATE INDEX sends_unknown ON sends (seq, lost_call) WHERE status = 'unknown'",
+  'CREATE INDEX sends_lost_call ON sends (lost_call) WHERE lost_call IS NOT NULL',
 ];
 
 /**

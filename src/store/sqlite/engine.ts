@@ -43,6 +43,9 @@ export const sqliteDialect: Dialect = {
     const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
+  hinted: (table, index) => `${table} INDEXED BY ${index}`,
+  // A statement holds up the process, so that a list takes many short ones.
+  visitsAtOnce: 200,
   newest: ({ of, table, where, order }, also, most) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
     const few = also === 'TRUE' ? ':limit' : most;
@@ -65,6 +68,9 @@ export const sqliteDialect: Dialect = {
 /** How much of the persisted clock a crash may lose. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
 
+/** Prepared statements of lists that are kept. */
+const LISTED_MAX = 200;
+
 /** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
@@ -77,6 +83,7 @@ export class SqliteEngine implements Engine {
   readonly #me: number;
   readonly secret: Buffer;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #listed = new Set<string>();
   readonly #steady: () => number;
   readonly #wall: () => number;
   #slot = Number.NEGATIVE_INFINITY;
@@ -116,8 +123,14 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** The same as other reads: the statement bounds how many rows it visits. */
+  /** The same as other reads: the statement bounds how many rows it visits. Callers choose its form, so few forms are kept. */
   list(step: Step): Promise<Row[]> {
+    this.#listed.add(step.statement.positional);
+    const [oldest] = this.#listed;
+    if (oldest !== undefined && this.#listed.size > LISTED_MAX) {
+      this.#listed.delete(oldest);
+      this.#prepared.delete(oldest);
+    }
     return this.read(step);
   }
 

@@ -1,4 +1,5 @@
 import { Problem } from '../problem.ts';
+import { toInsertProblem } from '../store/store-problems.ts';
 
 /** While this process was suspended, others may have considered it dead and deleted its unfinished broadcast. */
 export const ownershipLost = () =>
@@ -14,3 +15,12 @@ export const startInDoubt = (cause: unknown) =>
     'it is not known whether the broadcast was recorded; ask again with the same key, it is started once at most',
     { cause, outcome: 'unknown', retryAfterS: 2 },
   );
+
+/** Nothing is sent before the broadcast is published, even if recipients are inserted. */
+export function notStarted(cause: unknown): never {
+  throw toInsertProblem(cause);
+}
+
+export function raise(problem: Problem): never {
+  throw problem;
+}
