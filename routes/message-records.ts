@@ -13,7 +13,7 @@ import type { StopCheck } from '../src/http/stop-check.ts';
 import { toMessage } from '../src/messages/message-view.ts';
 import { Problem } from '../src/problem.ts';
 import { digits } from '../src/schemas/common.ts';
-import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
+import { CancelParams, Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
@@ -145,7 +145,7 @@ function cancelMessage(app: TypedApp, { delivery, holds }: Services): void {
         summary: 'Cancel a message that is queued',
         description:
           'One that waits for its `sendAt`, is held, or waits for its turn, is never sent then; also a recipient of a broadcast. There is no way back, and what it spent of a quota stays spent. What is being sent cannot be called back. Cancelling it again is answered alike.',
-        params: MessageParams,
+        params: CancelParams,
         response: { 200: Message },
       },
     },

@@ -218,7 +218,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values:
       /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|webhooks\/allowed-hosts|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
     types:
-      /^src\/(service-overrides|intake\/tokens|store\/(event|tracking|broadcast|message|webhook-endpoint)-store)\.ts$/,
+      /^src\/(service-overrides|intake\/tokens|store\/(event|tracking|broadcast|message|schedule|webhook-endpoint)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {

@@ -4,6 +4,7 @@ import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
 import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 
@@ -14,6 +15,7 @@ const {
   unknownMessage,
   lostMessage,
   waitingMessage,
+  scheduledMessage,
   doneBroadcast,
   pausedBroadcast,
   unwantedBroadcast,
@@ -21,7 +23,16 @@ const {
 } = exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, lostMessage, waitingMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
+const named = [
+  unknownMessage,
+  lostMessage,
+  waitingMessage,
+  scheduledMessage,
+  ...broadcasts,
+  endpoint,
+  unwantedEndpoint,
+  event,
+];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -31,11 +42,21 @@ export const namesExample = (url: string): boolean => named.some((id) => url.inc
  * them is read, so that test suites start without records.
  */
 export async function recordExamples(
-  store: MessageStore & BroadcastStore & WebhookEndpointStore & EventStore & TrackingStore,
+  store: MessageStore &
+    Pick<ScheduleStore, 'wallNow'> &
+    BroadcastStore &
+    WebhookEndpointStore &
+    EventStore &
+    TrackingStore,
   caller: string,
 ): Promise<void> {
   await recordUnknown(store, { caller, id: unknownMessage, text: 'Your invoice is ready.' });
   await recordUnknown(store, { caller, id: lostMessage, text: 'Your parcel is at the counter.' });
+  const sendAt = new Date(store.wallNow() + 24 * 3_600_000).toISOString();
+  const to = '14155550112';
+  const content = toJson({ kind: 'text', body: { to, text: 'Your parcel comes tomorrow.' } });
+  const later = { caller, kind: 'text' as const, to, connectionId, content, sendAt };
+  await store.insert({ ...later, id: scheduledMessage, localMessageId: scheduledMessage });
 
   await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);

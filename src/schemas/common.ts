@@ -74,6 +74,7 @@ export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
   unknownMessage: '4cc095d2-9d83-4857-bde4-4831283bef36',
+  scheduledMessage: '8d3f6c1e-52a7-4b90-9c4e-7a1f0e6b2d58',
   /** Unknown as well, for operators. */
   lostMessage: '0e6d1f4b-5a17-4c83-9d20-7fb1c83e5a64',
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',

@@ -158,16 +158,14 @@ export const MessageQuery = Type.Object(
   strict,
 );
 
-export const MessageParams = Type.Object(
-  {
-    id: Type.String({
-      pattern: '^[A-Za-z0-9-]{1,64}$',
-      'x-form': 'the id of a message',
-      examples: [exampleIds.unknownMessage],
-    }),
-  },
-  strict,
-);
+/** The docs page pre-fills an id that the sandbox has recorded (src/sandbox/example-records.ts). */
+const messageParams = (example: string) =>
+  Type.Object(
+    { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message', examples: [example] }) },
+    strict,
+  );
+export const MessageParams = messageParams(exampleIds.unknownMessage);
+export const CancelParams = messageParams(exampleIds.scheduledMessage);
 
 export const ResendPost = Type.Object(
   { reason: text(512, 'the customer says that nothing came') },

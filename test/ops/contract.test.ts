@@ -31,7 +31,7 @@ const member = (name: string, property: string) => schema(name, 'properties', pr
 const operation = (path: string, method: string, ...more: string[]) => ['paths', path, method, ...more];
 const prefer = { name: 'Prefer', in: 'header', schema: { type: 'string' } };
 const sendText = operation('/v1/messages/text', 'post');
-const messages = '(sendText, sendFileLink, sendButtons and 10 more)';
+const messages = '(sendText, sendFileLink, sendButtons and 11 more)';
 
 describe('a change of openapi.yaml that can break a caller is named:', () => {
   it.each<[string, string[], Record<string, unknown>, string[]]>([
