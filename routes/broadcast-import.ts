@@ -18,9 +18,10 @@ import { checkTemplate, columnsOf, type Sendable } from '../src/templates/templa
 import { asProblem, type Uploads } from '../src/upload/uploads.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { DryRun, withFaults } from './broadcast-dry-run.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, scheduleIn, started, termsOf } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 import { isAsync } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import type { TypedApp } from './typed-app.ts';
 
 export interface ImportServices extends BroadcastServices {
@@ -105,6 +106,7 @@ async function rehearse(services: ImportServices, reply: FastifyReply, { templat
   const { request } = reply;
   const context = await services.resolveContext(request);
   const requester = requireIdempotencyKey(request);
+  assertSchedule(request, services.broadcasts.wallNow());
   const versions = await versionsOf(services, request, { context, template });
   const run = new DryRun({ broadcasts: services.broadcasts, requester, versions });
   let valid = 0;
@@ -127,10 +129,15 @@ async function startImport(services: ImportServices, reply: FastifyReply, query:
   const context = await resolveContext(request);
   const requester = requireIdempotencyKey(request);
   const print = (file: unknown) =>
-    fingerprintOf(context.connection, [template, broadcastName, file, ...termsOf({ channel: asked, perMinute })]);
+    fingerprintOf(context.connection, [
+      ...[template, broadcastName, file],
+      ...termsOf({ channel: asked, perMinute }),
+      ...scheduleIn(requester),
+    ]);
   // If the key was used before, the file is only read and compared, and nothing is recorded.
   const repeated = await broadcasts.findReplay(requester, async () => print(await readThrough(services, reply, {})));
   if (repeated) return repeated;
+  assertSchedule(request, broadcasts.wallNow());
   const versions = await versionsOf(services, request, { context, template });
   const { connection, channel } = context;
   const draft = { template, broadcastName, connection, channel, asked, perMinute, shownEarly: isAsync(request) };

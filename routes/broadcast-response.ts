@@ -11,7 +11,10 @@ import { requesterOf } from './request-context.ts';
 /** The answers of the routes that start a broadcast. */
 export const started = {
   200: answers('With `dryRun=true`: what would happen.', BroadcastDryRun),
-  202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
+  202: answers(
+    'All recipients are recorded, and go out from now on, or from `sendAt` on; `Location` names the broadcast.',
+    Broadcast,
+  ),
 };
 
 export const resent = { 202: started[202] };
@@ -27,6 +30,10 @@ export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequest
 export function termsOf({ channel, perMinute }: { channel: string | undefined; perMinute: number | undefined }) {
   return [...(channel ? [channel] : []), ...(perMinute === undefined ? [] : [{ perMinute }])];
 }
+
+/** The part of the fingerprint for when it may go out; empty for those that go out at once. */
+export const scheduleIn = ({ sendAt, notAfter }: BroadcastRequester): unknown[] =>
+  sendAt === undefined && notAfter === undefined ? [] : [{ sendAt, notAfter }];
 
 export function replyWithBroadcast(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
   Object.assign(reply.request.requestLog, { broadcastId: broadcast.id, connection: broadcast.connectionId });

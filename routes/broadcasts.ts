@@ -20,8 +20,9 @@ import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { dryRunOfList } from './broadcast-dry-run.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, scheduleIn, started, termsOf } from './broadcast-response.ts';
 import type { ResolveContext } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -68,14 +69,19 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
       const versionsOf = async () => checkTemplate(await templates.find(context, template, { fits }), template);
       if (request.query.dryRun) {
         const rules = callerOf(request);
+        assertSchedule(request, broadcasts.wallNow());
         assertAllWithinRules(rules, template, []);
         const parts = { broadcasts, requester, rules, versions: await versionsOf() };
         return dryRunOfList(parts, recipients, perMinute);
       }
-      const content = [template, broadcastName, recipients];
-      const fingerprint = fingerprintOf(context.connection, [...content, ...termsOf({ channel: asked, perMinute })]);
+      const fingerprint = fingerprintOf(context.connection, [
+        ...[template, broadcastName, recipients],
+        ...termsOf({ channel: asked, perMinute }),
+        ...scheduleIn(requester),
+      ]);
       const repeated = await broadcasts.findReplay(requester, () => fingerprint);
       if (repeated) return replyWithBroadcast(reply, repeated);
+      assertSchedule(request, broadcasts.wallNow());
       assertAllWithinRules(callerOf(request), template, recipients);
       assertSound(recipients, await versionsOf());
       const { connection, channel } = context;

@@ -15,7 +15,7 @@ import { sendingOf } from './operator-sending.ts';
 
 import type { TypedApp } from './typed-app.ts';
 
-type Counts = Readonly<Record<MessageStatus, number>>;
+type Counts = Readonly<Record<MessageStatus | 'scheduled', number>>;
 
 interface Services {
   readiness: Readiness;
@@ -96,7 +96,7 @@ function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services)
         tags: ['operations'],
         summary: 'Cancel all that a caller has queued',
         description:
-          'Its queued single messages and its running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
+          'Its queued single messages and its scheduled, running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
         params: OperatorCallerParams,
         response: { 200: CancelledQueue },
       },
@@ -147,6 +147,7 @@ function broadcastsOf(open: readonly OpenBroadcasts[], holds: Holds): Overview['
     holds.reasonFor({ caller, connection, scope: 'broadcasts:send' }),
   );
   return {
+    scheduled: total(open.filter(({ status }) => status === 'scheduled')),
     running: total(running),
     paused: total(open.filter(({ status }) => status === 'paused')),
     held: total(held),

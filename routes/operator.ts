@@ -21,7 +21,7 @@ interface Services {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
   /** Messages of all callers by status; undefined if they cannot be counted quickly. */
-  counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
+  counts: () => Promise<Readonly<Record<MessageStatus | 'scheduled', number>> | undefined>;
   /** Called when a broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
   onTaskError: (task: string, error: unknown) => void;

@@ -44,7 +44,11 @@ const channelWords =
 
 type Headers = Record<string, string>;
 
-function notSent({ detail, status, retryAfterS }: Outcome & { outcome: 'not_sent' }, headers: Headers): Problem {
+function notSent(
+  { detail, status, retryAfterS, expired }: Outcome & { outcome: 'not_sent' },
+  headers: Headers,
+): Problem {
+  if (expired) return new Problem('message-expired', `${detail}; nothing was sent`, { outcome: 'not_sent', headers });
   return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
     outcome: 'not_sent',
     headers,

@@ -210,6 +210,7 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => ({
+      scheduled: await store.countScheduledBroadcasts(),
       running: (await store.listRunningBroadcasts(100)).length,
       held: await store.countPausedByService(),
     }),

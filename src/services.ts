@@ -61,8 +61,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    onEnd: ({ kind, status, connectionId }) => {
-      metrics.recordOutcome(kind, status);
+    onEnd: ({ kind, status, failure, connectionId }) => {
+      if (failure?.code === 'expired') metrics.recordExpired(kind);
+      else metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
     },
   });
@@ -162,7 +163,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
-  const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
+  const { delivery, broadcastWorker, reconcileWorker, maintenance, schedule, tracking } = parts;
   const { recorder } = parts.recording;
   const { dispatcher } = parts;
   return {
@@ -173,6 +174,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await recorder.start();
       await maintenance.start();
       acceptConfigured();
+      schedule.start();
       reconcileWorker.start();
       tracking.start();
       dispatcher.start();
@@ -197,7 +199,13 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await ended;
       // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
-      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await Promise.all([
+        maintenance.stop(),
+        schedule.stop(),
+        reconcileWorker.stop(),
+        tracking.stop(),
+        pollWorker.stop(),
+      ]);
       await recorder.stop();
       await events.hub.close();
       await webhooks.sender.close();

@@ -1,13 +1,14 @@
-import type { recordedChannel } from '../delivery/new-message.ts';
+import { type recordedChannel, scheduleOf } from '../delivery/new-message.ts';
 import type { NewBroadcast } from '../store/broadcast-store.ts';
 import type { BroadcastDraft, BroadcastRequester } from './types.ts';
 
 /** A broadcast, ready to be recorded. */
 export function broadcastRecord(
   id: string,
-  { caller, route, key, reference }: BroadcastRequester,
+  requester: BroadcastRequester,
   { draft, routing }: { draft: BroadcastDraft; routing: ReturnType<typeof recordedChannel> },
 ): NewBroadcast {
+  const { caller, route, key, reference } = requester;
   const { template, broadcastName: name, connection: connectionId, perMinute, resendOf, shownEarly } = draft;
   return {
     id,
@@ -16,6 +17,7 @@ export function broadcastRecord(
     name,
     connectionId,
     idempotency: { route, key },
+    ...scheduleOf(requester),
     ...(routing.channel !== undefined && { channel: routing.channel }),
     ...(reference !== undefined && { reference }),
     ...(perMinute !== undefined && { perMinute }),

@@ -9,6 +9,7 @@ import { StoreError } from '../store/errors.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
 import { broadcastRecord } from './broadcast-record.ts';
@@ -36,6 +37,7 @@ type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
   Omit<ReconcileStore, 'takeDueLookups'> &
   Pick<MessageStore, 'sameContent'> &
+  Pick<ScheduleStore, 'wallNow'> &
   Pick<TrackingStore, 'deliveryCounts'>;
 
 interface BroadcastsServices {
@@ -206,6 +208,8 @@ class BroadcastService implements Broadcasts {
     return this.find(caller, id);
   }
 
+  wallNow = (): number => this.#services.store.wallNow();
+
   list(...[caller, page]: Parameters<Broadcasts['list']>): ReturnType<Broadcasts['list']> {
     return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
   }
@@ -221,7 +225,8 @@ class BroadcastService implements Broadcasts {
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
-    if (broadcast.status !== to) {
+    const goesOn = to === 'running' && broadcast.status === 'scheduled';
+    if (broadcast.status !== to && !goesOn) {
       throw new Problem('broadcast-over', notChangeable(broadcast.status));
     }
     onChange();

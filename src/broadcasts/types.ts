@@ -1,10 +1,11 @@
 import type { BroadcastStore, ResendableStatus, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { Schedule } from '../store/message-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
 import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** The caller and the idempotency key: broadcasts always have one. */
-export interface BroadcastRequester {
+export interface BroadcastRequester extends Schedule {
   caller: string;
   route: string;
   key: string;
@@ -105,6 +106,8 @@ export interface Broadcasts {
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
   /** Those that the caller started under this key, by whichever route; one that is recording only if it is shown early. */
   listByKey(caller: string, key: string): Promise<StoredBroadcast[]>;
-  /** Throws `not-found`, and `broadcast-over` if it has ended. */
+  /** The wall clock of the store, ms. */
+  wallNow(): number;
+  /** Throws `not-found`, and `broadcast-over` if it has ended. One that goes on before its `sendAt` is `scheduled`. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }

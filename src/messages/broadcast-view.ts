@@ -16,6 +16,8 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
     ...state,
     ...(stored.reference !== undefined && { reference: stored.reference }),
     ...(stored.perMinute !== undefined && { perMinute: stored.perMinute }),
+    ...(stored.sendAt !== undefined && { sendAt: stored.sendAt }),
+    ...(stored.notAfter !== undefined && { notAfter: stored.notAfter }),
     ...(stored.resendOf !== undefined && { resendOf: stored.resendOf }),
     ...(stored.leftOut !== undefined && { leftOut: stored.leftOut }),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
@@ -37,7 +39,8 @@ function stateOf(
   if (status === 'paused') {
     return { status, pausedBy: pausedBy ?? 'caller', ...(pauseReason !== undefined && { pauseReason }) };
   }
-  if (status === 'recording' || status === 'cancelled' || status === 'done') return { status };
+  if (status === 'recording' || status === 'scheduled' || status === 'cancelled' || status === 'done')
+    return { status };
   const waits = counts.queued > 0;
   const hold = waits ? holds?.reasonFor({ caller, connection: connectionId, scope: 'broadcasts:send' }) : undefined;
   if (!hold) return { status: 'running' };

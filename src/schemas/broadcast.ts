@@ -1,17 +1,19 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, PhoneNumber, Reference, strict, Timestamp, text } from './common.ts';
+import { Channel, NotAfter, oneOf, PhoneNumber, Reference, SendAt, strict, Timestamp, text } from './common.ts';
 import { DryRunQuery } from './dry-run.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 
 const channel = Type.Optional(Channel);
+const schedule = { sendAt: Type.Optional(SendAt), notAfter: Type.Optional(NotAfter) };
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 /** What a broadcast takes beside its list, in the body or in the query. */
 const terms = {
   channel,
+  ...schedule,
   reference: Type.Optional(Reference),
   perMinute: Type.Optional(
     Type.Integer({
@@ -72,11 +74,13 @@ export const Broadcast = Type.Object(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
     status: oneOf(
-      ['recording', 'running', 'paused', 'cancelled', 'done'],
-      'recording: its list is still coming in, and nothing is sent before all of it is there (shown for an import with `Prefer: respond-async`); done: nothing is queued or being sent any more',
+      ['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'],
+      'recording: its list is still coming in, and nothing is sent before all of it is there (shown for an import with `Prefer: respond-async`); scheduled: it waits for its `sendAt`; done: nothing is queued or being sent any more',
     ),
     reference: Type.Optional(Type.String({ description: 'what you call it' })),
     perMinute: Type.Optional(Type.Integer({ description: 'its own pace: at most so many recipients a minute' })),
+    sendAt: Type.Optional(Type.String({ description: 'when it was to begin' })),
+    notAfter: Type.Optional(Type.String({ description: 'from when on nothing of it goes out any more' })),
     resendOf: Type.Optional(Type.String({ description: 'the broadcast some of whose recipients this one repeats' })),
     leftOut: Type.Optional(
       count(

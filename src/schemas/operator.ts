@@ -97,7 +97,7 @@ const caller = Type.Optional(Type.String({ ...callerId, description: 'id of a ca
 export const OperatorBroadcastQuery = Type.Object(
   {
     caller,
-    status: Type.Optional(oneOf(['recording', 'running', 'paused', 'cancelled', 'done'])),
+    status: Type.Optional(oneOf(['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'])),
     ...BroadcastListQuery.properties,
   },
   strict,
@@ -194,7 +194,6 @@ export const CancelledQueue = Type.Object(
 );
 
 const count = Type.Integer({ minimum: 0 });
-
 export const Overview = Type.Object(
   {
     readiness: Ready,
@@ -214,6 +213,7 @@ export const Overview = Type.Object(
     messages: Type.Optional(
       Type.Object(
         {
+          scheduled: count,
           queued: count,
           sending: count,
           accepted: count,
@@ -232,6 +232,7 @@ export const Overview = Type.Object(
       {
         running: count,
         paused: count,
+        scheduled: count,
         held: Type.Integer({ minimum: 0, description: 'of the running ones, those that may not go on now' }),
       },
       { title: 'OpenBroadcasts' },

@@ -1,9 +1,18 @@
-import type { AttemptRef, ListPage, MessageStatus, NewMessage, QueueKey, StoredMessage } from './message-store.ts';
+import type {
+  AttemptRef,
+  ListPage,
+  MessageStatus,
+  NewMessage,
+  QueueKey,
+  Schedule,
+  StoredMessage,
+} from './message-store.ts';
 import type { QuotaLimits } from './quota-store.ts';
 
 /** Records of broadcasts. Like message-store.ts: types only, and each operation is atomic and durable. */
 
-export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
+/** `scheduled`: it waits for its `sendAt`, and nothing of it is claimed. */
+export type BroadcastStatus = 'recording' | 'scheduled' | 'running' | 'paused' | 'cancelled' | 'done';
 
 /**
  * `service`: the upstream refused it as a whole. A temporary hold by the service (a removed caller, an open circuit) leaves the
@@ -20,8 +29,8 @@ export interface StatusChange {
 
 export type EndedBroadcast = Pick<StoredBroadcast, 'id' | 'caller'>;
 
-/** A broadcast to be recorded; its recipients are messages with its id. */
-export interface NewBroadcast {
+/** A broadcast to be recorded; its recipients are messages with its id, and have its schedule. */
+export interface NewBroadcast extends Schedule {
   id: string;
   caller: string;
   template: string;
@@ -90,7 +99,7 @@ export interface BroadcastRecording {
   addResends(id: string, messages: readonly NewMessage[]): Promise<number | undefined>;
 
   /**
-   * Publishes all recipients at once: `recording` -> `running`. From now on each is a queued message that no process owns and
+   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` while its `sendAt` is to come. From now on each is a queued message that no process owns and
    * only `claimBatch` claims. Undefined: it is not recording any more, or belongs to another process. With `quota`, publishes
    * only if all recipients fit; throws QuotaExceededError. After a failure in doubt, `discardBroadcast` leaves it either
    * deleted or running, and its key tells which. `leftOut`: see StoredBroadcast.
@@ -167,7 +176,8 @@ export interface BroadcastRecipients {
 
 export interface BroadcastProgress {
   /**
-   * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Returns the
+   * Pause: `running` or `scheduled` -> `paused`; resume: `paused` -> `running`, or `scheduled` before its `sendAt`; cancel:
+   * any of them -> `cancelled`. Returns the
    * broadcast as it is then, unchanged if there is no such transition. Only an operator resumes what an operator paused; an
    * operator's pause replaces any other. Undefined: not a broadcast of this caller.
    */
@@ -175,8 +185,8 @@ export interface BroadcastProgress {
 
   /**
    * Claims the oldest `limit` queued recipients of a running broadcast: `queued` -> `sending`, attempts + 1, sentAt. What was
-   * requeued may be claimed by any process. Empty: none is left, the broadcast is paused or cancelled, or the lease has
-   * expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
+   * requeued may be claimed by any process. Empty: none is left, the broadcast is paused or cancelled, its `notAfter` has
+   * passed, or the lease has expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
    */
   claimBatch(id: string, limit: number): Promise<StoredMessage[]>;
 
@@ -191,7 +201,7 @@ export interface BroadcastProgress {
 
   /**
    * Clean-up of at most `limit` rows: deletes what was discarded, or left recording by dead processes; cancels what is queued
-   * of a cancelled broadcast; ends (finishedAt) broadcasts without queued or sending recipients: `running` and `paused` become
+   * of a cancelled broadcast; ends (finishedAt) broadcasts without queued or sending recipients: all but cancelled ones become
    * `done`, `cancelled` stays. Returns how many rows it touched. Calls `ended` for each broadcast that it ended.
    */
   sweepBroadcasts(limit: number, ended?: (broadcast: EndedBroadcast) => void): Promise<number>;

@@ -10,6 +10,7 @@ import type { StoreOptions } from './options.ts';
 import type { PersonStore } from './person-store.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { ReconcileStore } from './reconcile-store.ts';
+import type { ScheduleStore } from './schedule-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { createEventStore } from './sql/events.ts';
@@ -21,6 +22,7 @@ import { createOperatorStore } from './sql/operator.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
+import { createScheduleStore } from './sql/schedules.ts';
 import { createTrackingStore } from './sql/tracking.ts';
 import { createWebhookEndpointStore } from './sql/webhooks.ts';
 import type { TrackingStore } from './tracking-store.ts';
@@ -36,6 +38,7 @@ export type Store = MessageStore &
   TrackingStore &
   EventStore &
   WebhookEndpointStore &
+  ScheduleStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -61,6 +64,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
     ...createEventStore(engine, dialect),
+    ...createScheduleStore(engine, dialect, options.wallClock),
     ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);

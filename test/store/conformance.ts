@@ -12,6 +12,7 @@ import { readingConformance } from './conformance-reading.ts';
 import { reconciliationConformance } from './conformance-reconciliation.ts';
 import { recoveryConformance } from './conformance-recovery.ts';
 import { retentionConformance } from './conformance-retention.ts';
+import { scheduleConformance } from './conformance-schedules.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, newStream, OUTCOME, ROUTE, withKey } from './samples.ts';
 
@@ -326,4 +327,5 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
   reconciliationConformance(name, createFixture, durable);
   quotaConformance(name, createFixture, durable);
   if (durable) recoveryConformance(name, createFixture);
+  scheduleConformance(name, createFixture, durable);
 }

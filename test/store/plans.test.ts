@@ -105,7 +105,7 @@ describe('SQLite: the query plan', () => {
     }
     for (const step of walks(planOf(callers))) expect(step).toMatch(/INDEX sends_caller \(caller[>]\?\)/);
     const counted = walks(planOf(work)).filter((step) => step.includes('status=?'));
-    expect(counted).toEqual(Array(2).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
+    expect(counted).toEqual(Array(3).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
     expect(walks(planOf(cancelQueued))).toContainEqual(expect.stringContaining('sends_status (caller=? AND status=?)'));
   });
 

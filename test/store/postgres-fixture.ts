@@ -22,6 +22,12 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
   return {
     url: url.href,
     open: () => openStore(url.href, OPTIONS),
+    // The clock of a database cannot be set from here.
+    setWall: async (byMs) => {
+      const times = 'send_at = send_at - $1::bigint, not_after = not_after - $1::bigint';
+      await query(url.href, `UPDATE sends SET ${times}`, [byMs]);
+      await query(url.href, `UPDATE broadcasts SET ${times}`, [byMs]);
+    },
     advance: async (ms) => {
       const older = 'SET ended_at = ended_at - $1::bigint';
       const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';

@@ -4,6 +4,7 @@ import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { completeAll, currentRecord, deleteRecord, isoNow, StreamDiscarded } from './complete.ts';
+import { endLate, isLate } from './expiry.ts';
 import {
   credentialsPauseReason,
   findRequeuedTogether,
@@ -101,7 +102,7 @@ interface Claim {
 
 /** Makes the call of claimed messages, completes what is final and requeues the rest. Returns those to be attempted again. */
 export async function executeAttempt(
-  deliveries: readonly ActiveDelivery[],
+  claimed: readonly ActiveDelivery[],
   dispatch: Dispatch,
   { epoch, permitGrantedAt }: Claim,
 ): Promise<RetryLater[]> {
@@ -109,15 +110,21 @@ export async function executeAttempt(
   const { store, breaker } = services;
   const hasPermit = await ensureFreshPermit(permitGrantedAt, dispatch);
   if (!hasPermit) request.streamed?.cancel();
+  const deliveries = hasPermit ? await endLate(claimed, dispatch) : claimed;
+  if (deliveries.length === 0) return [];
   // Fencing: a process that was suspended may resume after its lease expired, when others have taken its messages. A lease
   // that it acquired since then does not cover them, so the epoch has to be the same as well.
-  const canSend = () => store.holdsLease() && store.epoch() === epoch;
+  let isAnyLate = false;
+  const canSend = () => {
+    isAnyLate ||= deliveries.some(({ stored }) => isLate(stored, store));
+    return !isAnyLate && store.holdsLease() && store.epoch() === epoch;
+  };
   const results = hasPermit
     ? await request.execute(deliveries, canSend)
     : deliveries.map((): AttemptResult => shutdownBeforeSend);
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
   for (const [at, delivery] of deliveries.entries())
-    if (results[at]?.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
+    if (results[at]?.outcome === 'not_sent' && !isAnyLate) delivery.failures = (delivery.failures ?? 0) + 1;
   const requeuedTogether =
     request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
   const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });

@@ -1,6 +1,7 @@
 import type { Holds } from '../../holds/holds.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
+import type { ScheduleStore } from '../../store/schedule-store.ts';
 import { type AttemptResult, classify, classifyBatch } from '../../upstream/classify-response.ts';
 import type { AuthDiagnosis, CallContext } from '../../upstream/client.ts';
 import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
@@ -11,7 +12,7 @@ import { bisectIfRefused } from './bisect-batch.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 export interface DispatchServices {
-  store: MessageStore;
+  store: MessageStore & Pick<ScheduleStore, 'wallNow' | 'expire'>;
   diagnosis: AuthDiagnosis;
   breaker: CircuitBreaker;
   /** Whether a caller may still send. Checked before each attempt. */

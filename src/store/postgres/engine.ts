@@ -12,8 +12,11 @@ import { endAll, type Pools, poolsOf, type Server } from './pools.ts';
 import { blockReservations, reservePermit } from './reservations.ts';
 import { vacuum } from './vacuum.ts';
 
+const WALL_NOW = '(extract(epoch FROM now()) * 1000)::bigint';
+
 export const postgresDialect: Dialect = {
-  now: '(extract(epoch FROM now()) * 1000)::bigint',
+  now: WALL_NOW,
+  wallNow: WALL_NOW,
   ownerIsDead: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
   deadOwners: (of) => {
     const { table, which } = OWNED[of];
@@ -167,6 +170,10 @@ class PostgresEngine implements Engine {
 
   holdsLease(): boolean {
     return this.#lease.holds();
+  }
+
+  wallNow(): number {
+    return this.#lease.wallNow();
   }
 
   epoch(): number {

@@ -19,6 +19,7 @@ import {
   lookSchema,
   queueSchema,
   referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -167,6 +168,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   referenceColumn,
   campaignColumns,
   [tallyTimes, postgresTallyTimes],
+  [
+    ...scheduleSchema.sends,
+    // A replica of the previous version would send what is late, so this makes its claim fail, as above.
+    `CREATE TRIGGER sends_too_late BEFORE UPDATE ON sends FOR EACH ROW
+       WHEN (NEW.status = 'sending' AND OLD.status <> 'sending'
+         AND NEW.not_after <= (extract(epoch FROM now()) * 1000)::bigint)
+       EXECUTE FUNCTION leave_channel()`,
+  ],
+  scheduleSchema.broadcasts,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -2,12 +2,25 @@ import type { BroadcastStatus, NewBroadcast, StoredBroadcast } from '../broadcas
 import { StoreError } from '../errors.ts';
 import type { NewMessage } from '../message-store.ts';
 import type { Row, Value } from './engine.ts';
-import { emptyCounts, integer, isoTime, isStatus, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
+import {
+  emptyCounts,
+  integer,
+  isoTime,
+  isStatus,
+  optional,
+  required,
+  scheduleInRow,
+  toSqlJson,
+  toSqlText,
+  toSqlTime,
+} from './row-mapping.ts';
 
 export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  const { channel, reference, perMinute, resendOf, shownEarly, ...rest } = broadcast;
+  const { channel, reference, perMinute, resendOf, shownEarly, sendAt, notAfter, ...rest } = broadcast;
   return {
     ...rest,
+    sendAt: toSqlTime(sendAt),
+    notAfter: toSqlTime(notAfter),
     channel: toSqlText(channel),
     reference: toSqlText(reference),
     perMinute: perMinute ?? null,
@@ -97,6 +110,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     counts: { ...emptyCounts(), queued: status === 'recording' ? total : 0 },
     createdAt: isoTime(integer(row, 'created_at')),
     updatedAt: isoTime(integer(row, 'updated_at')),
+    ...scheduleInRow(row),
   };
   const key = optional(row, 'idem_key');
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
@@ -114,6 +128,7 @@ function toBroadcast(row: Row): StoredBroadcast {
 
 const STATUSES: Readonly<Record<BroadcastStatus, true>> = {
   recording: true,
+  scheduled: true,
   running: true,
   paused: true,
   cancelled: true,

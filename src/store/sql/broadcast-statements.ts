@@ -4,7 +4,8 @@ import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
-  channel, paused_by, pause_reason, created_at, updated_at, finished_at, reference, per_minute, resend_of, left_out`;
+  channel, paused_by, pause_reason, created_at, updated_at, finished_at, reference, per_minute, resend_of, left_out,
+  send_at, not_after`;
 
 /** One row per counter, at least one. Read in one statement, so that total and counters agree. */
 export const withCounters = (choice: string): string => `
@@ -13,8 +14,15 @@ export const withCounters = (choice: string): string => `
     LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
   ORDER BY chosen.seq DESC`;
 
-export const VISIBLE =
-  "(status IN ('running', 'paused', 'cancelled', 'done') OR (status = 'recording' AND shown_early = 1))";
+export const VISIBLE = `(status IN ('scheduled', 'running', 'paused', 'cancelled', 'done')
+  OR (status = 'recording' AND shown_early = 1))`;
+
+/** Those that an operator or their caller can still stop. */
+export const OPEN = "status IN ('scheduled', 'running', 'paused')";
+
+/** The status of a broadcast that goes on: it still waits for its `send_at`, or runs. */
+export const goesOn = ({ wallNow }: Pick<Dialect, 'wallNow'>): string =>
+  `CASE WHEN send_at > ${wallNow} THEN 'scheduled' ELSE 'running' END`;
 
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
@@ -28,37 +36,40 @@ const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
 
 const insertRecipients = ({ inputRows }: Dialect): string => `
   INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-    status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of)
+    status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of,
+    send_at, not_after)
   SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
     opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
-    given.reference, given.resend_of
-  FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows({
-    place: 'INTEGER',
-    id: 'TEXT',
-    kind: 'TEXT',
-    recipient: 'TEXT',
-    connection: 'TEXT',
-    template: 'TEXT',
-    local_id: 'TEXT',
-    call: 'TEXT',
-    channel: 'TEXT',
-    channel_attempt: 'INTEGER',
-    reference: 'TEXT',
-    resend_of: 'TEXT',
-  })}`;
+    given.reference, given.resend_of, opened.send_at, opened.not_after
+  FROM (SELECT id, caller, created_at, send_at, not_after FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows(
+    {
+      place: 'INTEGER',
+      id: 'TEXT',
+      kind: 'TEXT',
+      recipient: 'TEXT',
+      connection: 'TEXT',
+      template: 'TEXT',
+      local_id: 'TEXT',
+      call: 'TEXT',
+      channel: 'TEXT',
+      channel_attempt: 'INTEGER',
+      reference: 'TEXT',
+      resend_of: 'TEXT',
+    },
+  )}`;
 
 export function broadcastRecordingStatements(dialect: Dialect) {
   const publish = `
-      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall,
-        left_out = :leftOut
+      UPDATE broadcasts SET status = ${goesOn(dialect)}, content_mac = :contentMac, fingerprint = :fingerprint,
+        updated_at = :wall, left_out = :leftOut
       WHERE ${OWN_RECORDING}`;
   return {
     open: statement(`
       INSERT INTO broadcasts
         (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel,
-         reference, per_minute, resend_of, shown_early)
+         reference, per_minute, resend_of, shown_early, send_at, not_after)
       VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel,
-        :reference, :perMinute, :resendOf, :shownEarly)
+        :reference, :perMinute, :resendOf, :shownEarly, :sendAt, :notAfter)
       ON CONFLICT DO NOTHING RETURNING seq`),
     // Locks the broadcast for the rest of the transaction.
     incrementTotal: statement(
@@ -78,7 +89,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     // Inserts no counter if the publication did not happen.
     insertCounter: statement(`
       INSERT INTO broadcast_tallies (broadcast_id, status, n)
-      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
+      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status IN ('running', 'scheduled')
       ON CONFLICT DO NOTHING`),
     findPublished: statement(withCounters('id = :id')),
   };
@@ -122,7 +133,8 @@ export const broadcastReads = {
 /** A worker that is late by less than this catches up, so that its delays do not add up. */
 const CAUGHT_UP_MS = 1_000;
 
-export function broadcastProgressStatements({ now, leaseIsValid, shareLock, skipLocked }: Dialect) {
+export function broadcastProgressStatements(dialect: Dialect) {
+  const { now, leaseIsValid, shareLock, skipLocked, wallNow } = dialect;
   const gap = 'CAST(:n AS BIGINT) * 60000 / per_minute';
   return {
     // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
@@ -135,11 +147,11 @@ export function broadcastProgressStatements({ now, leaseIsValid, shareLock, skip
       SELECT paced_until - ${now} AS wait_ms FROM broadcasts
       WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL`),
     changeStatus: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall,
+      UPDATE broadcasts SET status = CASE WHEN :to = 'running' THEN ${goesOn(dialect)} ELSE :to END, updated_at = :wall,
         paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
         pause_reason = CASE WHEN :to = 'paused' THEN CAST(:reason AS TEXT) END
       WHERE id = :id AND caller = :caller AND ended_at IS NULL
-        AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
+        AND ((status IN ('running', 'scheduled') AND :to IN ('paused', 'cancelled'))
           OR (status = 'paused' AND :to = 'cancelled')
           OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') <> 'operator'))
           OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
@@ -147,7 +159,8 @@ export function broadcastProgressStatements({ now, leaseIsValid, shareLock, skip
     // The share lock serializes claims with status changes: each waits for the other, and then checks the status again.
     claimBatch: statement(`
       WITH locked AS MATERIALIZED
-        (SELECT id AS locked_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
+        (SELECT id AS locked_id FROM broadcasts WHERE id = :id AND status = 'running'
+           AND (not_after IS NULL OR not_after > ${wallNow}) AND ${leaseIsValid} ${shareLock}),
       oldest AS MATERIALIZED
         (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT locked_id FROM locked) AND status = 'staged'
          ORDER BY seq LIMIT :limit ${skipLocked})
@@ -170,7 +183,7 @@ export function broadcastSweepStatements(dialect: Dialect) {
        LIMIT :limit ${skipLocked})`;
   const finish = statement(`WITH finished AS MATERIALIZED
          (SELECT seq AS left_seq FROM broadcasts
-          WHERE status IN ('running', 'paused', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
+          WHERE status IN ('running', 'paused', 'scheduled', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
             (SELECT 1 FROM broadcast_tallies AS tally
              WHERE tally.broadcast_id = id AND tally.status IN ('staged', 'sending') AND tally.n > 0)
           LIMIT :limit ${skipLockedBroadcasts})

@@ -76,7 +76,7 @@ export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Re
 /** Conditions for rows found by another index. Written as expressions, so that the planner does not switch to an index on them. */
 const ASKED = {
   recent: 'created_at + 0 >= :since',
-  inState: "status || '' = :status",
+  inState: "CASE status WHEN 'scheduled' THEN 'queued' ELSE status END = :status",
   ofOne: "broadcast_id || '' = :broadcastId",
   ofCaller: "caller || '' = :caller",
 } as const;
@@ -128,8 +128,14 @@ function recordedMessages({ to, status, broadcastId, since }: MessageFilter): Sc
     const equal = { broadcast_id: ':broadcastId', status: ':status' };
     return [{ index: 'sends_failed', equal, within: [IN_BROADCAST, FAILED], also: [ASKED.ofCaller, ...recent] }];
   }
-  const equal = { caller: ':caller', status: ':status' };
-  return [{ index: 'sends_status', equal, within: ["status <> 'accepted'", NOT_WAITING], also: [...recent, ...ofOne] }];
+  // A recipient is never scheduled itself; its broadcast is.
+  const words = status === 'queued' && broadcastId === undefined ? ["'queued'", "'scheduled'"] : [':status'];
+  return words.map((word) => ({
+    index: 'sends_status',
+    equal: { caller: ':caller', status: word },
+    within: ["status <> 'accepted'", NOT_WAITING],
+    also: [...recent, ...ofOne],
+  }));
 }
 
 const TO_ONE = {
@@ -159,7 +165,7 @@ function stagedRecipients(dialect: Dialect, { broadcastId, since }: MessageFilte
 
 /** The broadcast statuses in which a staged recipient is shown with this status. */
 function broadcastStatesFor(status: MessageStatus | undefined): string | undefined {
-  if (status === undefined) return "'running', 'paused', 'cancelled'";
-  if (status === 'queued') return "'running', 'paused'";
+  if (status === undefined) return "'running', 'paused', 'scheduled', 'cancelled'";
+  if (status === 'queued') return "'running', 'paused', 'scheduled'";
   return status === 'cancelled' ? "'cancelled'" : undefined;
 }

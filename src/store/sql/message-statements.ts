@@ -17,7 +17,7 @@ export function readStatements(dialect: Dialect) {
   return {
     find: statement(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.id = :id AND sends.caller = :caller
-        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'scheduled', 'cancelled'")})`),
     findByKey: statement(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
       WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
@@ -42,8 +42,8 @@ export function readStatements(dialect: Dialect) {
     counts: statement(`
       ${dialect.counts}
       UNION ALL
-      SELECT CASE broadcasts.status WHEN 'cancelled' THEN 'cancelled' ELSE 'queued' END AS status, n
+      SELECT CASE broadcasts.status WHEN 'cancelled' THEN 'cancelled' WHEN 'scheduled' THEN 'scheduled' ELSE 'queued' END AS status, n
       FROM broadcasts JOIN broadcast_tallies ON broadcast_id = broadcasts.id AND broadcast_tallies.status = 'staged'
-      WHERE ended_at IS NULL AND broadcasts.status IN ('running', 'paused', 'cancelled')`),
+      WHERE ended_at IS NULL AND broadcasts.status IN ('running', 'paused', 'scheduled', 'cancelled')`),
   };
 }

@@ -45,13 +45,13 @@ const sql = {
   refundBroadcast: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
-      AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status = 'running')`),
+      AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status IN ('running', 'scheduled'))`),
   // The record of an invalid stream is usually deleted in the hour in which it was inserted.
   refundForgotten: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - 1, in_day = in_day - 1
     WHERE in_hour > 0 AND EXISTS (SELECT 1 FROM sends
       WHERE sends.id = :id AND sends.caller = caller_quotas.caller AND sends.owner = :me
-        AND sends.status IN ('queued', 'sending') AND sends.broadcast_id IS NULL AND sends.proof_json IS NULL
+        AND sends.status IN ('queued', 'scheduled', 'sending') AND sends.broadcast_id IS NULL AND sends.proof_json IS NULL
         AND sends.created_at / ${HOUR_MS} = caller_quotas.hour)`),
   spent: statement('SELECT hour, in_hour, day, in_day FROM caller_quotas WHERE caller = :caller'),
 };

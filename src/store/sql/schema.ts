@@ -88,6 +88,28 @@ export const channelColumns: readonly string[] = [
   'ALTER TABLE broadcasts ADD COLUMN channel TEXT',
 ];
 
+/** Single messages that end when their `not_after` has passed. */
+export const MAY_EXPIRE = "not_after IS NOT NULL AND status IN ('queued', 'scheduled')";
+
+/**
+ * Times of the wall clock, ms (Dialect.wallNow). A message with the status `scheduled` waits for its `send_at`, outside of all
+ * queues. The indexes hold only messages that wait and have such a time.
+ */
+export const scheduleSchema = {
+  sends: [
+    'ALTER TABLE sends ADD COLUMN send_at BIGINT',
+    'ALTER TABLE sends ADD COLUMN not_after BIGINT',
+    "CREATE INDEX sends_due ON sends (caller, send_at, seq) WHERE status = 'scheduled'",
+    `CREATE INDEX sends_late ON sends (not_after) WHERE ${MAY_EXPIRE}`,
+  ],
+  broadcasts: [
+    'ALTER TABLE broadcasts ADD COLUMN send_at BIGINT',
+    'ALTER TABLE broadcasts ADD COLUMN not_after BIGINT',
+    "CREATE INDEX broadcasts_due ON broadcasts (send_at) WHERE status = 'scheduled'",
+    'CREATE INDEX broadcasts_late ON broadcasts (not_after) WHERE not_after IS NOT NULL AND ended_at IS NULL',
+  ],
+} as const;
+
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',

@@ -22,6 +22,7 @@ import { PersistedClock } from './persisted-clock.ts';
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
+  wallNow: ':wallNow',
   // The owner counts how often the file was opened. All earlier owners are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
@@ -77,6 +78,7 @@ export class SqliteEngine implements Engine {
   readonly secret: Buffer;
   readonly #prepared = new Map<string, StatementSync>();
   readonly #steady: () => number;
+  readonly #wall: () => number;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
@@ -86,6 +88,7 @@ export class SqliteEngine implements Engine {
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
     this.#steady = options.monotonicClock ?? (() => performance.now());
+    this.#wall = options.wallClock ?? (() => Date.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
     this.secret = toSecret(this.#db.prepare(keepSecret.positional).get(newSecret())?.secret);
@@ -191,6 +194,10 @@ export class SqliteEngine implements Engine {
     return this.#db.isOpen;
   }
 
+  wallNow(): number {
+    return Math.floor(this.#wall());
+  }
+
   epoch(): number {
     return this.#me;
   }
@@ -205,7 +212,11 @@ export class SqliteEngine implements Engine {
   }
 
   #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.names, { me: this.#me, clock: this.#clock.now() });
+    const values = bindings(step, step.statement.names, {
+      me: this.#me,
+      clock: this.#clock.now(),
+      wallNow: this.wallNow(),
+    });
     return this.#prepare(step.statement).all(...values);
   }
 

@@ -21,6 +21,7 @@ import {
   lookSchema,
   queueSchema,
   referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   timeIndexes,
@@ -116,6 +117,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   webhookTables,
   referenceColumn,
   [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
+  [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
