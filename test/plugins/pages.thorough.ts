@@ -70,7 +70,7 @@ describe('/console', () => {
   });
 
   it('serves every module that its modules import, kept by browsers until the service is another', async () => {
-    await using service = await closing({}, false);
+    await using service = await closing({}, true);
     const { text } = await service.ask('GET', '/console', { key: null });
     const [entry = ''] = linksOf(text).filter((path) => path.endsWith('/app.js'));
     const folder = entry.slice(0, entry.lastIndexOf('/'));
@@ -91,6 +91,8 @@ describe('/console', () => {
     };
     await walk('app.js');
     expect([...seen]).toEqual(expect.arrayContaining(['preact.js', 'hooks.js', 'htm.js', 'overview.js']));
+    await using real = await closing({}, false);
+    expect((await real.ask('GET', '/assets/x/phone.js', { key: null })).status).toBe(404);
     // A page of another version gets what there is, and keeps nothing.
     const other = await service.ask('GET', '/assets/other/app.js', { key: null });
     expect([other.status, other.headers['cache-control']]).toEqual([200, 'no-cache']);
