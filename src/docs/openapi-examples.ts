@@ -70,11 +70,14 @@ export function withExamples(responses: Json, operationId: string): Json {
   );
 }
 
+const exampleReport =
+  'Phone,Reference,Status,Delivery,FailureCode,FailureKind,FailureDetail,MessageId,ResendOf,CalledAt,SentAt,DeliveredAt,ReadAt,RepliedAt,FailedAt,UpdatedAt\r\n14155550113,A-1003,accepted,read,,,,d0f57fb3-5b49-4f3a-a3fc-0a4b93e29b40-r,,2026-11-02T09:30:00.000Z,2026-11-02T09:30:01.000Z,2026-11-02T09:30:02.000Z,2026-11-02T09:31:00.000Z,,,2026-11-02T09:30:00.412Z\r\n';
+
 /** Answers in text, by their operation. */
 const inText: Readonly<Record<string, string>> = {
   streamBroadcast: `id: end\nevent: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
-  reportBroadcast:
-    'Phone,Reference,Status,Delivery,FailureCode,FailureKind,FailureDetail,MessageId,ResendOf,CalledAt,SentAt,DeliveredAt,ReadAt,RepliedAt,FailedAt,UpdatedAt\r\n14155550113,A-1003,accepted,read,,,,d0f57fb3-5b49-4f3a-a3fc-0a4b93e29b40-r,,2026-11-02T09:30:00.000Z,2026-11-02T09:30:01.000Z,2026-11-02T09:30:02.000Z,2026-11-02T09:31:00.000Z,,,2026-11-02T09:30:00.412Z\r\n',
+  reportBroadcast: exampleReport,
+  reportAnyBroadcast: exampleReport.replace('1415555', '***'),
   streamEvents: `id: ${deliveredExample.cursor}\nevent: ${deliveredExample.type}\ndata: ${JSON.stringify(deliveredExample)}\n\n`,
   streamOperations: `event: budget\ndata: ${JSON.stringify(exampleAnswers.answers.getBudget['200'].points[0])}\n\n`,
   getMetrics:

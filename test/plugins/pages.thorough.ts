@@ -92,6 +92,8 @@ describe('/console', () => {
     };
     await walk('app.js');
     expect([...seen]).toEqual(expect.arrayContaining(['preact.js', 'hooks.js', 'htm.js', 'overview.js', 'phone.js']));
+    await using real = await closing({}, false);
+    expect((await real.ask('GET', '/assets/x/phone.js', { key: null })).status).toBe(404);
     // A page of another version gets what there is, and keeps nothing.
     const other = await service.ask('GET', '/assets/other/app.js', { key: null });
     expect([other.status, other.headers['cache-control']]).toEqual([200, 'no-cache']);
