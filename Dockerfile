@@ -13,6 +13,7 @@ COPY routes routes
 COPY plugins plugins
 # What goes last is for those who read and type-check code, not for those who run it.
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
+ && cp -R src/console dist/src/ \
  && npm prune --omit=dev --ignore-scripts \
  && node -e "for (const file of fs.globSync('node_modules/**/*.{map,d.ts,d.mts,d.cts}')) fs.rmSync(file)" \
  && mkdir /data

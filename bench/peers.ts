@@ -51,6 +51,11 @@ export function createPeers() {
           ...settings,
         }),
       ),
+    /** The floor of a recorded send. */
+    durableSend: (upstream: Peer) =>
+      start({ name: 'floor', path: '' }, (port) =>
+        child('durable-send', port, upstream.url, join(directory, `${port}.db`)),
+      ),
     relay: (upstream: Peer) =>
       start({ name: 'bare relay', path: relayed }, (port) => child('relay', port, upstream.url)),
     jsonRelay: (upstream: Peer) =>

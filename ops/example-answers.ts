@@ -137,9 +137,13 @@ async function ask({ url, document }: Api, { path, method, raw }: Operation, req
     body = JSON.stringify({ ...record(exampleOf(document, record(content['application/json']))), ...given });
   }
   const answer = await fetch(target, { method: method.toUpperCase(), headers, ...(body !== undefined && { body }) });
-  const text = await answer.text();
   const told = record(record(record(raw.responses)[String(answer.status)]).content);
-  if (!('application/json' in told)) return undefined;
+  if (!('application/json' in told)) {
+    // A stream has no end.
+    await answer.body?.cancel();
+    return undefined;
+  }
+  const text = await answer.text();
   if (!answer.ok || !answer.headers.get('content-type')?.startsWith('application/json')) return undefined;
   const json: unknown = JSON.parse(text);
   return { status: answer.status, json };

@@ -10,7 +10,7 @@ import { type Broadcast, broadcastParams } from '../src/schemas/broadcast.ts';
 import { exampleIds } from '../src/schemas/common.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
-interface EventServices extends Pick<BroadcastServices, 'broadcasts' | 'holds'> {
+export interface EventServices extends Pick<BroadcastServices, 'broadcasts' | 'holds'> {
   eventStreams: SharedPool;
   /** Whether this caller may still read its broadcasts. */
   mayListen: (caller: string) => boolean;

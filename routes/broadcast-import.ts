@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
@@ -14,20 +14,23 @@ import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
-import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
+import { checkTemplate, columnsOf, type Sendable } from '../src/templates/template-validation.ts';
 import { asProblem, type Uploads } from '../src/upload/uploads.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
+import type { CallContext } from '../src/upstream/client.ts';
+import { DryRun, withFaults } from './broadcast-dry-run.ts';
+import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
+import { assertSchedule } from './schedule.ts';
 import type { TypedApp } from './typed-app.ts';
 
-interface Services extends BroadcastServices {
+export interface ImportServices extends BroadcastServices {
   uploads: Uploads;
   numbers: PhoneNumbers;
 }
 
 /** Reads the caller's file to its end, pausing for `afterEach`; resolves with its digest. */
 async function readThrough(
-  { config, uploads }: Services,
+  { config, uploads }: ImportServices,
   reply: FastifyReply,
   { check, afterEach = async () => {} }: { check?: CsvCheck; afterEach?: () => Promise<void> },
 ) {
@@ -60,24 +63,83 @@ async function readThrough(
   }
 }
 
-async function startImport(services: Services, reply: FastifyReply, query: Static<typeof ImportQuery>) {
-  const { config, broadcasts, templates, numbers, resolveContext } = services;
-  const { template, broadcastName, channel: asked } = query;
+type Query = Static<typeof ImportQuery>;
+
+/** Rows are handed on as they are read, and taken off by `flush` between chunks of the file. */
+function rowCheck(
+  { config, numbers }: ImportServices,
+  request: FastifyRequest,
+  parts: { versions: Sendable; keepsGoing?: boolean; onRow: (recipient: BroadcastRecipient) => void },
+) {
+  const mayReach = createSendingCheck(callerOf(request));
+  const check = createCsvCheck({
+    numbers,
+    ...narrowed(request, config.DEFAULT_COUNTRIES),
+    ...columnsOf(parts.versions),
+    takesReference: true,
+    ...(parts.keepsGoing && { keepsGoing: true }),
+    rowsMax: config.IMPORT_MAX_ROWS,
+    cellBytesMax: config.CSV_MAX_CELL_BYTES,
+    onRow: ({ to, values, reference }, row) => {
+      if (!mayReach.recipient(to, `/rows/${row}`)) return;
+      parts.onRow({ to, parameters: values, ...(reference !== undefined && { reference }) });
+    },
+  });
+  return { check, mayReach };
+}
+
+/** Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then. */
+async function versionsOf(
+  { templates }: ImportServices,
+  request: FastifyRequest,
+  { context, template }: { context: CallContext; template: string },
+) {
+  const mayReach = createSendingCheck(callerOf(request));
+  mayReach.template(template, queryPointers.template);
+  mayReach.assert();
+  return checkTemplate(await templates.find(context, template, { fresh: true }), template);
+}
+
+/** Reads the whole file, whatever faults it has. */
+async function rehearse(services: ImportServices, reply: FastifyReply, { template, perMinute }: Query) {
+  const { request } = reply;
+  const context = await services.resolveContext(request);
+  const requester = requireIdempotencyKey(request);
+  const versions = await versionsOf(services, request, { context, template });
+  const run = new DryRun({ broadcasts: services.broadcasts, requester, versions });
+  let valid = 0;
+  const onRow = (recipient: BroadcastRecipient) => {
+    valid += 1;
+    run.note(recipient);
+  };
+  const { check, mayReach } = rowCheck(services, request, { versions, keepsGoing: true, onRow });
+  await readThrough(services, reply, { check, afterEach: () => run.lookUp() }).catch((error) => {
+    if (!(error instanceof Problem && error.slug === 'csv-invalid')) throw error;
+  });
+  const { rows: recipients, ...found } = check.found();
+  return run.answer(withFaults({ ...found, recipients, valid }, mayReach), perMinute);
+}
+
+async function startImport(services: ImportServices, reply: FastifyReply, query: Query) {
+  const { broadcasts, resolveContext } = services;
+  const { template, broadcastName, channel: asked, perMinute } = query;
   const { request } = reply;
   const context = await resolveContext(request);
   const requester = requireIdempotencyKey(request);
   const print = (file: unknown) =>
-    fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
+    fingerprintOf(context.connection, [
+      template,
+      broadcastName,
+      file,
+      ...termsOf({ channel: asked, perMinute, ...requester }),
+    ]);
   // If the key was used before, the file is only read and compared, and nothing is recorded.
   const repeated = await broadcasts.findReplay(requester, async () => print(await readThrough(services, reply, {})));
   if (repeated) return repeated;
-  const mayReach = createSendingCheck(callerOf(request));
-  mayReach.template(template, queryPointers.template);
-  mayReach.assert();
-  // Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then.
-  const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
+  assertSchedule(request, broadcasts.wallNow());
+  const versions = await versionsOf(services, request, { context, template });
   const { connection, channel } = context;
-  const draft = { template, broadcastName, connection, channel, asked };
+  const draft = { template, broadcastName, connection, channel, asked, perMinute };
   return broadcasts.start(requester, draft, async (add) => {
     let rows: BroadcastRecipient[] = [];
     const flush = async () => {
@@ -85,26 +147,16 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
       rows = [];
       await add(batch);
     };
-    const check = createCsvCheck({
-      numbers,
-      ...narrowed(request, config.DEFAULT_COUNTRIES),
-      ...columns,
-      rowsMax: config.IMPORT_MAX_ROWS,
-      cellBytesMax: config.CSV_MAX_CELL_BYTES,
-      onRow: ({ to, values }, row) => {
-        mayReach.recipient(to, `/rows/${row}`);
-        rows.push({ to, parameters: values });
-      },
-    });
+    const { check, mayReach } = rowCheck(services, request, { versions, onRow: (recipient) => rows.push(recipient) });
     const file = await readThrough(services, reply, { check, afterEach: flush });
     // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
     mayReach.assert();
     await flush();
-    return print(file);
+    return { fingerprint: print(file) };
   });
 }
 
-function importBroadcast(app: TypedApp, services: Services): void {
+function importBroadcast(app: TypedApp, services: ImportServices): void {
   app.post(
     '/v1/broadcasts/import',
     {
@@ -130,12 +182,15 @@ function importBroadcast(app: TypedApp, services: Services): void {
         response: started,
       },
     },
-    async (request, reply) => replyWithBroadcast(reply, await startImport(services, reply, request.query)),
+    async (request, reply) => {
+      if (request.query.dryRun) return rehearse(services, reply, request.query);
+      return replyWithBroadcast(reply, await startImport(services, reply, request.query));
+    },
   );
 }
 
 /** Makes a broadcast from a CSV. Its rows are recorded as they arrive, with constant memory; either all of them count or none. */
-export const broadcastImport: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+export const broadcastImport: FastifyPluginAsyncTypebox<ImportServices> = async (app, services) => {
   // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);

@@ -7,17 +7,31 @@ import type { WatiTemplate } from '../src/upstream/templates.ts';
 
 const faultsShown = 100;
 
-/** Validates all recipients before anything is stored; lists the first hundred errors, with the total. */
-export function assertSound(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
+export interface RecipientFaults {
+  /** The first hundred. */
+  shown: FieldError[];
+  count: number;
+  duplicates: number;
+  /** Places in the list. */
+  faulty: ReadonlySet<number>;
+  /** No version of the template takes all of them. */
+  fitsNone: boolean;
+}
+
+/** All faults of the recipients of a request: numbers that are given twice, and parameters that do not fit the template. */
+export function recipientFaults(recipients: readonly BroadcastRecipient[], versions: Sendable): RecipientFaults {
   const fits = (each: WatiTemplate) =>
     recipients.every(({ parameters = {} }) => parameterFaults(each, parameters).length === 0);
   const fitting = versions.find(fits);
   const template = fitting ?? versions[0];
   const first = new Map<string, number>();
   const shown: FieldError[] = [];
-  let faults = 0;
+  const faulty = new Set<number>();
+  let count = 0;
+  let duplicates = 0;
   const note = (found: readonly FieldError[], at: number) => {
-    faults += found.length;
+    if (found.length > 0) faulty.add(at);
+    count += found.length;
     for (const { pointer, detail } of found) {
       if (shown.length < faultsShown) shown.push({ pointer: `/recipients/${at}${pointer}`, detail });
     }
@@ -25,11 +39,20 @@ export function assertSound(recipients: readonly BroadcastRecipient[], versions:
   for (const [at, { to, parameters = {} }] of recipients.entries()) {
     const earlier = first.get(to);
     if (earlier === undefined) first.set(to, at);
-    else note([{ pointer: '/to', detail: `is given twice, first at /recipients/${earlier}/to` }], at);
+    else {
+      duplicates += 1;
+      note([{ pointer: '/to', detail: `is given twice, first at /recipients/${earlier}/to` }], at);
+    }
     note(parameterFaults(template, parameters), at);
   }
-  if (faults === 0) return;
-  const detail = `${counted(faults, 'fault')} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitting ? '' : languagesOf(versions)}`;
+  return { shown, count, duplicates, faulty, fitsNone: !fitting };
+}
+
+/** Validates all recipients before anything is stored; lists the first hundred errors, with the total. */
+export function assertSound(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
+  const { shown, count, fitsNone } = recipientFaults(recipients, versions);
+  if (count === 0) return;
+  const detail = `${counted(count, 'fault')} in the recipients${count > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitsNone ? languagesOf(versions) : ''}`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 
@@ -40,6 +63,8 @@ export function assertAllWithinRules(
 ): void {
   const check = createSendingCheck(rules);
   check.template(template, bodyPointers.template);
-  for (const [at, { to }] of recipients.entries()) check.recipient(to, `/recipients/${at}/to`);
+  for (const [at, { to }] of recipients.entries()) check.recipient(to, recipientPointer(at));
   check.assert();
 }
+
+export const recipientPointer = (at: number): string => `/recipients/${at}/to`;

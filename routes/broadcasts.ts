@@ -13,13 +13,16 @@ import {
   broadcastParams,
 } from '../src/schemas/broadcast.ts';
 import { digits, exampleIds } from '../src/schemas/common.ts';
+import { DryRunQuery } from '../src/schemas/dry-run.ts';
 import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
+import { dryRunOfList } from './broadcast-dry-run.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
 import type { ResolveContext } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -52,31 +55,39 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
         description:
           'Answers once all recipients are recorded; each becomes a message with an outcome of its own. Nothing is recorded or sent if one of them is at fault. Up to 8 MiB; larger ones go by `import`.',
         headers: BroadcastHeaders,
+        querystring: DryRunQuery,
         body: BroadcastPost,
         response: started,
       },
     },
     async (request, reply) => {
-      const { template, broadcastName, channel: asked } = request.body;
+      const { template, broadcastName, channel: asked, perMinute } = request.body;
       const recipients = request.body.recipients.map((each) => ({ ...each, to: digits(each.to) }));
       const context = await resolveContext(request);
       const requester = requireIdempotencyKey(request);
+      const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
+      const versionsOf = async () => checkTemplate(await templates.find(context, template, { fits }), template);
+      if (request.query.dryRun) {
+        const rules = callerOf(request);
+        assertAllWithinRules(rules, template, []);
+        const parts = { broadcasts, requester, rules, versions: await versionsOf() };
+        return dryRunOfList(parts, recipients, perMinute);
+      }
+      const content = [template, broadcastName, recipients];
       const fingerprint = fingerprintOf(context.connection, [
-        template,
-        broadcastName,
-        recipients,
-        ...(asked ? [asked] : []),
+        ...content,
+        ...termsOf({ channel: asked, perMinute, ...requester }),
       ]);
       const repeated = await broadcasts.findReplay(requester, () => fingerprint);
       if (repeated) return replyWithBroadcast(reply, repeated);
+      assertSchedule(request, broadcasts.wallNow());
       assertAllWithinRules(callerOf(request), template, recipients);
-      const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
-      assertSound(recipients, checkTemplate(await templates.find(context, template, { fits }), template));
+      assertSound(recipients, await versionsOf());
       const { connection, channel } = context;
-      const draft = { template, broadcastName, connection, channel, asked };
+      const draft = { template, broadcastName, connection, channel, asked, perMinute };
       const begun = broadcasts.start(requester, draft, async (add) => {
         await add(recipients);
-        return fingerprint;
+        return { fingerprint };
       });
       return replyWithBroadcast(reply, await begun);
     },

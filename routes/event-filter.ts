@@ -6,11 +6,11 @@ import { assertTypes } from './recorded-types.ts';
 
 interface Services {
   feed: Pick<EventFeed, 'hasAny'>;
-  /** Whether Maton lists a connection; true where that cannot be found out now. */
+  /** Returns whether Maton lists a connection; true if that cannot be found out now. */
   isListed: (connection: string) => Promise<boolean>;
 }
 
-/** Throws where nothing can come by a pattern, or the connection is not the caller's. */
+/** Throws if no event can match a pattern, or the connection is not the caller's. */
 export async function filterOf(
   { feed, isListed }: Services,
   caller: Caller,
@@ -18,7 +18,7 @@ export async function filterOf(
 ): Promise<EventFilter> {
   assertTypes(caller, patterns ?? [], '/query/types');
   if (connectionId !== undefined) {
-    // Events of a connection that is deleted stay for as long as they are kept.
+    // Events of a deleted connection are kept for their normal retention.
     const isOwn =
       mayUse(caller, connectionId) && ((await isListed(connectionId)) || (await feed.hasAny(caller.id, connectionId)));
     if (!isOwn) throw invalid([{ pointer: '/query/connection', detail: 'is none of your connections' }]);

@@ -29,7 +29,7 @@ interface EventServices extends Pick<Pools, 'eventReaders' | 'eventWaits' | 'eve
   callers: Callers;
   feed: EventFeed;
   text: EventText;
-  /** An event as a stream writes it. */
+  /** An event in the form of a stream. */
   frame: (event: StoredEvent) => string;
   isListed: (connection: string) => Promise<boolean>;
   onFault: (error: unknown) => void;
@@ -65,14 +65,14 @@ function listEvents(app: TypedApp, services: EventServices): void {
       const waitMs = page.events.length > 0 || page.hasMore ? 0 : waitMsOf(request);
       const found = waitMs === 0 ? page : await waitedFor(services, { request, reply, page, ask, waitMs });
       const body = Buffer.from(pageText(services, caller, found));
-      // A client that reads slowly, or not at all, holds its page until it is cut off.
+      // A client that reads slowly, or not at all, keeps its page in memory until it is disconnected.
       untilAnswered(reply, takeOrRefuse(services.eventPages, caller.id, { amount: body.length }));
       return json(reply, body);
     },
   );
 }
 
-/** The pieces are the events as they stand in streams and webhooks, so nothing is serialized anew. */
+/** Joins the events as stored, which is also their form in streams and webhooks, so nothing is serialized again. */
 function pageText({ feed, text }: EventServices, { id }: Caller, { events, position, hasMore }: FeedPage): string {
   const nextCursor = feed.cursorAt(id, position);
   return `{"data":[${events.map(text).join(',')}],"nextCursor":"${nextCursor}","hasMore":${hasMore}}`;
@@ -89,7 +89,7 @@ interface Waiting {
   waitMs: number;
 }
 
-/** Holds an empty answer until there is an event, the client is gone, or the service goes down. */
+/** Delays an empty response until there is an event, the client disconnects, or the service shuts down. */
 async function waitedFor(services: EventServices, { request, reply, page, ask, waitMs }: Waiting): Promise<FeedPage> {
   const { feed, eventWaits, callers } = services;
   const caller = callerOf(request);
@@ -108,7 +108,7 @@ async function waitedFor(services: EventServices, { request, reply, page, ask, w
   }
 }
 
-/** `Prefer: wait=N` (RFC 7240, s). */
+/** `Prefer: wait=N` (RFC 7240), in seconds. */
 function waitMsOf({ headers: { prefer } }: FastifyRequest): number {
   const wait = prefer === undefined ? '' : (preferences(String(prefer)).get('wait') ?? '');
   return /^\d{1,6}$/.test(wait) ? Math.min(waitMsMax, Number(wait) * 1_000) : 0;
@@ -187,7 +187,9 @@ function streamEvents(app: TypedApp, services: EventServices): void {
   );
 }
 
-/** Behind the last id that the client has seen; a client that has seen none begins now. Throws `cursor-expired`. */
+/**
+ * Returns the position behind the last id that the client has seen; without one, the end. Throws `cursor-expired`.
+ */
 async function streamStart(
   feed: EventFeed,
   caller: Caller,
@@ -201,7 +203,7 @@ async function streamStart(
   return from;
 }
 
-/** A caller's own events: a feed with cursors, one by its id, and a stream. */
+/** A caller's own events: the feed, one event by its id, and the stream. */
 export const events: FastifyPluginAsyncTypebox<EventServices> = async (app, services) => {
   app.addHook('preClose', async () => services.feed.hub.release());
   listEvents(app, services);
@@ -209,14 +211,14 @@ export const events: FastifyPluginAsyncTypebox<EventServices> = async (app, serv
   getEvent(app, services);
 };
 
-/** Throws `events-not-recorded` where nothing is written down for it. */
+/** Throws `events-not-recorded` if no events are recorded for the caller. */
 function readerOf(request: FastifyRequest): KeyHolder {
   const caller = callerOf(request);
   assertRecorded(caller);
   return caller;
 }
 
-/** Which connections a stream or a wait may read of now. */
+/** Returns the connections that a stream or long poll may read now. */
 function rightsOf(request: FastifyRequest, callers: Callers): () => Pick<EventFilter, 'mayUse'> | undefined {
   const standing = standingRights(request, callers);
   return () => {
@@ -225,7 +227,7 @@ function rightsOf(request: FastifyRequest, callers: Callers): () => Pick<EventFi
   };
 }
 
-/** Throws a 400 where it is no cursor of this caller. */
+/** Throws a 400 if the text is not a cursor of this caller. */
 async function startOf(
   feed: EventFeed,
   caller: Caller,

@@ -41,7 +41,7 @@ function sendFile(app: TypedApp, services: Services): void {
           field: 'file',
           description: 'an image up to 5 MB, audio or video up to 16 MB, a document up to 100 MB',
         },
-        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out'],
+        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out', 'message-expired'],
       },
       schema: {
         operationId: 'sendFile',
@@ -84,7 +84,7 @@ function sendTemplateCsv(app: TypedApp, services: Services): void {
         preferWait: 'outcome',
         streams: true,
         form: { field: 'file', description: 'a CSV with a header row and the number in `Phone`' },
-        problems: ['csv-invalid', 'template-unknown'],
+        problems: ['csv-invalid', 'template-unknown', 'message-expired'],
       },
       schema: {
         operationId: 'sendTemplateCsv',

@@ -130,6 +130,34 @@ function reconcileMessage(app: TypedApp, { config, delivery, reconciler }: Servi
   );
 }
 
+function cancelMessage(app: TypedApp, { delivery, holds }: Services): void {
+  app.post(
+    '/v1/messages/:id/cancel',
+    {
+      config: {
+        scope: 'messages:send',
+        audit: true,
+        problems: ['not-found', 'message-over', 'store-unavailable'],
+      },
+      schema: {
+        operationId: 'cancelMessage',
+        tags: ['messages'],
+        summary: 'Cancel a message that is queued',
+        description:
+          'One that waits for its `sendAt`, is held, or waits for its turn, is never sent then; also a recipient of a broadcast. There is no way back, and what it spent of a quota stays spent. What is being sent cannot be called back. Cancelling it again is answered alike.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => {
+      request.requestLog.messageId = request.params.id;
+      const cancelled = await delivery.cancel(callerOf(request).id, request.params.id);
+      request.requestLog.connection = cancelled.connectionId;
+      return toMessage(cancelled, holds);
+    },
+  );
+}
+
 function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, listedCheck }: Services): void {
   app.post(
     '/v1/messages/:id/resend',
@@ -191,6 +219,7 @@ export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, s
   getMessage(app, services);
   reconcileMessage(app, services);
   resendMessage(app, services);
+  cancelMessage(app, services);
 };
 
 /** The connection of the record. The caller may not be allowed to use it any more. */

@@ -21,6 +21,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { type ResolveContext, requestedChannel, requesterOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -42,7 +43,7 @@ const sending = (problems: ProblemSlug[]) => ({
   connection: true,
   sendsMessage: true,
   preferWait: 'outcome' as const,
-  problems,
+  problems: [...problems, 'message-expired' as const],
 });
 const session = sending(['session-window-closed', 'recipient-invalid', 'recipient-opted-out']);
 
@@ -68,6 +69,7 @@ function createSend({ delivery, templates, resolveContext }: Services) {
     // Before the checks: a repeat is answered from the record, whatever has happened to its template since.
     const repeated = await delivery.findReplay(requester, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
+    assertSchedule(request, delivery.wallNow());
     assertWithinRules(callerOf(request), content.body, bodyPointers);
     if (content.kind === 'template')
       await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));

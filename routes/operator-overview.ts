@@ -15,24 +15,46 @@ import { sendingOf } from './operator-sending.ts';
 
 import type { TypedApp } from './typed-app.ts';
 
-type Counts = Readonly<Record<MessageStatus, number>>;
+type Counts = Readonly<Record<MessageStatus | 'scheduled', number>>;
 
-interface Services {
+export interface OverviewServices {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
-  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
+  store: Pick<OperatorStore, 'countOpenBroadcasts'>;
   /** Undefined if they cannot be counted quickly. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;
   holds: Holds;
+}
+
+interface Services extends OverviewServices {
+  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
   onChange: () => void;
 }
 
-function getOverview(
-  app: TypedApp,
-  { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds }: Services,
-): void {
+export async function overviewOf(services: OverviewServices): Promise<Overview> {
+  const { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds } = services;
+  const [ready, messages, open, callers] = await Promise.all([
+    readiness.check(),
+    counts(),
+    store.countOpenBroadcasts().catch(throwStoreUnreadable),
+    callersView.all(),
+  ]);
+  return {
+    readiness: ready,
+    sending: sendingOf(stopSwitch),
+    ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
+    ...(messages && { messages: messagesOf(messages) }),
+    broadcasts: broadcastsOf(open, holds),
+    callers: {
+      inFile: callers.filter(({ inFile }) => inFile).length,
+      removed: callers.filter(({ inFile }) => !inFile),
+    },
+  };
+}
+
+function getOverview(app: TypedApp, services: OverviewServices): void {
   app.get(
     '/v1/operations/overview',
     {
@@ -46,25 +68,7 @@ function getOverview(
         response: { 200: Overview },
       },
     },
-    async () => {
-      const [ready, messages, open, callers] = await Promise.all([
-        readiness.check(),
-        counts(),
-        store.countOpenBroadcasts().catch(throwStoreUnreadable),
-        callersView.all(),
-      ]);
-      return {
-        readiness: ready,
-        sending: sendingOf(stopSwitch),
-        ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
-        ...(messages && { messages: messagesOf(messages) }),
-        broadcasts: broadcastsOf(open, holds),
-        callers: {
-          inFile: callers.filter(({ inFile }) => inFile).length,
-          removed: callers.filter(({ inFile }) => !inFile),
-        },
-      };
-    },
+    async () => overviewOf(services),
   );
 }
 
@@ -78,11 +82,11 @@ function listCallers(app: TypedApp, { callersView }: Services): void {
         tags: ['operations'],
         summary: 'List the callers',
         description:
-          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
+          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with what it did today, what is left of its quotas, and its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
         response: { 200: OperatorCallerList },
       },
     },
-    async () => ({ data: await callersView.withEndpoints() }),
+    async () => ({ data: await callersView.inFull() }),
   );
 }
 
@@ -96,7 +100,7 @@ function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services)
         tags: ['operations'],
         summary: 'Cancel all that a caller has queued',
         description:
-          'Its queued single messages and its running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
+          'Its queued single messages and its scheduled, running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
         params: OperatorCallerParams,
         response: { 200: CancelledQueue },
       },
@@ -147,6 +151,7 @@ function broadcastsOf(open: readonly OpenBroadcasts[], holds: Holds): Overview['
     holds.reasonFor({ caller, connection, scope: 'broadcasts:send' }),
   );
   return {
+    scheduled: total(open.filter(({ status }) => status === 'scheduled')),
     running: total(running),
     paused: total(open.filter(({ status }) => status === 'paused')),
     held: total(held),

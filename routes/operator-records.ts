@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -19,7 +20,6 @@ import {
   OperatorMessageList,
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
-import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
@@ -153,12 +153,12 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
   listAllMessages(app, services);
 };
 
-function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
+export function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
   if (!reveal || hasScope(callerOf(request), 'operations:reveal')) return;
   throw new Problem('forbidden', 'your key lacks the scope operations:reveal, which `reveal=true` needs');
 }
 
-function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroadcast {
+export function shownBroadcast(broadcast: KnownBroadcast, holds: Holds): OperatorBroadcast {
   const { caller, connectionId, status } = broadcast;
   const waits = status === 'running' || status === 'paused';
   const ask = { caller, connection: connectionId, scope: 'broadcasts:send' } as const;
@@ -166,7 +166,10 @@ function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroad
   return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };
 }
 
-function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
+export function shownMessage(
+  send: StoredMessage,
+  { holds, reveal }: { holds: Holds; reveal: boolean },
+): OperatorMessage {
   const { caller, connectionId: connection, broadcastId, kind } = send;
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;

@@ -3,7 +3,7 @@ import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { invalid, Problem } from '../src/problem.ts';
-import { Sending, SendingPut } from '../src/schemas/operator.ts';
+import { Sending, SendingPut } from '../src/schemas/operator-sending.ts';
 import { StoreError } from '../src/store/errors.ts';
 import { audited } from './operator-act.ts';
 

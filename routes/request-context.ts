@@ -13,6 +13,8 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
+import { textIn } from './request-text.ts';
+import { scheduleOf } from './schedule.ts';
 
 /*
  * What a request says about the work that is done for it: its caller and idempotency key, the connection and company number,
@@ -68,11 +70,6 @@ function referenceOf({ body, query }: FastifyRequest): { reference?: string } {
   return reference === undefined ? {} : { reference };
 }
 
-function textIn(part: unknown, name: string): string | undefined {
-  const value: unknown = typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined;
-  return typeof value === 'string' ? value : undefined;
-}
-
 /** Builds the context of calls over a connection that is known, such as that of a record. */
 export const contextOn = (
   request: FastifyRequest,
@@ -119,11 +116,12 @@ export function requesterOf(request: FastifyRequest) {
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
     ...referenceOf(request),
+    ...scheduleOf(request),
     ...quotaOf(callerOf(request)),
   };
 }
 
-function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
+export function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
   if (perHour === undefined && perDay === undefined) return {};
   return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }

@@ -23,8 +23,12 @@ export const sendResponses = {
  * Responds with what is known of a message: 201 accepted, 202 not final or unknown. Throws the Problem of a message that was
  * rejected or not sent.
  */
-export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendingWrite }: SendResult): FastifyReply {
-  const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
+export function replyWithMessage(
+  reply: FastifyReply,
+  { stored, replayed, pendingWrite }: SendResult,
+  { location = locationOf(stored), shown = toMessage(stored) }: { location?: string; shown?: object } = {},
+): FastifyReply {
+  const headers = { location, ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { requestLog } = reply.request;
   requestLog.outcome = stored.status;
   requestLog.messageId = stored.id;
@@ -36,7 +40,7 @@ export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendin
   return reply
     .code(outcome?.outcome === 'accepted' ? 201 : 202)
     .headers(headers)
-    .send({ ...toMessage(stored), ...(pendingWrite && { recorded: false }) });
+    .send({ ...shown, ...(pendingWrite && { recorded: false }) });
 }
 
 const channelWords =
@@ -44,7 +48,11 @@ const channelWords =
 
 type Headers = Record<string, string>;
 
-function notSent({ detail, status, retryAfterS }: Outcome & { outcome: 'not_sent' }, headers: Headers): Problem {
+function notSent(
+  { detail, status, retryAfterS, expired }: Outcome & { outcome: 'not_sent' },
+  headers: Headers,
+): Problem {
+  if (expired) return new Problem('message-expired', `${detail}; nothing was sent`, { outcome: 'not_sent', headers });
   return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
     outcome: 'not_sent',
     headers,

@@ -15,6 +15,7 @@ import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
 import { type ResolveContext, requesterOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { replyWithMessage } from './send-response.ts';
 
 export interface StreamServices {
@@ -61,6 +62,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
     draft,
   );
   if (repeated) return replyWithMessage(reply, repeated);
+  assertSchedule(request, delivery.wallNow());
   assertWithinRules(callerOf(request), draft, queryPointers);
   // After the look-up of a repeat, which is answered from the record whatever has happened to its template since.
   await preflight?.(context);

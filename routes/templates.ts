@@ -1,10 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Problem } from '../src/problem.ts';
 import {
-  type RenderedTemplate as Rendered,
   RenderedTemplate,
   Template,
-  type TemplateCard,
   TemplateLanguage,
   TemplatePage,
   TemplateParams,
@@ -12,9 +10,9 @@ import {
   TemplateQuery,
 } from '../src/schemas/template.ts';
 import type { TemplateCache, TemplateMatches } from '../src/templates/template-cache.ts';
-import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
-import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
+import type { WatiTemplate } from '../src/upstream/templates.ts';
+import { partOf, render } from './rendered-template.ts';
 import type { ResolveContext } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -128,41 +126,6 @@ function oneOf({ versions: [first], near, languages }: TemplateMatches, language
   const elsewhere =
     language !== undefined && languages.length > 0 ? ` in this language; it is there in ${languages.join(', ')}` : '';
   throw new Problem('not-found', `WATI has no template of this name${elsewhere}${meant(near)}`);
-}
-
-function render(template: WatiTemplate, parameters: Record<string, string>): Rendered {
-  const { header, ...rest } = partOf(renderPart(template, parameters));
-  const { language, footer, cards } = template;
-  return {
-    template: template.elementName,
-    ...(language !== undefined && { language }),
-    ...(header?.text !== undefined && { header: header.text }),
-    ...(header?.url !== undefined && { media: { type: header.type, url: header.url } }),
-    ...rest,
-    ...(footer !== undefined && { footer: fill(footer, parameters) }),
-    ...(cards.length > 0 && { cards: cards.map((card) => partOf(renderPart(card, parameters))) }),
-  };
-}
-
-/** A template with our field names, without absent fields. */
-function partOf({ header, bodyOriginal, buttons }: TemplatePart): TemplateCard {
-  return {
-    ...(header && {
-      header: {
-        type: header.type,
-        ...(header.text !== undefined && { text: header.text }),
-        ...(header.link !== undefined && { url: header.link }),
-      },
-    }),
-    body: bodyOriginal,
-    ...(buttons.length > 0 && {
-      buttons: buttons.map(({ type, text, url }) => ({
-        type,
-        ...(text !== undefined && { text }),
-        ...(url !== undefined && { url }),
-      })),
-    }),
-  };
 }
 
 function toTemplate(raw: WatiTemplate): Template {

@@ -29,7 +29,7 @@ import {
 } from './webhook-endpoint-parts.ts';
 
 function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: WebhookServices): void {
-  /** Endpoints that are tested now. */
+  /** Endpoints with a test in progress. */
   const underWay = new Set<string>();
   app.post(
     '/v1/webhook-endpoints/:id/test',
@@ -81,7 +81,7 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: Web
   );
 }
 
-/** A receiver that refuses the signature says so by its status alone. */
+/** A receiver that refuses the signature shows it by its status alone. */
 const helped = (status: number | undefined, error: string): string =>
   status === 401 || status === 403
     ? `${error}: does the receiver have this endpoint's secret, and does its clock go right?`
@@ -118,7 +118,9 @@ function listWebhookDeliveries(app: TypedApp, { store, cursors, now }: WebhookSe
   );
 }
 
-/** Of one endpoint: a cursor of its deliveries is no cursor of events, nor of another endpoint. */
+/**
+ * Binds cursors to one endpoint, so that a cursor of its deliveries is not accepted for events or another endpoint.
+ */
 const listOf = (id: string): string => `deliveries of ${id}`;
 
 function placeIn(cursors: EventCursors, id: string, cursor: string): number {
@@ -179,20 +181,20 @@ function replayWebhookEvents(app: TypedApp, services: WebhookServices): void {
 
 const whatIsAsked = ({ since, eventIds, failed }: WebhookReplay) => ({ since, failed, events: eventIds?.length });
 
-/** The schema takes one of the three. */
+/** The schema requires exactly one of the three. */
 async function whatOf({ store }: WebhookServices, caller: string, { since, eventIds }: WebhookReplay) {
   if (eventIds) return { eventIds };
   if (since === undefined) return { failed: true as const };
   assertSince(since, '/since');
   const [after, { last: until }] = await Promise.all([
-    // Behind what was before that millisecond.
+    // Starts behind the last event before that millisecond.
     store.eventBefore(caller, Date.parse(since) - 1),
     store.eventPositions(caller),
   ]).catch(unread);
   return { after, until };
 }
 
-/** What was sent to an endpoint, a test of it, and what is sent again. */
+/** Deliveries of an endpoint, test events, and replays. */
 export const webhookDeliveries: FastifyPluginAsyncTypebox<WebhookServices> = async (app, services) => {
   testWebhookEndpoint(app, services);
   listWebhookDeliveries(app, services);

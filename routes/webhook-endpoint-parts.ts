@@ -16,19 +16,19 @@ export interface WebhookServices {
   store: WebhookEndpointStore & Pick<EventStore, 'eventPositions' | 'eventBefore' | 'readEvents' | 'findEvent'>;
   cursors: EventCursors;
   webhooks: Pick<Webhooks, 'secrets' | 'destinations' | 'sender'>;
-  /** WEBHOOK_ENDPOINTS_MAX. */
+  /** Maximum number of endpoints of a caller (WEBHOOK_ENDPOINTS_MAX). */
   endpointsMax: number;
-  /** How long events are kept. */
+  /** Retention of events, in ms. */
   retentionMs: number;
   /** Test deliveries in progress. Counted per caller and not per endpoint, because a test outlives the deletion of its endpoint. */
   tests: SharedPool;
   /** Wall clock, ms. */
   now: () => number;
-  /** An endpoint was created or changed, or has something to send again. */
+  /** Call after an endpoint was created or changed, or has events to send again. */
   onChange: () => void;
 }
 
-/** Throws where webhooks are not set up. */
+/** Throws if webhooks are not set up. */
 export function assertAvailable({ secrets, destinations }: WebhookServices['webhooks']): void {
   const lacking = [
     ...(secrets.available() ? [] : ['no key to sign with (EVENTS_SIGNING_KEY)']),
@@ -38,7 +38,7 @@ export function assertAvailable({ secrets, destinations }: WebhookServices['webh
   throw new Problem('webhooks-unavailable', `the service has ${lacking.join(' and ')}; ask your operator`);
 }
 
-/** The address as it is called, once nothing speaks against it. */
+/** Returns the URL in the form in which it is called, if it is allowed. */
 export async function checkedUrl({ destinations }: WebhookServices['webhooks'], text: string): Promise<string> {
   try {
     const url = destinations.parse(text);
@@ -55,7 +55,7 @@ export async function checkedUrl({ destinations }: WebhookServices['webhooks'], 
   }
 }
 
-/** Throws where another enabled endpoint of the caller has this address: each event would come to it twice. */
+/** Throws if another enabled endpoint of the caller has this URL, because it would get each event twice. */
 export async function assertOnlyOne(
   store: Pick<WebhookEndpointStore, 'listEndpoints'>,
   { caller, url, id }: { caller: string; url: string; id?: string },
@@ -92,7 +92,7 @@ export function unwritten(cause: unknown): never {
   throw new Problem('store-unavailable', detail, { cause, retryAfterS: 2 });
 }
 
-/** Endpoints as their caller sees them. */
+/** Endpoints in the form that their caller sees. */
 export async function toEndpoints(
   { store, now }: Pick<WebhookServices, 'store' | 'now'>,
   endpoints: readonly StoredEndpoint[],
@@ -138,5 +138,5 @@ function shown(endpoint: StoredEndpoint, { nowMs, ...standing }: Standing): Webh
   };
 }
 
-/** For the log: the path of an address may be a secret. */
+/** For the log, because the path of a URL may be secret. */
 export const hostOf = (url: string): string => URL.parse(url)?.host ?? '';

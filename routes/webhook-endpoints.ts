@@ -30,7 +30,7 @@ import {
   type WebhookServices,
 } from './webhook-endpoint-parts.ts';
 
-/** The number behind which an endpoint begins. */
+/** Returns the number behind which an endpoint starts. */
 async function positionAt(store: WebhookServices['store'], caller: string, from: 'latest' | 'earliest') {
   const { last, purged } = await store.eventPositions(caller).catch(unread);
   return from === 'latest' ? last : purged;
@@ -239,7 +239,7 @@ function rotateWebhookSecret(app: TypedApp, services: WebhookServices): void {
   );
 }
 
-/** Where a caller has its events sent, and what became of them there. */
+/** A caller's webhook endpoints: create, read, change, delete, rotate the secret. */
 export const webhookEndpoints: FastifyPluginAsyncTypebox<WebhookServices> = async (app, services) => {
   createWebhookEndpoint(app, services);
   readWebhookEndpoints(app, services);

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import { broadcastControl } from '../routes/broadcast-control.ts';
-import { broadcastEvents } from '../routes/broadcast-events.ts';
-import { broadcastImport } from '../routes/broadcast-import.ts';
-import { broadcasts } from '../routes/broadcasts.ts';
+import { broadcastRoutes } from '../routes/broadcast-routes.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { conversations } from '../routes/conversations.ts';
 import { events } from '../routes/events.ts';
 import { files } from '../routes/files.ts';
 import { healthAndMetrics } from '../routes/health-and-metrics.ts';
-import { home } from '../routes/home.ts';
 import { media } from '../routes/media.ts';
 import { messageRecords } from '../routes/message-records.ts';
 import { messages } from '../routes/messages.ts';
@@ -35,7 +31,7 @@ import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
-import { type AppParts, type Checks, createChecks, docsOf, registerPlugins } from './register-plugins.ts';
+import { type AppParts, type Checks, createChecks, registerPlugins } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
 import { version } from './version.ts';
@@ -70,7 +66,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
   await registerEventRoutes(parts, checks);
-  await registerOperatorRoutes(parts);
+  await registerOperatorRoutes(parts, checks);
   refuseOtherMethods();
 
   app.addHook('onListen', async () => {
@@ -110,21 +106,21 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
     stopCheck,
     listedCheck,
   });
-  const broadcastServices = {
+  await app.register(broadcastRoutes, {
     config,
+    store: services.store,
     broadcasts: services.broadcasts,
     templates,
     resolveContext,
     holds: shownHolds,
-  };
-  const mayListen = (id: string) => {
-    const caller = overrides.callers.byId(id);
-    return caller !== undefined && hasScope(caller, 'messages:read');
-  };
-  await app.register(broadcasts, broadcastServices);
-  await app.register(broadcastControl, broadcastServices);
-  await app.register(broadcastEvents, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
-  await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
+    stopCheck,
+    listedCheck,
+    uploads,
+    numbers,
+    eventStreams: pools.eventStreams,
+    reports: pools.reports,
+    mayListen: mayReadMessages(overrides),
+  });
   await app.register(files, {
     config,
     delivery,
@@ -159,6 +155,13 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, r
   });
 }
 
+const mayReadMessages =
+  ({ callers }: ServiceOverrides) =>
+  (id: string): boolean => {
+    const caller = callers.byId(id);
+    return caller !== undefined && hasScope(caller, 'messages:read');
+  };
+
 /** What callers hear of later. */
 async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
   const { app, config, overrides, front, services } = parts;
@@ -185,13 +188,17 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
 }
 
 /** Metrics, health, the pages, and what operators may do. */
-async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
+async function registerOperatorRoutes(
+  { app, config, overrides, front, metrics, services }: AppParts,
+  { listedCheck }: Checks,
+) {
   const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
   const { uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({
     callers: overrides.callers,
     stopped: stopSwitch,
     store,
+    counts: services.callerCounts,
     now: overrides.now ?? Date.now,
   });
   // Asked less often with PostgreSQL, which counts every row.
@@ -206,6 +213,7 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => ({
+      scheduled: await store.countScheduledBroadcasts(),
       running: (await store.listRunningBroadcasts(100)).length,
       held: await store.countPausedByService(),
     }),
@@ -230,16 +238,16 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
   });
   await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
   await app.register(operator, {
+    ...services,
+    config,
+    callers: overrides.callers,
+    listedCheck,
+    operatorStreams: front.pools.operatorStreams,
+    now: overrides.now ?? Date.now,
     callersView,
-    store,
-    stopSwitch,
     holds: shownHolds,
-    readiness,
-    rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
-    onTaskError: services.onTaskError,
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
-  await app.register(home, { account: docsOf(config, overrides).account, docs: config.DOCS !== 'off' });
 }

@@ -12,7 +12,7 @@ import type { OnTaskError } from './task-error-code.ts';
 import { createDispatcher, type Dispatcher } from './webhooks/dispatcher.ts';
 import type { Webhooks } from './webhooks/open-webhooks.ts';
 
-/** How callers hear of what happens: events are recorded, read, and sent to endpoints. */
+/** Recording, reading and sending of callers' events. */
 export interface EventServices {
   recording: Recording;
   events: Events;
@@ -38,7 +38,10 @@ export async function openEventServices(
   return { recording, events, dispatcher: openDispatcher(config, overrides, { ...parts, events }) };
 }
 
-/** The connections that a caller's endpoints are told of; undefined: its entry is gone, or lists no scope of webhooks or no events. */
+/**
+ * The connections whose events a caller's endpoints get; undefined if its entry is gone, or lists no events or no
+ * scope of webhooks.
+ */
 export function toldConnections(caller: Caller | undefined): ((connectionId: string) => boolean) | undefined {
   if (!caller || eventsFor(caller).length === 0) return undefined;
   if (!hasScope(caller, 'webhooks:read') && !hasScope(caller, 'webhooks:write')) return undefined;
@@ -47,7 +50,7 @@ export function toldConnections(caller: Caller | undefined): ((connectionId: str
 
 const hourMs = 60 * 60_000;
 
-/** Sends where there are a key to sign with and hosts that may be called. */
+/** Sends only if there are a signing key and allowed hosts. */
 function openDispatcher(
   config: Config,
   { callers, logger, now }: ServiceOverrides,
@@ -65,7 +68,7 @@ function openDispatcher(
     logger,
     onFault: (error) => onTaskError('webhooks', error),
     disableAfterMs: WEBHOOK_DISABLE_AFTER_HOURS * hourMs,
-    // Waits pass with a clock that is moved: what is due by it is tried within a second.
+    // Uses the sandbox's movable clock: what becomes due by it is tried within a second.
     ...(now && { clock: { now, monotonic: () => performance.now() + now() - Date.now() } }),
     drainMs: Math.min(WEBHOOK_TIMEOUT_MS, (SHUTDOWN_TIMEOUT_MS - DRAIN_DELAY_MS) / 2),
   });

@@ -9,9 +9,11 @@ import { createReconcileWorker } from './delivery/reconcile/reconcile-worker.ts'
 import { createReconciler } from './delivery/reconcile/reconciler.ts';
 import { createMaintenance } from './delivery/recovery/maintenance.ts';
 import { createQueueLog } from './delivery/recovery/queue-log.ts';
+import { createSchedule, type Schedule } from './delivery/recovery/schedule.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
 import type { Metrics } from './observability/metrics.ts';
+import { broadcastCallsPerSecond } from './rate-limit/broadcast-pace.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Recording } from './recording.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
@@ -77,8 +79,10 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     now,
     onChange: () => outbound.broadcastWorker.wake(),
     onStart: outbound.onBroadcastStart,
+    sharedPerMinute: () => broadcastCallsPerSecond(rateLimiter?.stats()) * 60 * config.GROUP_MAX_BROADCAST,
   });
   const { delivery } = outbound;
+  const schedule = createOwnSchedule(parts, outbound);
   const maintenance = createMaintenance({
     store,
     delivery,
@@ -98,6 +102,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     reconciler,
     reconcileWorker,
     maintenance,
+    schedule,
     tracking,
   };
 }
@@ -169,6 +174,23 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
   });
   return { sends, delivery, broadcastWorker, onBroadcastStart: queueLog.started };
 }
+
+/** Messages that this process is delivering are counted when they end there. */
+const createOwnSchedule = (
+  { store, metrics, recording, pauses, onTaskError }: MessagingParts,
+  { delivery, broadcastWorker }: ReturnType<typeof createOutbound>,
+): Schedule =>
+  createSchedule({
+    store,
+    resumeQueued: () => delivery.resumeQueued(),
+    onBroadcastsDue: () => broadcastWorker.wake(),
+    onExpired: (messages) => {
+      for (const { id, kind } of messages) if (!delivery.isUnderWay(id)) metrics.recordExpired(kind);
+      recording.recorder.wake();
+    },
+    onFault: (error) => onTaskError('schedule', error),
+    lookEveryMs: pauses.lookEveryMs,
+  });
 
 /** Counts messages that reconciliation resolves in the same metric as those that webhooks resolve. */
 const countReconciled = ({

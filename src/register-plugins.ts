@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth } from '../plugins/auth.ts';
@@ -11,6 +11,7 @@ import { headRoutes } from '../plugins/head.ts';
 import { lingeringClose } from '../plugins/lingering-close.ts';
 import { refuseUnlisted } from '../plugins/listed-connection.ts';
 import { openapi } from '../plugins/openapi.ts';
+import { pages } from '../plugins/pages.ts';
 import { problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
@@ -77,10 +78,17 @@ export function createChecks(config: Config, { store, stopSwitch, upstream, pin 
   return { isRepeat, stopCheck, listedCheck, isListed, resolveContext };
 }
 
-export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
+const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
   account: sandbox ? ('sandbox' as const) : ('real' as const),
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
+
+/** Counts a caller's own 429s. */
+const countOwnRefusals =
+  ({ callerCounts }: Services) =>
+  ({ caller }: FastifyRequest, { statusCode }: FastifyReply) => {
+    if (statusCode === 429 && caller) callerCounts.refused(caller.id);
+  };
 
 /** Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is registered. */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
@@ -98,7 +106,7 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
   await app.register(accessLog);
   if (overrides.tracing) await app.register(traceRequests, { tracing: overrides.tracing });
   const refusals = countRefusals(metrics.registry);
-  const hooks = [front.requestLog.log, metrics.recordRequest, refusals, front.leave];
+  const hooks = [front.requestLog.log, metrics.recordRequest, refusals, countOwnRefusals(services), front.leave];
   await app.register(requestCompleted, { hooks: overrides.tracing ? [...hooks, endRequestSpan] : hooks });
   await app.register(problems, { problemBase: createProblemBase(config.PUBLIC_URL) });
   await app.register(lingeringClose);
@@ -124,5 +132,11 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
   await app.register(strictText);
   await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
   await app.register(openapi, { version, ...(config.DOCS !== 'off' && { docs: docsOf(config, overrides) }) });
+  await app.register(pages, {
+    account: docsOf(config, overrides).account,
+    docs: config.DOCS !== 'off',
+    console: config.CONSOLE === 'on',
+    version,
+  });
   return refuseOtherMethods;
 }

@@ -40,7 +40,10 @@ export function assertWithinRules(rules: SendingRules, sending: Sending, pointer
 /** The same for many recipients: all of them are checked before the request is refused. */
 export interface SendingCheck {
   template(name: string | undefined, pointer: string): void;
-  recipient(to: string, pointer: string): void;
+  /** False: the caller may not send to it. */
+  recipient(to: string, pointer: string): boolean;
+  /** The faults so far, the first hundred of them listed. */
+  found(): { faultCount: number; faults: readonly FieldError[] };
   /** Throws `sending-forbidden` with the first hundred faults and their number. */
   assert(): void;
 }
@@ -59,8 +62,11 @@ export function createSendingCheck({ recipients, templates }: SendingRules): Sen
       note(pointer, `your key may not send this template; it may send ${templates.join(', ') || 'none'}`);
     },
     recipient: (to, pointer) => {
-      if (mayReach && !mayReach(to)) note(pointer, 'your key may not send to this recipient');
+      if (!mayReach || mayReach(to)) return true;
+      note(pointer, 'your key may not send to this recipient');
+      return false;
     },
+    found: () => ({ faultCount: faults, faults: shown }),
     assert: () => {
       if (faults === 0) return;
       const more = faults > faultsShown ? `, the first ${faultsShown} of which are listed` : '';

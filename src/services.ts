@@ -6,6 +6,7 @@ import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
+import { CallerCounts } from './operator/caller-counts.ts';
 import { createPolling } from './polling.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
 import { MonthCalls } from './rate-limit/month-calls.ts';
@@ -16,6 +17,7 @@ import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
@@ -61,9 +63,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    onEnd: ({ kind, status, connectionId }) => {
-      metrics.recordOutcome(kind, status);
-      if (status === 'accepted') intake?.onAccepted(connectionId);
+    onEnd: (message) => {
+      countOutcome(message, { metrics, callerCounts: resources.callerCounts });
+      if (message.status === 'accepted') intake?.onAccepted(message.connectionId);
     },
   });
   const pollWorker = createPolling(config, overrides, {
@@ -99,6 +101,16 @@ export async function createServices(config: Config, overrides: ServiceOverrides
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
 
+function countOutcome(
+  message: StoredMessage,
+  { metrics, callerCounts }: { metrics: Metrics; callerCounts: CallerCounts },
+) {
+  const { kind, status, failure } = message;
+  if (failure?.code === 'expired') metrics.recordExpired(kind);
+  else metrics.recordOutcome(kind, status);
+  callerCounts.ended(message);
+}
+
 async function openResources(
   config: Config,
   overrides: ServiceOverrides,
@@ -115,13 +127,14 @@ async function openResources(
     nowOf(overrides),
   );
   const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
+  const callerCounts = new CallerCounts(store, (error) => onTaskError('caller-counts', error));
   const webhooks = openWebhooks(config, {
     signingKeys: overrides.signingKeys ?? (() => config.EVENTS_SIGNING_KEYS),
     version,
     lookup: overrides.webhookLookup,
     now: nowOf(overrides),
   });
-  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, webhooks };
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, callerCounts, webhooks };
 }
 
 function countCall(
@@ -154,6 +167,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
+  callerCounts: CallerCounts;
   pollWorker: PollWorker;
   webhooks: Webhooks;
 } & EventServices &
@@ -162,7 +176,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
-  const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
+  const { delivery, broadcastWorker, reconcileWorker, maintenance, schedule, tracking } = parts;
   const { recorder } = parts.recording;
   const { dispatcher } = parts;
   return {
@@ -173,6 +187,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await recorder.start();
       await maintenance.start();
       acceptConfigured();
+      schedule.start();
       reconcileWorker.start();
       tracking.start();
       dispatcher.start();
@@ -197,11 +212,17 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await ended;
       // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
-      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await Promise.all([
+        maintenance.stop(),
+        schedule.stop(),
+        reconcileWorker.stop(),
+        tracking.stop(),
+        pollWorker.stop(),
+      ]);
       await recorder.stop();
       await events.hub.close();
       await webhooks.sender.close();
-      await monthCalls.close();
+      await Promise.all([monthCalls.close(), parts.callerCounts.close()]);
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();

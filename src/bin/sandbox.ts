@@ -50,6 +50,7 @@ function welcome(sandbox: Sandbox, seed: string | undefined): string {
   return `
 wati-bff sandbox: everything is simulated, nothing leaves this machine.
 
+  Console  ${url}/console   (what operators see, and the phones of the simulated customers: press Phone)
   Docs     ${url}/docs   (press Authorize and paste the key)
   Key      ${callersOfFile.length === 0 ? sandboxKey : `the keys of CLIENTS_FILE: ${callersOfFile.join(', ')}`}
   Sandbox  ${url}/_sandbox   (what can be done to it: reset, add templates, move the time, play the customer, read the ledger)

@@ -1,25 +1,29 @@
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
 import { recordedChannel } from '../delivery/new-message.ts';
-import { toJson } from '../delivery/outcome.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
-import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
-import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import type { MessageStore } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
+import { type RecordFields, toNewBroadcast, toRecord } from './broadcast-records.ts';
+import { durationS, expectedPerMinute } from './pace.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
+import { nothingToResend, resendBroadcast } from './resend.ts';
+import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
   BroadcastRequester,
   Broadcasts,
   KnownBroadcast,
+  Outlook,
   Started,
 } from './types.ts';
 
@@ -31,6 +35,7 @@ type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
   Omit<ReconcileStore, 'takeDueLookups'> &
   Pick<MessageStore, 'sameContent'> &
+  Pick<ScheduleStore, 'wallNow'> &
   Pick<TrackingStore, 'deliveryCounts'>;
 
 interface BroadcastsServices {
@@ -43,6 +48,8 @@ interface BroadcastsServices {
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
   reconcileWorker: Pick<ReconcileWorker, 'wake' | 'estimateMs'>;
+  /** Recipients a minute of all broadcasts together, at the present pace. */
+  sharedPerMinute: () => number;
   /** Wall clock, ms. */
   now: () => number;
 }
@@ -56,44 +63,40 @@ class BroadcastService implements Broadcasts {
     this.#services = services;
   }
 
-  async findReplay({ caller, route, key }: BroadcastRequester, fingerprint: () => string | Promise<string>) {
+  async findReplay({ caller, route, key, reference }: BroadcastRequester, fingerprint: () => string | Promise<string>) {
     const { store } = this.#services;
     const known = await store.findBroadcastByKey(caller, route, key).catch(throwStoreUnreadable);
-    return known && replay(known, store.sameContent(known, await fingerprint()));
+    if (known === undefined) return undefined;
+    // As for messages: a repeat that names no reference contradicts nothing.
+    const isOther = reference !== undefined && known.reference !== undefined && reference !== known.reference;
+    if (isOther) throw keyReused(broadcastLocation(known));
+    return replay(known, store.sameContent(known, await fingerprint()));
   }
 
   async start(...[requester, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
     const { store, stopped, newId, channel, onStart, onChange } = this.#services;
-    const { caller, quota, ...idempotency } = requester;
+    const { caller, quota } = requester;
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
-    const { template, broadcastName, connection } = draft;
+    const { connection } = draft;
     const routing = recordedChannel(draft.channel, channel);
     assertNotStopped(stopped, { caller, connection });
-    const opened = await store
-      .openBroadcast({
-        id,
-        caller,
-        template,
-        name: broadcastName,
-        connectionId: connection,
-        idempotency,
-        ...(routing.channel !== undefined && { channel: routing.channel }),
-      })
-      .catch(notStarted);
+    const opened = await store.openBroadcast(toNewBroadcast({ id, routing }, requester, draft)).catch(notStarted);
     // Another request with this key came first, and its content is not known yet.
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
       let total = 0;
-      const fingerprint = await fill(async (recipients) => {
-        total += recipients.length;
+      const { fingerprint, chosen } = await fill(async (recipients) => {
         // Checked early, so that a hopeless import ends soon. Publishing checks again, and counts what the caller sent since.
-        if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
-        await this.#insert({ newId, id, caller, routing }, draft, recipients);
+        const planned = total + recipients.length;
+        if (left && planned > left.left) throw toInsertProblem(new QuotaExceededError(planned, left));
+        total += await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
+      if (draft.resendOf !== undefined && total === 0) throw nothingToResend();
+      const leftOut = chosen === undefined ? {} : { leftOut: Math.max(0, chosen - total) };
       // Sending may have been stopped during a long import.
       assertNotStopped(stopped, { caller, connection });
-      const broadcast = await this.#publish(requester, { id, fingerprint, total });
+      const broadcast = await this.#publish(requester, { id, fingerprint, total, ...leftOut });
       onStart?.(broadcast);
       onChange();
       return { broadcast };
@@ -104,22 +107,37 @@ class BroadcastService implements Broadcasts {
     }
   }
 
-  async #insert(fields: RecordFields, draft: BroadcastDraft, recipients: readonly BroadcastRecipient[]): Promise<void> {
+  async #insert(
+    fields: RecordFields,
+    draft: BroadcastDraft,
+    recipients: readonly BroadcastRecipient[],
+  ): Promise<number> {
+    const { store } = this.#services;
+    let added = 0;
     for (let from = 0; from < recipients.length; from += batchMax) {
       const messages = recipients.slice(from, from + batchMax).map((each) => toRecord(fields, draft, each));
-      if (!(await this.#services.store.addRecipients(fields.id, messages).catch(notStarted))) throw ownershipLost();
+      const isAdded =
+        draft.resendOf === undefined
+          ? (await store.addRecipients(fields.id, messages).catch(notStarted)) && messages.length
+          : await store.addResends(fields.id, messages).catch(notStarted);
+      if (isAdded === undefined || isAdded === false) throw ownershipLost();
+      added += isAdded;
     }
+    return added;
   }
 
   /** If the acknowledgement of the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
     { quota, ...requester }: BroadcastRequester,
-    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
+    { id, fingerprint, total, leftOut }: { id: string; fingerprint: string; total: number; leftOut?: number },
   ): Promise<StoredBroadcast> {
     const { store } = this.#services;
-    const charge = quota && { caller: requester.caller, n: total, limits: quota };
+    const terms = {
+      ...(quota && { quota: { caller: requester.caller, n: total, limits: quota } }),
+      ...(leftOut !== undefined && { leftOut }),
+    };
     try {
-      return (await store.publishBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
+      return (await store.publishBroadcast(id, fingerprint, terms)) ?? raise(ownershipLost());
     } catch (error) {
       if (!(error instanceof StoreError)) throw toInsertProblem(error);
       const published = await store
@@ -130,6 +148,28 @@ class BroadcastService implements Broadcasts {
     }
   }
 
+  resend(...[requester, resend]: Parameters<Broadcasts['resend']>): Promise<Started> {
+    return resendBroadcast({ store: this.#services.store, start: this.start.bind(this) }, requester, resend);
+  }
+
+  async outlook(
+    ...[{ caller, quota }, { recipients, perMinute }]: Parameters<Broadcasts['outlook']>
+  ): Promise<Outlook> {
+    const left = quota && (await this.#services.store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
+    const expected = await expectedPerMinute(this.#services, { perMinute, isRunning: false }).catch(
+      throwStoreUnreadable,
+    );
+    return {
+      ...(left && { quotaLeft: left.left }),
+      perMinute: Math.floor(expected),
+      estimatedDurationS: durationS(recipients, expected),
+    };
+  }
+
+  countOptedOut(caller: string, numbers: readonly string[]): Promise<number> {
+    return this.#services.store.countOptedOut(caller, numbers).catch(throwStoreUnreadable);
+  }
+
   async find(caller: string, id: string): Promise<KnownBroadcast> {
     const { store } = this.#services;
     const broadcast = await store.findBroadcast(caller, id).catch(throwStoreUnreadable);
@@ -137,10 +177,21 @@ class BroadcastService implements Broadcasts {
     const { rejected, unknown, accepted } = broadcast.counts;
     return {
       ...broadcast,
+      ...(await this.#estimate(broadcast)),
       ...(accepted > 0 && { delivery: await store.deliveryCounts(id).catch(throwStoreUnreadable) }),
       ...(rejected > 0 && { rejections: await store.countRejections(id).catch(throwStoreUnreadable) }),
       ...(unknown > 0 && { looks: await reconcileProgressOf(id, this.#services).catch(throwStoreUnreadable) }),
     };
+  }
+
+  async #estimate({ status, counts, perMinute }: StoredBroadcast): Promise<{ estimatedEndAt?: string }> {
+    const left = counts.queued + counts.sending;
+    if (status !== 'running' || left === 0) return {};
+    const expected = await expectedPerMinute(this.#services, { perMinute, isRunning: true }).catch(
+      throwStoreUnreadable,
+    );
+    const endMs = this.#services.now() + durationS(left, expected) * 1_000;
+    return { estimatedEndAt: new Date(endMs).toISOString() };
   }
 
   async reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast> {
@@ -155,6 +206,8 @@ class BroadcastService implements Broadcasts {
     return this.find(caller, id);
   }
 
+  wallNow = (): number => this.#services.store.wallNow();
+
   list(...[caller, page]: Parameters<Broadcasts['list']>): ReturnType<Broadcasts['list']> {
     return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
   }
@@ -166,49 +219,13 @@ class BroadcastService implements Broadcasts {
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
-    if (broadcast.status !== to) {
+    const goesOn = to === 'running' && broadcast.status === 'scheduled';
+    if (broadcast.status !== to && !goesOn) {
       throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
     }
     onChange();
     return broadcast;
   }
-}
-
-interface RecordFields {
-  newId: () => string;
-  /** Id of the broadcast. */
-  id: string;
-  caller: string;
-  routing: ReturnType<typeof recordedChannel>;
-}
-
-/** The content of a recipient, stored like that of a template message, so that it is sent, reconciled and resent like any other. */
-function toRecord(
-  { newId, id: broadcastId, caller, routing }: RecordFields,
-  { template, broadcastName, connection, asked }: BroadcastDraft,
-  { to, reference, parameters }: BroadcastRecipient,
-): NewMessage {
-  const body: TemplatePost = {
-    to,
-    template,
-    ...(parameters && { parameters }),
-    broadcastName,
-    ...(asked !== undefined && { channel: asked }),
-  };
-  const id = newId();
-  return {
-    id,
-    caller,
-    kind: 'template',
-    to,
-    connectionId: connection,
-    template,
-    localMessageId: id,
-    content: toJson({ kind: 'template', body }),
-    broadcastId,
-    ...(reference !== undefined && { reference }),
-    ...routing,
-  };
 }
 
 /** Answers a repeated request from the record: throws for other content. */
@@ -222,27 +239,3 @@ function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
 export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string => `/v1/broadcasts/${id}`;
 
 const unknownBroadcast = () => new Problem('not-found', 'you have no broadcast with this id');
-
-/** While this process was suspended, others may have considered it dead and deleted its unfinished broadcast. */
-const ownershipLost = () =>
-  new Problem('store-unavailable', 'the broadcast could not be recorded in time, so nothing was sent', {
-    outcome: 'not_sent',
-    retryAfterS: 2,
-  });
-
-/** The commit is in doubt, so neither "recorded" nor "not sent" is certain; a repeat with the same key is safe. */
-const startInDoubt = (cause: unknown) =>
-  new Problem(
-    'store-unavailable',
-    'it is not known whether the broadcast was recorded; ask again with the same key, it is started once at most',
-    { cause, outcome: 'unknown', retryAfterS: 2 },
-  );
-
-/** Nothing is sent before the broadcast is published, even if recipients are inserted. */
-function notStarted(cause: unknown): never {
-  throw toInsertProblem(cause);
-}
-
-function raise(problem: Problem): never {
-  throw problem;
-}

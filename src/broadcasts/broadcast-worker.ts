@@ -13,6 +13,7 @@ import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { AttemptHistory } from './attempt-history.ts';
 import { Claims, type RunningBroadcast } from './claims.ts';
+import { waitForPace } from './own-pace.ts';
 
 interface BroadcastWorkerServices extends DispatchServices {
   store: DispatchServices['store'] & BroadcastStore;
@@ -118,7 +119,7 @@ export class BroadcastWorker {
 
   /** Sends the messages of a broadcast until this process can claim no more of them. */
   async #run(broadcast: RunningBroadcast): Promise<void> {
-    const { store, closing, breaker, batchMax } = this.#services;
+    const { store, closing, breaker } = this.#services;
     const { id, connectionId: connection } = broadcast;
     const calls = new Set<Promise<number>>();
     let delayMs = 0;
@@ -127,14 +128,15 @@ export class BroadcastWorker {
       await breaker.whenClosed(connection);
       if (delayMs > 0) await sleep(delayMs, closing);
       delayMs = 0;
-      if (closing.aborted || !(await this.#acquirePermit(broadcast))) break;
+      const limit = await waitForPace(broadcast, this.#services);
+      if (limit === undefined || closing.aborted || !(await this.#acquirePermit(broadcast))) break;
       const permitGrantedAt = performance.now();
       // The breaker may have opened while the permit was awaited. In that case only the permit is lost.
       if (!breaker.isClosed(connection)) continue;
       // The remaining messages stay queued in the store until the caller may send again.
       if (this.#isHeld(broadcast)) break;
       const epoch = store.epoch();
-      const stored = await this.#claims.take(broadcast, batchMax);
+      const stored = await this.#claims.take(broadcast, limit);
       if (stored.length === 0) break;
       const call = this.#sendBatch(stored, broadcast, { epoch, permitGrantedAt }).then((retryDelayMs) => {
         calls.delete(call);
@@ -145,7 +147,7 @@ export class BroadcastWorker {
       calls.add(call);
       if (calls.size >= callsMax) await Promise.race(calls);
       // This was the last batch: another permit would waste a call that others could make.
-      if (stored.length < batchMax) {
+      if (stored.length < limit) {
         await Promise.all(calls);
         if (delayMs === 0) break;
       }

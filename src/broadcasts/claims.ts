@@ -1,10 +1,10 @@
 import type { ActiveDelivery } from '../delivery/dispatch/upstream-request.ts';
-import type { BroadcastStore } from '../store/broadcast-store.ts';
+import type { BroadcastStore, RunningBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';
 import { retryWhileStoreFails } from '../store/retry-while-store-fails.ts';
 
-export type RunningBroadcast = Awaited<ReturnType<BroadcastStore['listRunningBroadcasts']>>[number];
+export type { RunningBroadcast };
 
 interface ClaimsServices {
   store: BroadcastStore & Pick<MessageStore, 'requeueAll'>;

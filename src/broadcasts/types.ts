@@ -1,15 +1,18 @@
-import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { BroadcastStore, ResendableStatus, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { Schedule } from '../store/message-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
 import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** The caller and the idempotency key: broadcasts always have one. */
-export interface BroadcastRequester {
+export interface BroadcastRequester extends Schedule {
   caller: string;
   route: string;
   key: string;
   /** Messages that the caller may have recorded; absent: it has no quota. */
   quota?: QuotaLimits;
+  /** What the caller calls the broadcast. */
+  reference?: string;
 }
 
 export interface BroadcastDraft {
@@ -20,20 +23,35 @@ export interface BroadcastDraft {
   channel?: string | undefined;
   /** The company number, only if the request named it: then it is part of each message's content. */
   asked?: string | undefined;
+  /** The broadcast some of whose recipients this one repeats. */
+  resendOf?: string;
+  /** The most recipients that are sent to in a minute. */
+  perMinute?: number | undefined;
+  /** Its caller sees it while it is recording. */
+  shownEarly?: boolean;
 }
 
 export interface BroadcastRecipient {
   to: string;
   reference?: string;
+  /** The message that this one repeats. */
+  resendOf?: string;
   parameters?: Readonly<Record<string, string>>;
 }
 
 /** Adds valid recipients as they are read; resolves when more can be added. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
+export interface Filled {
+  fingerprint: string;
+  /** Of a resend: how many recipients of the original are in the states that it repeats. */
+  chosen?: number;
+}
+
 /** A broadcast with its reasons of rejection, the progress of reconciling its unknown messages, and the delivery of accepted ones. */
 export type KnownBroadcast = StoredBroadcast & {
   delivery?: DeliveryCounts;
+  estimatedEndAt?: string;
   rejections?: Readonly<Record<string, number>>;
   looks?: ReconcileProgress;
 };
@@ -42,6 +60,22 @@ export interface Started {
   broadcast: KnownBroadcast;
   /** Answered from the record of an earlier request with the same key. */
   replayed?: true;
+}
+
+/** What may be expected of a broadcast now. */
+export interface Outlook {
+  /** Messages that its caller may still record; absent: it has no quota. */
+  quotaLeft?: number;
+  /** Recipients a minute. */
+  perMinute: number;
+  estimatedDurationS: number;
+}
+
+export interface BroadcastResend {
+  original: StoredBroadcast;
+  statuses: readonly ResendableStatus[];
+  /** Called with each page of recipients before any of them is recorded. Throws the Problem of those that may not be sent to now. */
+  check: (recipients: readonly BroadcastRecipient[]) => void | Promise<void>;
 }
 
 /** Broadcasts. Each recipient is a message like any other, in the broadcast lane. */
@@ -55,12 +89,23 @@ export interface Broadcasts {
   start(
     requester: BroadcastRequester,
     draft: BroadcastDraft,
-    fill: (add: AddRecipients) => Promise<string>,
+    fill: (add: AddRecipients) => Promise<Filled>,
   ): Promise<Started>;
+  /** Throws `message-not-resendable` if nothing of it can be sent again. */
+  resend(requester: BroadcastRequester, resend: BroadcastResend): Promise<Started>;
+  /** How long it would take, and whether the quota suffices. */
+  outlook(
+    requester: Pick<BroadcastRequester, 'caller' | 'quota'>,
+    planned: { recipients: number; perMinute: number | undefined },
+  ): Promise<Outlook>;
+  /** See `BroadcastStore.countOptedOut`. */
+  countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
-  /** Throws `not-found`, and `broadcast-over` if it has ended. */
+  /** The wall clock of the store, ms. */
+  wallNow(): number;
+  /** Throws `not-found`, and `broadcast-over` if it has ended. One that goes on before its `sendAt` is `scheduled`. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }

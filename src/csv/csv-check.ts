@@ -1,37 +1,18 @@
 import { finished } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import { isBlank, textFault } from '../lib/text.ts';
-import { valueFault } from '../templates/template-value.ts';
+import type { FieldError } from '../problem.ts';
 import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
+import { isBlankRow, lineBreaksIn } from './csv-cells.ts';
 import { type CsvColumns, readHeader, separatedBy } from './csv-columns.ts';
 import { CsvFaults } from './csv-faults.ts';
-import { type CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
+import { CsvRecipients } from './csv-recipients.ts';
+import { type CsvCheckOptions, RowReader } from './csv-rows.ts';
 import { type CsvDialect, CsvStart } from './csv-start.ts';
 
 /** The longest row, however many cells it has. */
 const rowCellsMax = 64;
 const rowBytesMin = 64 * 1024;
-
-export interface CsvRow {
-  /** Country code and number, digits only. */
-  to: string;
-  /** By the names in `requiredColumns`, and those in `optionalColumns` that have a value. */
-  values: Record<string, string>;
-}
-
-export interface CsvCheckOptions extends CsvNumberOptions {
-  /** Template parameters. Each needs a column, and a value in every row. */
-  requiredColumns?: readonly string[];
-  /** Used if the file has them; a blank cell is no value. */
-  optionalColumns?: readonly string[];
-  /** Explains why a row is refused whose values are valid individually; undefined: it is accepted. */
-  rowFault?: (values: Readonly<Record<string, string>>) => string | undefined;
-  rowsMax: number;
-  cellBytesMax: number;
-  /** Called with each row as long as the file has no fault. Later rows may still have one: that is known only after `end()`. */
-  onRow?: (row: CsvRow, number: number) => void;
-}
 
 export interface CsvCheck {
   /** Throws UploadError `invalid-csv` if the rest cannot be read: bad header, broken quotes, too many rows. */
@@ -40,18 +21,35 @@ export interface CsvCheck {
   end(): Promise<{ rows: number }>;
 }
 
+export interface CountingCheck extends CsvCheck {
+  /** What was found so far. */
+  found(): CsvFindings;
+}
+
+export interface CsvFindings {
+  rows: number;
+  /** Rows without a fault. */
+  valid: number;
+  /** Numbers that were given before. */
+  duplicates: number;
+  faultCount: number;
+  /** The first hundred. */
+  faults: readonly FieldError[];
+}
+
 /**
  * Validates a CSV of recipients as it is streamed: UTF-8 with comma, semicolon or tab, a header row with `Phone` and optionally
  * `CountryCode`, each number once. Holds one row, the first 100 faults, and about 16 bytes per number.
  */
-export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
+export function createCsvCheck(options: CsvCheckOptions): CountingCheck {
   return new Checker(options);
 }
 
-class Checker implements CsvCheck {
+class Checker implements CountingCheck {
   readonly #options: CsvCheckOptions;
   readonly #faults = new CsvFaults();
   readonly #recipients: CsvRecipients;
+  readonly #reader: RowReader;
   readonly #start = new CsvStart();
   /** Blank rows since the last one that is not blank. They are allowed at the end of the file. */
   #blank = { count: 0, row: 0, line: 0 };
@@ -67,6 +65,7 @@ class Checker implements CsvCheck {
   constructor(options: CsvCheckOptions) {
     this.#options = options;
     this.#recipients = new CsvRecipients(options, this.#faults);
+    this.#reader = new RowReader(options, this.#faults, this.#recipients);
   }
 
   write(chunk: Uint8Array): void {
@@ -88,6 +87,12 @@ class Checker implements CsvCheck {
     if (rows === 0 && this.#faults.count === 0) this.#faults.add(0, undefined, 'the file has no rows');
     if (this.#faults.count > 0) throw this.#faults.refusal();
     return { rows };
+  }
+
+  found(): CsvFindings {
+    const { count: faultCount, listed: faults } = this.#faults;
+    const { duplicates } = this.#recipients;
+    return { rows: this.#rows - this.#blank.count, valid: this.#reader.valid, duplicates, faultCount, faults };
   }
 
   #open(): Parser {
@@ -157,7 +162,7 @@ class Checker implements CsvCheck {
     this.#noteBlank();
     const { rowsMax } = this.#options;
     if (this.#rows > rowsMax) this.#refuse(`the file has more than ${rowsMax} rows`);
-    this.#readRow(cells, this.#columns);
+    this.#reader.read(this.#rows, cells, this.#columns);
   }
 
   /** A blank row between others may mean that something was lost. */
@@ -171,50 +176,15 @@ class Checker implements CsvCheck {
 
   #readHeader(cells: string[]): CsvColumns {
     const { requiredColumns: required = [], optionalColumns: optional = [], passedOn: exact = false } = this.#options;
-    for (const cell of cells) this.#isSound(0, cell, cell);
+    const { takesReference = false } = this.#options;
+    for (const cell of cells) this.#reader.isSound(0, cell, cell);
     const columns = readHeader(
       cells,
-      { required, optional, exact, foreignDelimiter: this.#foreignDelimiter },
+      { required, optional, exact, takesReference, foreignDelimiter: this.#foreignDelimiter },
       this.#faults,
     );
     if (columns === undefined || this.#faults.count > 0) throw this.#faults.refusal();
     return columns;
-  }
-
-  #readRow(cells: string[], columns: CsvColumns): void {
-    const row = this.#rows;
-    const { names } = columns;
-    if (cells.length !== names.length && !isPadded(cells, names.length)) {
-      const more = cells.length > names.length ? ': put a cell that holds the separator into quotes' : '';
-      this.#faults.add(row, undefined, `${cells.length} cells, the header has ${names.length}${more}`);
-      return;
-    }
-    let sound = true;
-    for (const [index, cell] of cells.entries()) if (!this.#isSound(row, names[index] ?? '', cell)) sound = false;
-    const to = this.#recipients.read(row, cells, columns);
-    const given = columns.optional.filter(({ index }) => !isBlank(cells[index] ?? ''));
-    const parameters = [...columns.required, ...given];
-    for (const { parameter, index } of parameters) {
-      const cell = cells[index] ?? '';
-      const fault = cell.includes('\uFFFD') ? undefined : valueFault(cell);
-      if (fault !== undefined) this.#faults.add(row, parameter, `the value ${fault}`);
-    }
-    if (to === undefined || !sound || this.#faults.count > 0) return;
-    const values = Object.fromEntries(parameters.map(({ parameter, index }) => [parameter, cells[index] ?? '']));
-    const fault = this.#options.rowFault?.(values);
-    if (fault === undefined) this.#options.onRow?.({ to, values }, row);
-    else this.#faults.add(row, undefined, fault);
-  }
-
-  #isSound(row: number, column: string, cell: string): boolean {
-    const { cellBytesMax } = this.#options;
-    const fault = textFault(cell);
-    if (fault !== undefined) this.#faults.add(row, column, cell.includes('\uFFFD') ? notUtf8 : `the cell ${fault}`);
-    // A UTF-16 unit is at most 3 bytes in UTF-8, so most cells need no counting.
-    else if (cell.length * 3 > cellBytesMax && Buffer.byteLength(cell) > cellBytesMax) {
-      this.#faults.add(row, column, `the cell has more than ${cellBytesMax} bytes`);
-    } else return true;
-    return false;
   }
 
   /** csv-parse gave up: the rest cannot be split into rows. */
@@ -235,16 +205,3 @@ class Checker implements CsvCheck {
     return this.#faults.refusal(error);
   }
 }
-
-const notUtf8 =
-  'the cell has bytes that are not UTF-8 (the plain "CSV" of Excel is Windows-1252): save the file as "CSV UTF-8 (Comma delimited)"';
-
-const lineBreaksIn = (cells: readonly string[]): number =>
-  cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
-
-/** All cells after the named columns are empty. */
-const isPadded = (cells: readonly string[], width: number): boolean =>
-  cells.length > width && cells.slice(width).every(isBlank);
-
-/** A quick check: most rows begin with a visible character. */
-const isBlankRow = (cells: readonly string[]): boolean => !/^[!-~]/.test(cells[0] ?? '') && cells.every(isBlank);

@@ -14,6 +14,8 @@ export interface CsvColumns {
   required: { parameter: string; index: number }[];
   /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
+  /** The column of the caller's own references, if the file has one. */
+  reference: number | undefined;
   /** Unknown columns, if there is no CountryCode: one of them may contain country codes under another name. */
   others: { name: string; index: number; hint: ColumnHint }[];
 }
@@ -23,6 +25,8 @@ interface HeaderOptions {
   optional: readonly string[];
   /** WATI reads the header too, and knows the columns by these names only. */
   exact: boolean;
+  /** A column `Reference` is one, unless a parameter is called so. */
+  takesReference: boolean;
   /** A delimiter that is recognized and not accepted. */
   foreignDelimiter: string | undefined;
 }
@@ -67,7 +71,10 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   };
   if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
   const parameters = [...columns.required, ...columns.optional];
-  const used = new Set([columns.phone, columns.countryCode, ...parameters.map(({ index }) => index)]);
+  const isParameter = new Set(parameters.map(({ index }) => index));
+  const named = options.takesReference ? indexOf('Reference') : -1;
+  const reference = named === -1 || isParameter.has(named) ? undefined : named;
+  const used = new Set([columns.phone, columns.countryCode, ...isParameter, reference ?? -1]);
   noteAmbiguous({ names, folded, used }, faults);
   if (options.exact) noteInexact(cells, { wanted: ['Phone', 'CountryCode', ...options.required], indexOf }, faults);
   const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
@@ -81,6 +88,7 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
     phone: columns.phone,
     required: columns.required,
     optional: columns.optional,
+    reference,
     countryCode: columns.countryCode === -1 ? undefined : columns.countryCode,
     others: watched.map((column) => ({ ...column, hint: columnHint(folded[column.index] ?? '') })),
   };

@@ -12,6 +12,10 @@ export class CsvFaults {
   /** Line of the file, from 1, on which the current row begins. */
   line = 1;
 
+  get listed(): readonly FieldError[] {
+    return this.#listed;
+  }
+
   get count(): number {
     return this.#count;
   }

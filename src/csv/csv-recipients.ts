@@ -22,6 +22,8 @@ export class CsvRecipients {
   readonly #options: CsvNumberOptions;
   readonly #faults: CsvFaults;
   readonly #known = new NumberTable();
+  /** Numbers that were given before. */
+  duplicates = 0;
 
   constructor(options: CsvNumberOptions, faults: CsvFaults) {
     this.#options = options;
@@ -39,7 +41,10 @@ export class CsvRecipients {
     if (!cells[columns.phone]?.startsWith('+'))
       this.#suspectCodes(row, cells, { number: reading.to, others: columns.others });
     const earlier = this.#known.add(Number(reading.to), row);
-    if (earlier !== undefined) this.#faults.add(row, column, `the number is given twice, first in row ${earlier}`);
+    if (earlier !== undefined) {
+      this.duplicates += 1;
+      this.#faults.add(row, column, `the number is given twice, first in row ${earlier}`);
+    }
     return reading.to;
   }
 

@@ -1,10 +1,10 @@
 import { StoreError } from '../store/errors.ts';
 import type { StoredMessage } from '../store/message-store.ts';
-import type { ActiveDelivery } from './dispatch/upstream-request.ts';
+import { untilLate } from './dispatch/expiry.ts';
+import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { storedOutcome } from './outcome.ts';
 
-interface ActiveDeliveriesOptions {
-  closing: AbortSignal;
+interface ActiveDeliveriesOptions extends Pick<DispatchServices, 'closing' | 'store' | 'now'> {
   /** A message has reached a final state. */
   onEnd: ((stored: StoredMessage) => void) | undefined;
   /** A message stays queued in the store, from which it is resumed later. */
@@ -60,7 +60,7 @@ export class ActiveDeliveries {
 
   async #run(delivery: ActiveDelivery, deliver: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> {
     const { closing, onEnd, onLeft } = this.#options;
-    const ended = await deliver().catch((error: unknown) => {
+    const ended = await untilLate(delivery, deliver(), this.#options).catch((error: unknown) => {
       // The record is durable: if the store fails during shutdown, the next process continues from it.
       if (error instanceof StoreError && closing.aborted) return delivery;
       throw error;

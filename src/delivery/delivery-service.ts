@@ -1,9 +1,8 @@
 import type { ReportHold } from '../holds/held-queues.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
-import { withTimeout } from '../lib/with-timeout.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
 import type { CallContext } from '../upstream/client.ts';
@@ -18,6 +17,7 @@ import {
   type KeepPlace,
   PendingInserts,
 } from './admission/admission.ts';
+import { cancelMessage } from './cancel-message.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
 import { StreamDiscarded } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
@@ -29,9 +29,10 @@ import { messageFields, newMessage, type Routing, recordedChannel } from './new-
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
 import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
+import { toResult, waitForOutcome } from './wait-for-outcome.ts';
 
 interface DeliveryServices extends DispatchServices {
-  store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
+  store: DispatchServices['store'] & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
   sendCalls: SendCalls;
   stopped: StoppedSending;
@@ -66,7 +67,7 @@ class DeliveryService implements Delivery {
     const { store, breaker, closing, holds, rateLimiter, onEnd, onHold, sends = createSendsPool() } = services;
     const pendingInserts = this.#pendingInserts;
     this.#services = services;
-    this.#active = new ActiveDeliveries({ closing, onEnd, onLeft: () => this.#feeder.markPending() });
+    this.#active = new ActiveDeliveries({ ...services, onEnd, onLeft: () => this.#feeder.markPending() });
     this.#admission = createAdmission({ pendingInserts, breaker, store, rateLimiter, sends });
     this.#batcher = rateLimiter && new TemplateBatcher({ ...services, rateLimiter, pendingInserts });
     this.#feeder = createQueueFeeder({
@@ -97,11 +98,13 @@ class DeliveryService implements Delivery {
     const { requester, content, context, waitMs } = request;
     // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
-    this.#assertPermitWithinDeadline(content, context, timeoutMs);
-    if (waitMs === 0) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
+    const isLater = requester.sendAt !== undefined && Date.parse(requester.sendAt) > this.wallNow();
+    if (!isLater) this.#assertPermitWithinDeadline(content, context, timeoutMs);
+    if (waitMs === 0 && !isLater) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, queueKeyOf(content, context));
     if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
+    if (inserted.isScheduled) return { stored: inserted.inserted };
     const deadline = performance.now() + timeoutMs;
     const delivery = { stored: inserted.inserted, deadline, ...(waitMs === 0 && { detached: true as const }) };
     const run = this.#active.start(delivery, () => this.#deliver(delivery, content, context));
@@ -153,6 +156,10 @@ class DeliveryService implements Delivery {
     if (quota && messages > 0) await this.#services.store.spendQuota(caller, messages, quota).catch(throwInsertFailed);
   }
 
+  cancel(caller: string, id: string): Promise<StoredMessage> {
+    return cancelMessage(this.#services.store, caller, id);
+  }
+
   find(caller: string, id: string): Promise<StoredMessage | undefined> {
     return this.#services.store.find(caller, id).catch(throwStoreUnreadable);
   }
@@ -169,14 +176,20 @@ class DeliveryService implements Delivery {
     return this.#feeder.feed();
   }
 
+  resumeQueued(): Promise<void> {
+    this.#feeder.markPending();
+    return this.#feeder.feed();
+  }
+
+  isUnderWay = (id: string): boolean => this.#active.has(id);
+
+  wallNow = (): number => this.#services.store.wallNow();
+
   close(): Promise<void> {
     return this.#active.close();
   }
 
-  async #insert(
-    message: NewMessage,
-    queueKey: string,
-  ): Promise<{ inserted: StoredMessage } | { existing: StoredMessage }> {
+  async #insert(message: NewMessage, queueKey: string): ReturnType<DispatchServices['store']['insert']> {
     const { stopped, store } = this.#services;
     // Sending may have been stopped since the request was admitted.
     assertNotStopped(stopped, { caller: message.caller, connection: message.connectionId });
@@ -233,13 +246,3 @@ const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);
 };
-
-const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
-  stored: { ...stored },
-  ...(pendingWrite !== undefined && { pendingWrite: true }),
-});
-
-/** The state of the message when it is final, or after `ms`; the delivery then goes on without the client. */
-async function waitForOutcome(ms: number, run: Promise<ActiveDelivery>, delivery: ActiveDelivery): Promise<SendResult> {
-  return toResult(await withTimeout(run, ms, () => delivery));
-}

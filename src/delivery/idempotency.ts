@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts';
-import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { MessageStore, NewMessage, Schedule, StoredMessage } from '../store/message-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import { type Content, contentOf } from './send-content.ts';
 import type { Delivery, Requester } from './types.ts';
@@ -10,6 +10,9 @@ import type { Delivery, Requester } from './types.ts';
  */
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
+
+/** Its first request was answered before its time came. */
+const wasScheduled = ({ sendAt, createdAt }: StoredMessage): boolean => sendAt !== undefined && sendAt > createdAt;
 
 const isRunning = ({ status }: StoredMessage): boolean => status === 'queued' || status === 'sending';
 
@@ -27,16 +30,22 @@ export const keyInProgress = (location: string): Problem =>
 /** See `Delivery.findReplay`. */
 export async function findReplay(
   store: Pick<MessageStore, 'findByKey' | 'sameContent'>,
-  ...[{ caller, route, key, reference }, fingerprint, stream]: Parameters<Delivery['findReplay']>
+  ...[{ caller, route, key, reference, ...asked }, fingerprint, stream]: Parameters<Delivery['findReplay']>
 ): ReturnType<Delivery['findReplay']> {
   if (key === undefined) return undefined;
   const known = await store.findByKey(caller, route, key).catch(throwStoreUnreadable);
   if (!known) return undefined;
   assertSameReference(known, reference);
+  assertSameSchedule(known, asked);
   // The content of a stream is unknown while it runs. For everything else, different content is reported first.
   if (stream && isRunning(known)) throw keyInProgress(locationOf(known));
   if (stream && (known.to !== stream.to || known.template !== stream.template)) throw keyReused(locationOf(known));
   return replay(store, known, await fingerprint());
+}
+
+/** A message that is to go out at another time is another message. */
+function assertSameSchedule(known: StoredMessage, { sendAt, notAfter }: Schedule): void {
+  if (known.sendAt !== sendAt || known.notAfter !== notAfter) throw keyReused(locationOf(known));
 }
 
 /**
@@ -65,7 +74,7 @@ export function replay(
   fingerprint: string | undefined,
 ): { stored: StoredMessage; replayed: true } {
   if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw keyReused(locationOf(known));
-  if (isRunning(known)) throw keyInProgress(locationOf(known));
+  if (isRunning(known) && !wasScheduled(known)) throw keyInProgress(locationOf(known));
   return { stored: known, replayed: true };
 }
 
@@ -114,7 +123,7 @@ const alreadyResent = (child: StoredMessage): Problem =>
 export function replayOrReject(
   store: Pick<MessageStore, 'sameContent'>,
   known: StoredMessage,
-  { resendOf, idempotency, fingerprint, reference }: NewMessage,
+  { resendOf, idempotency, fingerprint, reference, ...asked }: NewMessage,
 ): ReturnType<typeof replay> {
   // While the resend was prepared, the original turned out to be accepted.
   if (known.id === resendOf) throw notResendable(known);
@@ -122,5 +131,6 @@ export function replayOrReject(
   const isRepeat = idempotency !== undefined && known.idempotency?.key === idempotency.key;
   if (resendOf !== undefined && !isRepeat) throw alreadyResent(known);
   assertSameReference(known, reference);
+  assertSameSchedule(known, asked);
   return replay(store, known, fingerprint);
 }

@@ -1,5 +1,5 @@
 import { digits } from '../schemas/common.ts';
-import type { MessageKind, NewMessage } from '../store/message-store.ts';
+import type { MessageKind, NewMessage, Schedule } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
 import type { Requester, SendRequest } from './types.ts';
@@ -28,7 +28,7 @@ export function newMessage(
 /** The fields that every new message has. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
-  { caller, route, key, reference, quota }: Requester,
+  { caller, route, key, reference, quota, ...asked }: Requester,
   routing: Routing,
 ): NewMessage {
   return {
@@ -38,9 +38,15 @@ export function messageFields(
     ...routing,
     ...(key !== undefined && { idempotency: { route, key } }),
     ...(reference !== undefined && { reference }),
+    ...scheduleOf(asked),
     ...(quota && { quota }),
   };
 }
+
+export const scheduleOf = ({ sendAt, notAfter }: Schedule): Schedule => ({
+  ...(sendAt !== undefined && { sendAt }),
+  ...(notAfter !== undefined && { notAfter }),
+});
 
 /** The channel as it is recorded. `channelNamed` is set only if the request named another one than the default. */
 export function recordedChannel(

@@ -6,7 +6,7 @@ import type { AttemptResult } from '../upstream/classify-response.ts';
 export type Outcome =
   | { outcome: 'accepted'; evidence: Evidence; note?: { code: string; detail: string } }
   | { outcome: 'rejected'; refusal: Refusal | 'connection'; detail: string; status: number }
-  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number }
+  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number; expired?: true }
   | { outcome: 'unknown'; detail: string; status?: number };
 
 /**
@@ -34,7 +34,8 @@ export function outcomeOf(
   const { outcome, detail, status } = result;
   const known = { detail, ...(status !== undefined && { status }) };
   if (outcome === 'unknown') return { outcome, ...known };
-  return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((result.retryAfterMs ?? 2_000) / 1000)) };
+  const retryAfterS = Math.max(1, Math.ceil((result.retryAfterMs ?? 2_000) / 1000));
+  return { outcome, ...known, retryAfterS, ...(result.expired && { expired: true }) };
 }
 
 function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome: 'accepted' }) {
@@ -55,7 +56,9 @@ export function completionOf(
 
 function failureOf(outcome: Outcome): { code: string; detail: string } | undefined {
   if (outcome.outcome === 'accepted') return outcome.note;
-  return { code: outcome.outcome === 'rejected' ? outcome.refusal : outcome.outcome, detail: outcome.detail };
+  const isExpired = outcome.outcome === 'not_sent' && outcome.expired === true;
+  const code = outcome.outcome === 'rejected' ? outcome.refusal : isExpired ? 'expired' : outcome.outcome;
+  return { code, detail: outcome.detail };
 }
 
 /** A copy without undefined properties, as JSON would have it, without the cost of JSON.stringify and JSON.parse. */

@@ -7,9 +7,15 @@ import type { ResponseExpectation } from '../upstream/classify-response.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/send-calls.ts';
 
 /** A request without what is recorded beside the content of its message: it reaches neither WATI nor the fingerprint. */
-type ContentOf<Post> = Omit<Post, 'reference'>;
+type ContentOf<Post> = Omit<Post, Beside>;
+type Beside = 'reference' | 'sendAt' | 'notAfter';
 
-export function contentIn<Post extends { reference?: string }>({ reference: _, ...content }: Post): ContentOf<Post> {
+export function contentIn<Post extends { [Name in Beside]?: string }>({
+  reference: _,
+  sendAt: _s,
+  notAfter: _n,
+  ...content
+}: Post): ContentOf<Post> {
   return content;
 }
 
@@ -89,7 +95,7 @@ export const supportsClientId = (content: Content): boolean =>
 
 const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
 
-function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel' | 'reference'>): WatiButtons {
+function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel' | Beside>): WatiButtons {
   if (!header) return rest;
   const { type, text, url, fileName } = header;
   return {

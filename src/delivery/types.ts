@@ -1,11 +1,11 @@
-import type { MessageFilter, MessageKind, MessageStore, StoredMessage } from '../store/message-store.ts';
+import type { MessageFilter, MessageKind, MessageStore, Schedule, StoredMessage } from '../store/message-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { StreamedUpload } from './dispatch/upstream-request.ts';
 import type { Content } from './send-content.ts';
 
 /** Who asks: the caller with its quota, and its idempotency key. */
-export interface Requester {
+export interface Requester extends Schedule {
   caller: string;
   /** Method and route pattern. A key is unique within one route. */
   route: string;
@@ -76,6 +76,8 @@ export interface Delivery {
   resend(requester: Requester, id: string, context: ResendContext): Promise<SendResult>;
   /** Charges further messages for a request with one record for many. Throws `quota-spent`. */
   spend(requester: Requester, messages: number): Promise<void>;
+  /** Takes a queued message out. Throws `not-found`, and `message-over` for one that is being sent or has ended. */
+  cancel(caller: string, id: string): Promise<StoredMessage>;
   find(caller: string, id: string): Promise<StoredMessage | undefined>;
   list(
     caller: string,
@@ -86,6 +88,12 @@ export interface Delivery {
   recover(): Promise<void>;
   /** Resumes queued messages that may go out now, as far as there is capacity. */
   feed(): Promise<void>;
+  /** Looks for queued messages in the store, and resumes them. */
+  resumeQueued(): Promise<void>;
+  /** Whether this process is delivering the message. */
+  isUnderWay(id: string): boolean;
+  /** The wall clock of the store, ms: messages are scheduled and expire by it. */
+  wallNow(): number;
   /** The number of messages that this process is delivering. */
   readonly underWay: number;
   /** Call after `closing`: waits for attempts in flight. Messages without one stay queued. */

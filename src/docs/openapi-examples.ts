@@ -1,4 +1,5 @@
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
+import { exampleIds } from '../schemas/common.ts';
 import { deliveredExample, eventListExample } from '../schemas/event-examples.ts';
 import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
 import { webhookAnswers, webhookProblemExamples } from '../schemas/webhook-examples.ts';
@@ -19,12 +20,38 @@ const notReady = {
   key: 'refused',
   connection: 'unknown',
 };
+const dryRun = {
+  '200': {
+    recipients: 3,
+    valid: 1,
+    duplicates: 1,
+    optedOut: 0,
+    faultCount: 2,
+    faults: [
+      { pointer: '/rows/2/Phone', detail: 'the number is given twice, first in row 1', row: 2, line: 3 },
+      { pointer: '/rows/3/order_status', detail: 'the value is blank', row: 3, line: 4 },
+    ],
+    samples: [{ to: '14155550100', message: exampleAnswers.answers.previewTemplate['200'] }],
+    perMinute: 120_000,
+    estimatedDurationS: 1,
+  },
+};
+
 /** Answers that no example of an operation causes in the sandbox. */
 const others: typeof answers = {
+  createBroadcast: dryRun,
+  importBroadcast: dryRun,
   getReadiness: { '503': notReady },
   listEvents: { '200': eventListExample },
   getEvent: { '200': deliveredExample },
   ...webhookAnswers,
+  resendBroadcast: {
+    '202': {
+      ...exampleAnswers.answers.createBroadcast['202'],
+      resendOf: exampleIds.doneBroadcast,
+      leftOut: 0,
+    },
+  },
   resendMessage: {
     '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
   },
@@ -46,6 +73,8 @@ export function withExamples(responses: Json, operationId: string): Json {
 /** Answers in text, by their operation. */
 const inText: Readonly<Record<string, string>> = {
   streamBroadcast: `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
+  reportBroadcast:
+    'Phone,Reference,Status,Delivery,FailureCode,FailureKind,FailureDetail,MessageId,ResendOf,CalledAt,SentAt,DeliveredAt,ReadAt,RepliedAt,FailedAt,UpdatedAt\r\n14155550113,A-1003,accepted,read,,,,d0f57fb3-5b49-4f3a-a3fc-0a4b93e29b40-r,,2026-11-02T09:30:00.000Z,2026-11-02T09:30:01.000Z,2026-11-02T09:30:02.000Z,2026-11-02T09:31:00.000Z,,,2026-11-02T09:30:00.412Z\r\n',
   streamEvents: `id: ${deliveredExample.cursor}\nevent: ${deliveredExample.type}\ndata: ${JSON.stringify(deliveredExample)}\n\n`,
   getMetrics:
     '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',

@@ -4,24 +4,24 @@ import type { EventType } from './event-types.ts';
 
 export interface EventTopic {
   type: string;
-  /** Empty: it concerns no connection, such as the state of a webhook endpoint. */
+  /** Empty if the event concerns no connection, such as the state of a webhook endpoint. */
   connectionId: string;
 }
 
-/** A caller that has asked for events. */
+/** A caller that subscribes to events. */
 export interface Subscriber {
   id: string;
-  /** Which messages of customers it gets. */
+  /** Which customers' messages it gets. */
   inbound: 'own' | 'unrouted' | 'all';
 }
 
-/** Which caller gets which events, by the current callers file. */
+/** Decides which caller gets which events, by the current callers file. */
 export interface EventAudience {
-  /** Whether any caller has asked for events. */
+  /** True if any caller subscribes to events. */
   hasSubscribers(): boolean;
-  /** The same array as long as the file is unchanged. */
+  /** Returns the same array until the file changes. */
   subscriptions(): readonly EventSubscription[];
-  /** The callers that list this type and may use the connection. */
+  /** Returns the callers that list this type and may use the connection. */
   subscribers(topic: { type: EventType; connectionId: string }): readonly Subscriber[];
   isSubscribed(caller: string, topic: EventTopic): boolean;
 }

@@ -7,12 +7,12 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SEQ_BYTES = 8;
 const CHECK_BYTES = 4;
-/** Goes into the check sum, so that it is none of another format. */
+/** Part of the checksum, so that a cursor of another format is not accepted. */
 const MARK = Buffer.from('event cursor');
-/** A multiple of three, so that each text decodes to bytes in one way. */
+/** A multiple of three, so that each text decodes to bytes in exactly one way. */
 const BYTES = DATABASE_BYTES + NONCE_BYTES + TAG_BYTES + SEQ_BYTES + CHECK_BYTES;
 
-/** A place in the events of this caller, a cursor of another database, or text that is no cursor of this caller. */
+/** A position in this caller's events, a cursor of another database, or text that is not a cursor of this caller. */
 export type CursorReading = { seq: number } | 'foreign-database' | 'malformed';
 
 /**

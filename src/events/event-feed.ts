@@ -6,9 +6,9 @@ import type { EventCursors } from './cursor.ts';
 import type { EventHub } from './event-hub.ts';
 import type { EventReader } from './event-reader.ts';
 
-/** Which of a caller's events are asked for, and which it may read. */
+/** Selects the events that a caller asks for, among those it may read. */
 export interface EventFilter {
-  /** Whole names; all of them by default. */
+  /** Full type names; all types by default. */
   types?: readonly string[];
   connectionId?: string;
   mayUse: (connectionId: string) => boolean;
@@ -18,30 +18,33 @@ type PageAsk = EventFilter & { limit: number /** Of its texts; the longest page 
 
 export interface FeedPage {
   events: readonly StoredEvent[];
-  /** All up to here was looked at. */
+  /** All events up to this one were examined. */
   position: number;
   hasMore: boolean;
 }
 
-/** Where reading begins. `isGiven`: the reader was there before, and is told if it has missed something since. */
+/**
+ * Where reading starts. `isGiven`: the reader has been there before, and gets an error if it has missed something
+ * since.
+ */
 export interface StartingPlace {
   seq: number;
   isGiven: boolean;
 }
 
-/** How long the events of a page, or a portion of a stream, become together; what is behind them is read by the next one. */
+/** Maximum size of a page, or of one portion of a stream. What follows is read by the next one. */
 const pageLengthMax = 1024 * 1024;
 const streamedLengthMax = 128 * 1024;
 const streamedMax = 100;
-/** Events that are read from the store at once, and the longest one. */
+/** Number of events per query, and the size of the longest event. */
 const readMax = 200;
 const eventLengthMax = 20 * 1024;
-/** Pages that are read at once: each is in memory until it is sent, or refused. */
+/** Maximum number of pages in memory at once. Each stays there until it is sent. */
 const readersMax = 8;
-/** One page looks no further than this for events that its reader may use. */
+/** Maximum number of events that one page examines to find some that its reader may use. */
 const looksMax = 5;
 
-/** A caller's events in the order in which they were recorded. */
+/** Reads a caller's events in the order in which they were recorded. */
 export class EventFeed {
   readonly #store: Pick<EventStore, 'eventPositions' | 'readEvents' | 'findEvent'>;
   readonly #cursors: EventCursors;
@@ -55,8 +58,8 @@ export class EventFeed {
   }
 
   /**
-   * The place that a cursor names; `earliest` is before all that is kept, `latest` behind all there is. undefined: it is no cursor of
-   * this caller. Throws `cursor-expired` for one of another database.
+   * Returns the position of a cursor; `earliest` is before all kept events, `latest` behind all. Undefined if it is
+   * not a cursor of this caller. Throws `cursor-expired` for a cursor of another database.
    */
   async startAt(caller: string, cursor: string): Promise<StartingPlace | undefined> {
     if (cursor === 'earliest' || cursor === 'latest') {
@@ -71,8 +74,9 @@ export class EventFeed {
   }
 
   /**
-   * Throws `cursor-expired` where the reader has missed something. That is asked behind the page, so that what is deleted
-   * meanwhile counts; every process asks the database, so that none takes another's newest cursor for one beyond the end.
+   * Throws `cursor-expired` if the reader has missed something. Checked after the page is read, so that events
+   * deleted meanwhile count. Every process asks the database, so that it does not mistake another process's newest
+   * cursor for one beyond the end.
    */
   async read(caller: string, from: StartingPlace, ask: PageAsk): Promise<FeedPage> {
     const page = await this.#inTurn(() => this.#pageBehind(caller, from.seq, ask));
@@ -94,7 +98,7 @@ export class EventFeed {
     }
   }
 
-  /** Whether it has an event of this connection, as far as one look goes. */
+  /** Returns whether the pages examined contain an event of this connection. */
   async hasAny(caller: string, connectionId: string): Promise<boolean> {
     return (await this.#look(caller, 0, { limit: 1, connectionId, mayUse: () => true })).events.length > 0;
   }
@@ -103,7 +107,7 @@ export class EventFeed {
     return this.#store.findEvent(caller, id).catch(throwStoreUnreadable);
   }
 
-  /** The events behind a position: what the reader was handed, or one page where it is behind. */
+  /** Returns the events behind a position: those handed to the reader, or one page if it is behind. */
   async next(reader: EventReader, position: number, filter: EventFilter): Promise<FeedPage> {
     if (reader.isBehind) {
       reader.catchUp();
@@ -118,7 +122,7 @@ export class EventFeed {
     return { events: own, position: Math.max(position, seenTo), hasMore: false };
   }
 
-  /** The first page behind a position that has an event; an empty one when `isOver` says so. */
+  /** Returns the first page behind a position that contains an event, or an empty page once `isOver` returns true. */
   async waitForPage(
     reader: EventReader,
     position: number,
@@ -186,11 +190,14 @@ export class EventFeed {
   }
 }
 
-/** Events about an endpoint of the caller name no connection; the caller may always read them. */
+/** Events about the caller's own endpoints name no connection, and may always be read. */
 export const isOf = ({ connectionId }: StoredEvent, mayUse: EventFilter['mayUse']): boolean =>
   connectionId === '' || mayUse(connectionId);
 
-/** How many more events fit: by the mean of those that are there, but no more than twice as many, because they may be longer. */
+/**
+ * Estimates how many more events fit, by the mean size so far; at most twice as many, because the next ones may be
+ * longer.
+ */
 function fitting(count: number, length: number, lengthMax: number): number {
   if (count === 0) return Math.ceil(lengthMax / eventLengthMax);
   return Math.min(2 * count, Math.ceil(((lengthMax - length) * count) / length));

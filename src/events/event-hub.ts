@@ -2,14 +2,14 @@ import type { EventStore } from '../store/event-store.ts';
 import { EventReader } from './event-reader.ts';
 import type { EventSignal } from './types.ts';
 
-/** Finds events whose signal was lost, and readers that have lost their rights. */
+/** Interval in which events with a lost notification and readers with revoked rights are found. */
 const lookEveryMs = 1_000;
-/** Events read by one query. */
+/** Number of events per query. */
 const groupMax = 500;
 
 interface HubServices {
   store: Pick<EventStore, 'eventPositions' | 'readNewEvents' | 'onForeignEvents'>;
-  /** Signals the events that this process records. */
+  /** Signals events recorded by this process. */
   recorder: EventSignal;
   onFault: (error: unknown) => void;
 }
@@ -45,14 +45,14 @@ export class EventHub implements EventSignal {
     };
   }
 
-  /** There may be new events. */
+  /** Call when there may be new events. */
   recorded(): void {
     if (this.#isIdle || this.#isClosed) return;
     this.#looksAgain = true;
     this.#look ??= this.#lookWhileAsked();
   }
 
-  /** The service shuts down: streams end and long polls are answered now. */
+  /** Ends streams and answers long polls, because the service shuts down. */
   get isReleased(): boolean {
     return this.#isReleased;
   }
@@ -127,7 +127,8 @@ export class EventHub implements EventSignal {
   async #lookOnce(): Promise<void> {
     const known = new Set(this.#readers);
     try {
-      // The last number is that of all callers, so no caller is named. Events recorded after it are found now or by the next look.
+      // The last number covers all callers, so the query names none. Events recorded after it are found by this look
+      // or the next.
       const { last } = await this.#store.eventPositions('');
       const after = this.#seenTo;
       if (after !== undefined && last <= after) return;
@@ -139,7 +140,7 @@ export class EventHub implements EventSignal {
     }
   }
 
-  /** Events from before the first look are not handed out: readers read them from the database. */
+  /** Events from before the first look are not handed out; readers query them. */
   #beginAt(last: number, readers: Iterable<EventReader>): void {
     if (this.#isIdle) return;
     this.#seenTo = last;

@@ -1,11 +1,14 @@
 import type { StoredEvent } from '../store/event-store.ts';
 
-/** The most that one reader keeps in memory. Beyond it, events are read from the database once they can be written out. */
+/**
+ * Maximum number of events that one reader keeps in memory. Beyond it, events are queried once they can be written
+ * out.
+ */
 const bytesMax = 128 * 1024;
 
 /**
- * The events that one stream or long poll was handed and has not taken yet. A reader that is behind has to read from the database;
- * events handed to it meanwhile are not kept, so a slow reader costs no more memory than a fast one.
+ * Holds the events that were handed to one stream or long poll and not taken yet. A reader that is behind queries the
+ * database; events handed to it meanwhile are not kept, so a slow reader uses no more memory than a fast one.
  */
 export class EventReader {
   readonly caller: string;
@@ -23,7 +26,7 @@ export class EventReader {
     return this.#isBehind;
   }
 
-  /** Keeps all events handed over from now on. The caller of this reads the earlier ones from the database after this call. */
+  /** Keeps all events handed over from now on. Earlier ones are queried after this call. */
   catchUp(): void {
     this.#waiting = [];
     this.#bytes = 0;
@@ -31,14 +34,14 @@ export class EventReader {
     this.#isBehind = false;
   }
 
-  /** It may have missed something. */
+  /** Marks that events may have been missed. */
   fallBehind(): void {
     this.catchUp();
     this.#isBehind = true;
     this.#wake?.();
   }
 
-  /** Takes all events of its caller up to a number, in their order. */
+  /** Accepts all events of its caller up to a number, in order. */
   hand(events: readonly StoredEvent[], seenTo: number): void {
     if (this.#isBehind) return;
     for (const event of events) this.#bytes += event.data.length;
@@ -51,7 +54,7 @@ export class EventReader {
     if (events.length > 0) this.#wake?.();
   }
 
-  /** The events that wait, and the number up to which there are no others. */
+  /** Takes the waiting events, and the number up to which there are no others. */
   take(): { events: readonly StoredEvent[]; seenTo: number } {
     const taken = { events: this.#waiting, seenTo: this.#seenTo };
     this.#waiting = [];
@@ -59,7 +62,7 @@ export class EventReader {
     return taken;
   }
 
-  /** Until there is something to take or to read, it is woken, or the time is over. */
+  /** Resolves when there is something to take or to query, when it is woken, or at the deadline. */
   async wait(ms: number): Promise<void> {
     if (this.#isBehind || this.#waiting.length > 0 || ms <= 0) return;
     await new Promise<void>((resolve) => {
@@ -72,7 +75,7 @@ export class EventReader {
     this.#wake = undefined;
   }
 
-  /** It looks whether it has to end. */
+  /** Wakes the reader so that it checks whether it has to end. */
   wake(): void {
     this.#wake?.();
   }

@@ -3,28 +3,28 @@ import type { StoredEvent } from '../store/event-store.ts';
 import type { EventFeed, EventFilter } from './event-feed.ts';
 import type { EventReader } from './event-reader.ts';
 
-/** When a client comes back after the end of a stream. */
+/** Delay before a client reconnects after the end of a stream. */
 const retryMs = 5_000;
-/** Something is said after this silence, because proxies close idle connections. */
+/** A comment is sent after this silence, because proxies close idle connections. */
 const silenceMaxMs = 15_000;
-/** A client that takes longer to read one portion is told to come back. */
+/** A client that takes longer to read one portion is disconnected, and reconnects. */
 const slowMs = 10_000;
 
 interface StreamServices {
   feed: Pick<EventFeed, 'next' | 'cursorAt'>;
   frame: (event: StoredEvent) => string;
   onFault: (error: unknown) => void;
-  /** Steady milliseconds. */
+  /** Monotonic milliseconds. */
   clock?: () => number;
 }
 
 interface StreamAsk {
   reader: EventReader;
-  /** All up to here was read. */
+  /** All events up to here were read. */
   position: number;
   types?: readonly string[];
   connectionId?: string;
-  /** Which connections the reader may read of now; undefined: its rights were taken away. */
+  /** Returns the connections that the reader may read now; undefined if its rights were revoked. */
   rights: () => Pick<EventFilter, 'mayUse'> | undefined;
   isOver: () => boolean;
 }
@@ -49,7 +49,7 @@ export async function* eventStream(services: StreamServices, ask: StreamAsk): As
     const mine = rights();
     if (!mine) return;
     const page = await feed.next(reader, position, { ...mine, ...wanted }).catch((error: unknown) => {
-      // A client whose cursor has expired is told so when it comes back.
+      // The client is told that its cursor has expired when it reconnects.
       if (!(error instanceof Problem) || error.slug !== 'cursor-expired') onFault(error);
     });
     if (!page || isOver()) return;

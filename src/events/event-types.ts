@@ -1,4 +1,4 @@
-/** The types of events, and which caller can be told of each. A receiver passes over what it does not know. */
+/** Types of events, and which callers can get them. Receivers skip types that they do not know. */
 export const eventTypes = [
   'message.sent',
   'message.delivered',
@@ -21,12 +21,15 @@ export const eventTypes = [
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
-/** Patterns that name all types of one noun. */
+/** Patterns that match all types of one noun. */
 export const eventGroups: readonly string[] = [
   ...new Set(eventTypes.map((type) => `${type.slice(0, type.indexOf('.'))}.*`)),
 ];
 
-/** What a pattern of a callers file, a query or an endpoint names: `*`, `message.*` or a whole name; none: it names nothing. */
+/**
+ * Returns the types that a pattern matches (`*`, `message.*` or a full name); none if it matches nothing. Patterns
+ * occur in the callers file, queries and endpoints.
+ */
 export function typesNamed(pattern: string): readonly EventType[] {
   if (pattern === '*') return eventTypes;
   if (!pattern.endsWith('.*')) return eventTypes.filter((type) => type === pattern);
@@ -34,7 +37,7 @@ export function typesNamed(pattern: string): readonly EventType[] {
   return eventTypes.filter((type) => type.startsWith(group));
 }
 
-/** What all of these patterns name, each type once. */
+/** Returns the types that any of the patterns matches, each once. */
 export const typesOf = (patterns: readonly string[]): readonly EventType[] => {
   const named = new Set(patterns.flatMap(typesNamed));
   return eventTypes.filter((type) => named.has(type));

@@ -1,10 +1,10 @@
 import { cutText } from '../lib/cut-text.ts';
 import { isObject } from '../lib/is-object.ts';
 
-/** The lengths to which texts are cut, tried one after another. No id is longer than the last. */
+/** Lengths to which texts are truncated, tried in this order. No id is longer than the last. */
 const lengths = [4_096, 2_048, 1_024, 512, 256];
 
-/** JSON of an object with its longest texts cut so that it fits. Throws if it does not fit even then. */
+/** Serializes an object, with its longest texts truncated so that it fits. Throws if even that is too long. */
 export function fittingJson(value: Readonly<Record<string, unknown>>, bytesMax: number): string {
   for (const length of [Number.POSITIVE_INFINITY, ...lengths]) {
     const text = JSON.stringify(Number.isFinite(length) ? shortened(value, length) : value);
@@ -18,7 +18,7 @@ function shortened(value: unknown, length: number): unknown {
   if (Array.isArray(value)) return value.map((each) => shortened(each, length));
   if (!isObject(value)) return value;
   const cut = Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shortened(each, length)]));
-  // `received` has a flag for a cut text.
+  // `received` has a flag for truncated text.
   const isCut = typeof value.text === 'string' && 'routedBy' in value && value.text.length > length;
   return isCut ? { ...cut, truncated: true } : cut;
 }

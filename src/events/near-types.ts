@@ -1,11 +1,11 @@
 import { didYouMean, nearest } from '../lib/did-you-mean.ts';
 import { eventGroups, eventTypes, typesNamed } from './event-types.ts';
 
-/** `; did you mean x?`, or which there are. */
+/** Returns `; did you mean x?`, or the list of types. */
 export const nearEvents = (pattern: string): string =>
   didYouMean(pattern, [...eventTypes, ...eventGroups, '*']) || sameGroup(pattern);
 
-/** `message`, `message.` and `messages.delivered` mean something of the group. */
+/** `message`, `message.` and `messages.delivered` suggest types of that group. */
 function sameGroup(pattern: string): string {
   const [noun = ''] = pattern.toLowerCase().split(/[.:*]/);
   const group = nearest(`${noun}.*`, eventGroups);

@@ -7,7 +7,7 @@ import type { EventSignal } from './types.ts';
 
 export type Events = Awaited<ReturnType<typeof openEvents>>;
 
-/** Everything that reads events in this process. `recorder` signals the events that this process records. */
+/** Creates the readers of events in this process. `recorder` signals events that this process records. */
 export async function openEvents(store: EventStore, recorder: EventSignal, onFault: (error: unknown) => void) {
   const { epoch } = await store.eventPositions('');
   const cursors = new EventCursors(epoch);

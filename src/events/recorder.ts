@@ -14,7 +14,7 @@ import type { EventSignal } from './types.ts';
 export interface EventRecorder extends EventSignal {
   /** Resolves once the subscriptions are stored. A failure to store them is reported, and tried again each second. */
   start(): Promise<void>;
-  /** To be called when facts may have been recorded. */
+  /** Call when facts may have been recorded. */
   wake(): void;
   /** Resolves when the pass in progress has ended. Remaining facts are taken by another process or the next one. */
   stop(): Promise<void>;
@@ -27,20 +27,23 @@ export interface RecorderServices {
   audience: EventAudience;
   onRecorded: (type: string) => void;
   logger: { error(facts: object, message: string): void };
-  /** A pass failed, and will be repeated. */
+  /** A pass failed and will be repeated. */
   onFault: (error: unknown) => void;
   /** Wall clock, ms. */
   now: () => number;
   /** The interval in which facts of other processes and changes of the callers file are looked for. */
   lookEveryMs?: number;
-  /** An argument so that tests need not wait. */
+  /** An argument, so that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const batchMax = 256;
 /** Pause after a pass that failed. */
 const faultRestMs = 1_000;
-/** After a change, the callers files of replicas may differ this long. Until then a process keeps facts that it would drop. */
+/**
+ * After a change, the callers files of replicas may differ for this long. Until then a process keeps facts that it
+ * would otherwise drop.
+ */
 const graceMs = 120_000;
 
 export function createEventRecorder(services: RecorderServices): EventRecorder {
@@ -110,7 +113,7 @@ function createPass(services: RecorderServices, onEvents: () => void) {
     mayBeLeft = true;
   };
 
-  /** Whether a pass would do nothing, which is what every send meets while no caller has asked for events. */
+  /** True if a pass would do nothing, which is the case for every send while no caller subscribes to events. */
   const isIdle = () => !mayBeLeft && !audience.hasSubscribers() && audience.subscriptions() === stored;
 
   /** Returns whether there may be more facts to take at once. */
@@ -134,7 +137,10 @@ function createPass(services: RecorderServices, onEvents: () => void) {
   return { storeSubscriptions, run, isIdle };
 }
 
-/** Facts to be turned into events, and facts to be dropped. Recent ones are dropped only if the batch is full, so that they block no others. */
+/**
+ * Separates facts to turn into events from facts to drop. Recent ones are dropped only if the batch is full, so that
+ * they do not block others.
+ */
 function splitBySubscription(facts: readonly PendingFact[], { audience, now }: RecorderServices, isFull: boolean) {
   const subscribed = facts.filter((fact) => audience.isSubscribed(fact.caller, fact));
   const kept = new Set(subscribed);

@@ -12,12 +12,12 @@ const dataBytesMax = 19 * 1024;
 
 export type RenderedEvent = NewEvent & { factSeq: number };
 
-/** Makes the event of a fact. Throws if its message or broadcast is gone, or its record cannot be interpreted. */
+/** Builds the event of a fact. Throws if its message or broadcast is gone, or its record cannot be interpreted. */
 export function renderFact(fact: PendingFact, broadcast: KnownBroadcast | undefined): RenderedEvent {
   const { seq, caller, connectionId, type, at, contact } = fact;
   return {
     factSeq: seq,
-    // Random, so that it shows no order; without a dot, which separates the parts of a signed text.
+    // Random, so that ids show no order; without a dot, because dots separate the parts of a signed text.
     id: `evt_${randomBytes(16).toString('base64url')}`,
     caller,
     connectionId,
@@ -29,7 +29,10 @@ export function renderFact(fact: PendingFact, broadcast: KnownBroadcast | undefi
   };
 }
 
-/** The message as `GET /v1/messages/{id}` returns it, the broadcast likewise; other types consist of their detail alone. */
+/**
+ * The message as `GET /v1/messages/{id}` returns it, and broadcasts likewise; other types consist of their details
+ * alone.
+ */
 function subjectOf(fact: PendingFact, broadcast: KnownBroadcast | undefined) {
   if (fact.type === 'broadcast.finished') {
     if (!broadcast) throw new Error('the broadcast is gone');
@@ -52,7 +55,7 @@ function changeOf({ type, change }: PendingFact, message: StoredMessage) {
       source: isResolved ? resolvedBy(message) : (message.delivery?.source ?? 'webhook'),
       ...(implied && { implied }),
     },
-    // The outcome before was a definite one.
+    // The earlier outcome was a definite one.
     ...(isResolved && from !== undefined && from !== 'unknown' && { contradicts: from }),
   };
 }
@@ -64,7 +67,7 @@ function resolvedBy(message: StoredMessage): string {
   return message.delivery?.source ?? 'reconcile';
 }
 
-/** The message with the outcome at the time of the fact; other events have what came after. */
+/** The message with its outcome at the time of the fact; other events contain what came later. */
 function asFound(message: StoredMessage, { outcome, at }: PendingFact): StoredMessage {
   if (!outcome || outcome.status === message.status) return message;
   const { outcome: _, failure: _f, delivery: _d, ...rest } = message;

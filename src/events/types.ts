@@ -1,10 +1,10 @@
 import type { StoredEvent } from '../store/event-store.ts';
 
-/** Tells the readers of this process that events were recorded, whichever process recorded them. */
+/** Notifies readers of this process that events were recorded, by any process. */
 export interface EventSignal {
-  /** Called after each commit of events; the listener reads what it wants. The answer ends it. */
+  /** Calls the listener after each commit of events. Returns a function that unsubscribes. */
   subscribe(listener: () => void): () => void;
 }
 
-/** An event as its caller gets it: the same bytes in the feed, the stream and each webhook. */
+/** An event as its caller gets it: the same bytes in feed, stream and webhooks. */
 export type EventText = (event: StoredEvent) => string;

@@ -19,9 +19,6 @@ const ownStyle = `style-src 'sha256-${hash('sha256', style, 'base64')}'`;
 /** The strict policy of every response, plus this style by its hash (plugins/request-validation.ts). */
 export const plainPagePolicy = `default-src 'none'; ${ownStyle}; frame-ancestors 'none'; sandbox`;
 
-/** The same for a page with a script of its own that calls only this service. */
-export const scriptedPagePolicy = `default-src 'none'; ${ownStyle}; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
 /** A whole page in the common style. `body` is HTML; `title` is text. */
 export const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">

@@ -7,7 +7,8 @@ import { toDelivery } from './delivery-view.ts';
 /** A record as its caller sees it, without the message content. */
 export function toMessage(stored: StoredMessage, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
-  const { fileName, reference, idempotency, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
+  const { sendAt, notAfter, fileName, reference, idempotency, broadcastId, resendOf, channel, createdAt, updatedAt } =
+    stored;
   const outcome = storedOutcome(stored);
   return {
     id,
@@ -26,6 +27,8 @@ export function toMessage(stored: StoredMessage, holds?: Holds): Message {
     ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
     ...toDelivery(stored),
     attempts,
+    ...(sendAt !== undefined && { sendAt }),
+    ...(notAfter !== undefined && { notAfter }),
     ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),

@@ -19,7 +19,7 @@ export function createEventMetrics(registry: Registry): EventMetrics {
   return { recorded: (type) => events.inc({ type }) };
 }
 
-/** So that an alert can say how much of the time is left. */
+/** Lets an alert report how much of the retention is left. */
 export function tellRetention(registry: Registry, days: number): void {
   const { gauge } = metricFactories(registry);
   gauge({ name: 'event_retention_seconds', help: 'How long events are kept (EVENT_RETENTION_DAYS)' }, () => [

@@ -12,8 +12,11 @@ export interface GaugeSources {
   sends(): Promise<Readonly<Record<string, number>>>;
   /** How long the store is not asked again, ms. */
   sendsRestMs: number;
-  /** How many broadcasts run and have something to send, and how many the service has paused because everything was refused. */
-  broadcasts(): Promise<{ running: number; held: number }>;
+  /**
+   * How many broadcasts wait for their time, how many run and have something to send, and how many the service has paused because
+   * everything was refused.
+   */
+  broadcasts(): Promise<{ scheduled: number; running: number; held: number }>;
   /** Messages that wait because their caller may not send now, by reason. */
   held(): Promise<Readonly<Record<string, number>>>;
   /** Calls of this process to the gateway today, and its limit; 0: none. */
@@ -59,7 +62,7 @@ export function registerGauges(registry: Registry, standing: GaugeSources): void
   gauge(
     {
       name: 'recorded_sends',
-      help: 'Sends on record by their state now, of all callers and replicas',
+      help: 'Sends on record by their state now, of all callers and replicas; `scheduled`: queued until their `sendAt`',
       labels: ['status'],
     },
     async () => Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
@@ -67,7 +70,7 @@ export function registerGauges(registry: Registry, standing: GaugeSources): void
   gauge(
     {
       name: 'broadcasts',
-      help: 'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
+      help: 'Broadcasts that wait for their `sendAt`, those that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
       labels: ['status'],
     },
     async () => Object.entries((await broadcasts()) ?? {}).map(([status, count]) => [{ status }, count]),

@@ -11,6 +11,8 @@ export interface Metrics {
   registry: Registry;
   recordUpstreamCall(report: CallReport): void;
   recordOutcome(kind: string, outcome: string): void;
+  /** A message is `not_sent`, because its `notAfter` passed. */
+  recordExpired(kind: string): void;
   /** A bulk call was made with this many messages. */
   recordBatch(lane: string, size: number): void;
   /** A database operation took this many seconds. */
@@ -53,12 +55,22 @@ export function createMetrics(ofProcess: Registry): Metrics {
     labelNames: ['kind', 'outcome'] as const,
     registers,
   });
+  const expired = new Counter({
+    name: 'wati_bff_expired_total',
+    help: 'Of the sends that ended `not_sent`, those whose `notAfter` passed',
+    labelNames: ['kind'] as const,
+    registers,
+  });
   return {
     registry,
     ...createRequestMetrics(registers),
     ...createUpstreamMetrics(registers),
     ...createStoreMetrics(registers),
     recordOutcome: (kind, outcome) => sends.inc({ kind, outcome }),
+    recordExpired: (kind) => {
+      sends.inc({ kind, outcome: 'not_sent' });
+      expired.inc({ kind });
+    },
     recordBatch: (lane, size) => groups.observe({ lane }, size),
     tracking: createTrackingMetrics(registry),
     polls: createPollMetrics(registry),

@@ -1,10 +1,13 @@
 import { Counter, type Registry } from '@prometheus-io/client';
 import { cachedWithTimeout, metricFactories } from './metric-factories.ts';
 
-/** What is sent to endpoints of callers. Endpoints are labels by their ids: a caller has a few, and deleted ones go. */
+/**
+ * Metrics of callers' webhook endpoints. Endpoint ids are labels: a caller has few endpoints, and those of deleted
+ * ones are removed.
+ */
 export interface WebhookMetrics {
   attempted(endpointId: string, result: string): void;
-  /** This process serves it no more. */
+  /** This process no longer serves the endpoint. */
   forget(endpointId: string): void;
 }
 
@@ -33,7 +36,7 @@ interface EndpointSources {
 
 const statuses = ['enabled', 'failing', 'disabled', 'disabled_by_caller'];
 
-/** Each endpoint is told of by the one process that serves it. */
+/** Each endpoint is reported by the one process that serves it. */
 export function tellEndpoints(registry: Registry, { endpoints, parked }: EndpointSources): void {
   const { gauge } = metricFactories(registry);
   const counts = cachedWithTimeout(() => parked(endpoints().map(({ id }) => id)), 0);

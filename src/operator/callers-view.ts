@@ -3,16 +3,19 @@ import type { Hold, StoppedSending } from '../holds/holds.ts';
 import { isoTimes } from '../lib/iso-times.ts';
 import { limitConcurrency } from '../lib/limit-concurrency.ts';
 import type { OperatorCaller } from '../schemas/operator.ts';
+import type { CallerCountStore } from '../store/caller-count-store.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
+import type { QuotaLimits } from '../store/quota-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import type { StoredEndpoint, WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
+import { type CallerCounts, noCounts } from './caller-counts.ts';
 
 /** The callers as operators see them: those of the file, and removed ones with records left. */
 export interface CallersView {
   /** In the order of the file, removed ones last. */
   all(): Promise<OperatorCaller[]>;
-  /** The same, each with its webhook endpoints. */
-  withEndpoints(): Promise<OperatorCaller[]>;
+  /** The same, each with its webhook endpoints, what it did today, and what is left of its quotas. */
+  inFull(): Promise<OperatorCaller[]>;
   /** Ids of all callers that are in the file or have records. */
   ids(): Promise<string[]>;
   /** The id of the caller with this id or name, without case; undefined: there is none, and no record of one. */
@@ -22,15 +25,19 @@ export interface CallersView {
 interface Services {
   callers: Callers;
   stopped: StoppedSending;
-  store: Pick<OperatorStore, 'listCallers' | 'summarizeWork'> & Pick<WebhookEndpointStore, 'listEndpoints'>;
+  store: Pick<OperatorStore, 'listCallers' | 'summarizeWork'> &
+    Pick<WebhookEndpointStore, 'listEndpoints'> &
+    Pick<CallerCountStore, 'quotasLeft'>;
+  counts: Pick<CallerCounts, 'today'>;
   /** Wall clock, ms. */
   now: () => number;
 }
 
+const dayMs = 24 * 3_600_000;
 /** Callers whose endpoints are read at once. */
 const readsMax = 4;
 
-export function createCallersView({ callers, stopped, store, now }: Services): CallersView {
+export function createCallersView({ callers, stopped, store, counts, now }: Services): CallersView {
   const inFile = () => callers.list().map(({ caller }) => caller.id);
   const ids = async () => [...new Set([...inFile(), ...(await store.listCallers().catch(throwStoreUnreadable))])];
 
@@ -68,13 +75,25 @@ export function createCallersView({ callers, stopped, store, now }: Services): C
   return {
     ids,
     all,
-    withEndpoints: async () =>
-      Promise.all(
-        (await all()).map(async (caller) => ({
-          ...caller,
-          endpoints: (await endpointsOf(caller.id)).map((endpoint) => toShown(endpoint, now())),
-        })),
-      ),
+    inFull: async () => {
+      const [seen, today, quotas] = await Promise.all([
+        all(),
+        counts.today(),
+        store.quotasLeft(limitsOf(callers)),
+      ]).catch(throwStoreUnreadable);
+      const since = new Date(Math.floor(now() / dayMs) * dayMs).toISOString();
+      return Promise.all(
+        seen.map(async (caller) => {
+          const quotaLeft = quotas.get(caller.id);
+          return {
+            ...caller,
+            endpoints: (await endpointsOf(caller.id)).map((endpoint) => toShown(endpoint, now())),
+            today: { since, ...(today.get(caller.id) ?? noCounts) },
+            ...(quotaLeft && { quotaLeft }),
+          };
+        }),
+      );
+    },
     resolve: async (names) => {
       const known = callers.list().map(({ caller }) => caller);
       const found = names.map((named) => {
@@ -85,6 +104,14 @@ export function createCallersView({ callers, stopped, store, now }: Services): C
       return names.map((named, at) => found[at]?.id ?? recorded.find((id) => id === named));
     },
   };
+}
+
+/** The quotas of callers that have any. */
+function limitsOf(callers: Callers): Map<string, QuotaLimits> {
+  const limits = callers.list().map(({ caller: { id, messagesPerHour: perHour, messagesPerDay: perDay } }) => {
+    return [id, { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) }] as const;
+  });
+  return new Map(limits.filter(([, each]) => Object.keys(each).length > 0));
 }
 
 function toShown(endpoint: StoredEndpoint, nowMs: number) {

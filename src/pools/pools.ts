@@ -19,8 +19,12 @@ export interface Pools {
   /** Media and native answers that are streamed. */
   readonly downloads: SharedPool;
   readonly eventStreams: SharedPool;
+  /** Reports of broadcasts: each reads page by page from the store, as fast as its client takes it. */
+  readonly reports: SharedPool;
   /** Streams of a caller's events: at most five each. */
   readonly eventReaders: SharedPool;
+  /** Streams of what operators follow. */
+  readonly operatorStreams: SharedPool;
   /** Requests that wait for an event. */
   readonly eventWaits: SharedPool;
   /** Bytes of pages of events until they are sent. */
@@ -36,7 +40,9 @@ export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
     bodies: new SharedPool({ name: 'bodies', size: () => 32 * MIB }),
     downloads: new SharedPool({ name: 'downloads', size: () => 128 }),
     eventStreams: new SharedPool({ name: 'event-streams', size: () => 256 }),
+    reports: new SharedPool({ name: 'reports', size: () => 16 }),
     eventReaders: new SharedPool({ name: 'event-readers', size: () => 200, share: 0.025, alone: 0.025 }),
+    operatorStreams: new SharedPool({ name: 'operator-streams', size: () => 32 }),
     eventWaits: new SharedPool({ name: 'event-waits', size: () => 1_000 }),
     eventPages: new SharedPool({ name: 'event-pages', size: () => 32 * MIB }),
     webhookTests: new SharedPool({ name: 'webhook-tests', size: () => 32, share: 0.125, alone: 0.25 }),

@@ -22,12 +22,31 @@ export const messageProblems = {
   },
   'message-not-resendable': {
     status: 409,
-    title: 'This message cannot be sent again',
+    title: 'This cannot be sent again',
     retryable: false,
     meaning:
-      'Only messages that are `unknown` or `not_sent` can be sent again, once each, and no files: their bytes are gone.',
-    cause: 'It was accepted or rejected, is still on its way, was sent again before, or was a file.',
+      'Only messages that are `unknown` or `not_sent` can be sent again, once each, and no files: their bytes are gone. Of a broadcast also those that were `rejected`, with the others.',
+    cause:
+      'It was accepted or rejected, is still on its way, was sent again before, was a file, or its content is not kept any more; of a broadcast, none of its recipients is left to be sent to again.',
     remedy: 'Look at the message with `GET /v1/messages/{id}`; upload a file again as a new message.',
+    repeat: never,
+  },
+  'message-expired': {
+    status: 409,
+    title: 'The message was not sent by its notAfter',
+    retryable: false,
+    meaning: 'Its `notAfter` passed before it could go out. Nothing was sent, and nothing of it goes out any more.',
+    cause: 'Sending was slow, held or stopped for as long as the message was worth sending.',
+    remedy: 'If it is of use still, send it as a new message, under a new key and with a later `notAfter`.',
+    repeat: 'No. The same key gets this answer again.',
+  },
+  'message-over': {
+    status: 409,
+    title: 'The message is being sent, or has ended',
+    retryable: false,
+    meaning: 'Only a message that is `queued` can be cancelled: what is on the wire cannot be called back.',
+    cause: 'It went out, or ended otherwise, before your request came.',
+    remedy: 'Read it with `GET /v1/messages/{id}`.',
     repeat: never,
   },
   'broadcast-over': {

@@ -10,10 +10,18 @@ import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
-const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
+const {
+  unknownMessage,
+  lostMessage,
+  waitingMessage,
+  doneBroadcast,
+  pausedBroadcast,
+  unwantedBroadcast,
+  operatedBroadcast,
+} = exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
 const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
-const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
+const named = [unknownMessage, lostMessage, waitingMessage, ...broadcasts, endpoint, unwantedEndpoint, event];
 
 /** Whether a request names one of the records in the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -26,21 +34,8 @@ export async function recordExamples(
   store: MessageStore & BroadcastStore & WebhookEndpointStore & EventStore & TrackingStore,
   caller: string,
 ): Promise<void> {
-  const to = '14155550112';
-  const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
-  const id = exampleIds.unknownMessage;
-  await store.insert({
-    id,
-    caller,
-    kind: 'text',
-    to,
-    connectionId,
-    localMessageId: id,
-    content: toJson(content),
-    fingerprint: contentFingerprint(connectionId, content),
-  });
-  await store.claim(id, 1);
-  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
+  await recordUnknown(store, { caller, id: unknownMessage, text: 'Your invoice is ready.' });
+  await recordUnknown(store, { caller, id: lostMessage, text: 'Your parcel is at the counter.' });
 
   await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
@@ -61,6 +56,24 @@ export async function recordExamples(
   for (const id of [endpoint, unwantedEndpoint]) await store.createEndpoint({ ...webhooks, id }, 100);
   await store.updateEndpoint(caller, unwantedEndpoint, { status: 'disabled' });
   await recordEvent(store, caller);
+}
+
+/** A text whose answer was lost. */
+async function recordUnknown(store: MessageStore, { caller, id, text }: { caller: string; id: string; text: string }) {
+  const to = '14155550112';
+  const content: Content = { kind: 'text', body: { to, text } };
+  await store.insert({
+    id,
+    caller,
+    kind: 'text',
+    to,
+    connectionId,
+    localMessageId: id,
+    content: toJson(content),
+    fingerprint: contentFingerprint(connectionId, content),
+  });
+  await store.claim(id, 1);
+  await store.complete(id, completionOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 }
 
 /** An event with the id of the examples, if the caller has events of its type. */

@@ -1,7 +1,7 @@
-import { hash, randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
+import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { buildApp } from '../app.ts';
+import { sandboxKey } from '../callers/sandbox-key.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { createProcessMetrics } from '../observability/metrics.ts';
@@ -17,6 +17,7 @@ import { loopbackHosts } from '../webhooks/allowed-hosts.ts';
 import { openSandboxCallers } from './callers.ts';
 import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
+import { freePort, portAfter } from './ports.ts';
 import { templatesFromFile } from './templates-file.ts';
 import { ownWebhooksUrl, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
 
@@ -62,12 +63,11 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
     seed,
-    gatewayPort: port === 0 ? 0 : await freePort(port + 1),
-    // In a container the ledger has to be readable from outside, like the service.
-    ...(everywhere.test(host) && { gatewayHost: host }),
+    ...(await gatewayOf(settings)),
     ...limitsOf(settings),
     lateMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
     steering: {
+      key: environment.CLIENTS_FILE ? undefined : sandboxKey,
       reset: async (next) => (await opened.promise).replace(() => reset(next)),
       advance: async (ms) => {
         await opened.promise;
@@ -141,6 +141,12 @@ async function webhooksTarget({ PORT: port }: Config, url: string | undefined) {
   const intakePort = await freePort(portAfter(port, 3));
   return { intakePort, webhooks: ownWebhooksUrl(intakePort) };
 }
+
+const gatewayOf = async ({ HOST: host, PORT: port }: Config) => ({
+  gatewayPort: port === 0 ? 0 : await freePort(port + 1),
+  // In a container the ledger has to be readable from outside, like the service.
+  ...(everywhere.test(host) && { gatewayHost: host }),
+});
 
 /** A rate of this much or more means no limit, for the service and for the simulated WATI. */
 const limitsOf = ({ MATON_RATE_PER_SECOND: rate, WATI_PLAN: plan }: Config) =>
@@ -227,24 +233,3 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
 }
 
 const dayMs = 24 * 60 * 60 * 1_000;
-
-/**
- * For 0 a random port below those that systems choose from: nobody else is given it before it is listened on, or while a reset
- * restarts the service.
- */
-const portAfter = (port: number, by: number): number => (port === 0 ? randomInt(10_000, 32_000) : port + by);
-
-/** The first free port from `from` on; 0 if there is none. */
-async function freePort(from: number): Promise<number> {
-  for (let port = from; port < Math.min(from + 100, 65_536); port++) {
-    const free = await new Promise<number>((resolve) => {
-      const probe = createServer().once('error', () => resolve(0));
-      probe.listen(port, '127.0.0.1', () => {
-        const address = probe.address();
-        probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-      });
-    });
-    if (free !== 0) return free;
-  }
-  return 0;
-}

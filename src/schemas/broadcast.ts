@@ -1,16 +1,40 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, PhoneNumber, Reference, strict, Timestamp, text } from './common.ts';
+import { Channel, NotAfter, oneOf, PhoneNumber, Reference, SendAt, strict, Timestamp, text } from './common.ts';
+import { DryRunQuery } from './dry-run.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 
 const channel = Type.Optional(Channel);
 
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+
+/** What a broadcast takes beside its list, in the body or in the query. */
+const terms = {
+  channel,
+  reference: Type.Optional(Reference),
+  sendAt: Type.Optional(SendAt),
+  notAfter: Type.Optional(NotAfter),
+  perMinute: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      description:
+        'a pace of its own: at most so many recipients a minute, over all replicas, however much faster the account may send. They go out in calls for a few seconds each',
+    }),
+  ),
+};
+
+export const ImportQuery = Type.Object(
+  { template: TemplateName, broadcastName, ...terms, ...DryRunQuery.properties },
+  strict,
+);
+
 export const BroadcastPost = Type.Object(
   {
     template: TemplateName,
     broadcastName,
-    channel,
+    ...terms,
     recipients: Type.Array(
       Type.Object(
         { to: PhoneNumber, reference: Type.Optional(Reference), parameters: Type.Optional(TemplateParameters) },
@@ -40,10 +64,6 @@ export const BroadcastPost = Type.Object(
 );
 export type BroadcastPost = Static<typeof BroadcastPost>;
 
-export const ImportQuery = Type.Object({ template: TemplateName, broadcastName, channel }, strict);
-
-const count = (description: string) => Type.Integer({ minimum: 0, description });
-
 export const Broadcast = Type.Object(
   {
     id: Type.String(),
@@ -53,7 +73,20 @@ export const Broadcast = Type.Object(
     channel: Type.Optional(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
-    status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
+    status: oneOf(
+      ['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'],
+      'recording: its list is still coming in, and nothing is sent before all of it is there (shown for an import with `Prefer: respond-async`); scheduled: it waits for its `sendAt`; done: nothing is queued or being sent any more',
+    ),
+    sendAt: Type.Optional(Type.String({ description: 'when it was to begin' })),
+    notAfter: Type.Optional(Type.String({ description: 'from when on nothing of it goes out any more' })),
+    reference: Type.Optional(Type.String({ description: 'what you call it' })),
+    perMinute: Type.Optional(Type.Integer({ description: 'its own pace: at most so many recipients a minute' })),
+    resendOf: Type.Optional(Type.String({ description: 'the broadcast some of whose recipients this one repeats' })),
+    leftOut: Type.Optional(
+      count(
+        'of a resend: recipients of the original in the states asked for that are not in it, because they were sent again before, or their content is not kept any more',
+      ),
+    ),
     pausedBy: Type.Optional(
       oneOf(
         ['caller', 'operator', 'service'],
@@ -127,8 +160,18 @@ export const Broadcast = Type.Object(
         },
       ),
     ),
+    estimatedEndAt: Type.Optional(
+      Type.String({
+        description:
+          'while it runs: when the last recipient will have been sent to, at the present pace; in what one broadcast answers',
+        examples: ['2026-11-02T10:05:00.000Z'],
+      }),
+    ),
     createdAt: Timestamp,
-    updatedAt: Timestamp,
+    updatedAt: Type.String({
+      description: 'ISO 8601, UTC: when its status or one of its counts last changed',
+      examples: ['2026-11-02T09:30:00.000Z'],
+    }),
     finishedAt: Type.Optional(Timestamp),
   },
   { title: 'Broadcast', description: 'Its recipients are messages: `GET /v1/messages?broadcastId=`.' },
@@ -146,6 +189,25 @@ export const BroadcastListQuery = Type.Object(
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 50 }),
   },
   strict,
+);
+
+export const BroadcastResendPost = Type.Object(
+  {
+    statuses: Type.Optional(
+      Type.Array(oneOf(['not_sent', 'rejected', 'unknown']), {
+        minItems: 1,
+        maxItems: 3,
+        uniqueItems: true,
+        description: 'the recipients in these states; `not_sent` and `rejected` where it is absent',
+      }),
+    ),
+    reason: text(512, 'the credits of the account were spent', { description: 'for the log' }),
+  },
+  {
+    title: 'BroadcastResendPost',
+    ...strict,
+    examples: [{ statuses: ['not_sent', 'rejected'], reason: 'the credits of the account were spent' }],
+  },
 );
 
 /** The docs page pre-fills an id that the sandbox has recorded (src/sandbox/example-records.ts). */

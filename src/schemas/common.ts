@@ -41,6 +41,16 @@ export const Reference = Type.String({
     'what you call it yourself, such as the number of an order: shown with the message, in its events and in the log, and `GET /v1/messages?reference=` finds it. It is not sent, need not be unique, and should not be a phone number',
 });
 
+const utcTime = (description: string) => Type.String({ 'x-time': 'utc', maxLength: 40, description });
+
+/** Without examples, because the docs page would send them. */
+export const SendAt = utcTime(
+  'not before this time: ISO 8601 in UTC with `Z`, at most 30 days ahead. Until then it is `queued`, and can be cancelled; the answer does not wait. At once where the time has passed',
+);
+export const NotAfter = utcTime(
+  'not at or after this time, whatever holds it up: what has not gone out by then is `not_sent` with the failure `expired`. ISO 8601 in UTC with `Z`, later than `sendAt`, at most 30 days ahead',
+);
+
 /** For existing records: numbers that a newer rule refuses can still be found and erased. */
 export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
@@ -64,10 +74,14 @@ export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
   unknownMessage: '4cc095d2-9d83-4857-bde4-4831283bef36',
+  /** Unknown as well, for operators. */
+  lostMessage: '0e6d1f4b-5a17-4c83-9d20-7fb1c83e5a64',
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
   operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
+  /** A recipient of the broadcast before. */
+  waitingMessage: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c921-r',
   sentMessage: 'bee9950d-a866-419b-9314-ccd25067ff7f',
   event: 'evt_3jXqvB0nQ2mT7rYk5dLwZA',
   endpoint: 'whe_6Qm1tZr8Kx0cVb3nYp5sLd',

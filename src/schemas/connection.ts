@@ -31,6 +31,7 @@ export const CreatedConnection = Type.Object(
   },
   { title: 'CreatedConnection' },
 );
+export type CreatedConnection = Static<typeof CreatedConnection>;
 
 export const ConnectionQuery = Type.Object({ status: Type.Optional(oneOf([...connectionStatuses])) }, strict);
 const connectionParams = (example: string) =>

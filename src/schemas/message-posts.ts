@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, Recipient, Reference, strict, text } from './common.ts';
+import { Channel, NotAfter, oneOf, Recipient, Reference, SendAt, strict, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 
 /** Lengths and counts are WATI's. */
@@ -13,12 +13,14 @@ const httpsUrl = Type.String({
 
 const channel = Type.Optional(Channel);
 const reference = Type.Optional(Reference);
+const schedule = { sendAt: Type.Optional(SendAt), notAfter: Type.Optional(NotAfter) };
 
 export const TextPost = Type.Object(
   {
     to: Recipient,
     channel,
     reference,
+    ...schedule,
     text: text(4096, 'Your parcel is on its way.', {
       description:
         'WATI takes it in the address of a call, where 8,192 bytes fit (`TEXT_URL_MAX_BYTES`): 4,096 letters of ASCII, some 1,300 of Greek or Cyrillic, 890 of Hindi or Chinese, 670 emoji. The 400 for a longer one says how many of its characters fit.',
@@ -32,7 +34,7 @@ export const TextPost = Type.Object(
 export type TextPost = Static<typeof TextPost>;
 
 export const FileLinkPost = Type.Object(
-  { to: Recipient, channel, reference, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
+  { to: Recipient, channel, reference, ...schedule, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
   {
     title: 'FileLinkPost',
     ...strict,
@@ -46,6 +48,7 @@ export const ButtonsPost = Type.Object(
     to: Recipient,
     channel,
     reference,
+    ...schedule,
     body: text(1024, 'Shall we deliver today?'),
     header: Type.Optional(
       Type.Object(
@@ -81,6 +84,7 @@ export const ListPost = Type.Object(
     to: Recipient,
     channel,
     reference,
+    ...schedule,
     body: text(1024, 'When shall we come?'),
     header: Type.Optional(text(60, 'Appointment', { line: true })),
     footer: Type.Optional(text(60, 'You can change it later', { line: true })),
@@ -129,6 +133,7 @@ export const TemplatePost = Type.Object(
     to: Recipient,
     channel,
     reference,
+    ...schedule,
     template: TemplateName,
     parameters: Type.Optional(TemplateParameters),
     broadcastName: Type.Optional(

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, exampleIds, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
+import { Channel, exampleIds, NotAfter, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
 import { TemplateName } from './template.ts';
 
 const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
@@ -72,6 +72,8 @@ export const Message = Type.Object(
     ),
     delivery: Type.Optional(MessageDelivery),
     attempts: Type.Integer(),
+    sendAt: Type.Optional(Type.String({ description: 'when it was to go out: while that is to come, it is `queued`' })),
+    notAfter: Type.Optional(Type.String({ description: 'from when on it does not go out any more' })),
     broadcastId: Type.Optional(Type.String()),
     resendOf: Type.Optional(Type.String({ description: 'the message that this one repeats' })),
     recorded: Type.Optional(
@@ -84,14 +86,21 @@ export const Message = Type.Object(
 );
 export type Message = Static<typeof Message>;
 
+const notStored = (remedy: string) =>
+  `is not taken here: the bytes of a file are not stored, so it cannot go out later; ${remedy}, which takes it`;
+
 export const FileQuery = Type.Object(
   {
     to: Recipient,
     channel: Type.Optional(Channel),
     reference: Type.Optional(Reference),
+    notAfter: Type.Optional(NotAfter),
     caption: Type.Optional(text(1024, 'Your invoice')),
   },
-  strict,
+  {
+    ...strict,
+    'x-elsewhere': { sendAt: notStored('send the address of the file with `POST /v1/messages/file-link`') },
+  },
 );
 
 export const CsvQuery = Type.Object(
@@ -99,9 +108,10 @@ export const CsvQuery = Type.Object(
     template: TemplateName,
     channel: Type.Optional(Channel),
     reference: Type.Optional(Reference),
+    notAfter: Type.Optional(NotAfter),
     broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }),
   },
-  strict,
+  { ...strict, 'x-elsewhere': { sendAt: notStored('record the rows with `POST /v1/broadcasts/import`') } },
 );
 
 export const MessageList = Type.Object(

@@ -1,68 +1,12 @@
 import { type Static, Type } from 'typebox';
 import { scopes } from '../callers.ts';
 import { Broadcast, BroadcastListQuery } from './broadcast.ts';
-import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
+import { oneOf, strict, Timestamp } from './common.ts';
 import { Ready } from './health.ts';
 import { Message, MessageQuery } from './message.ts';
+import { CallerToday, QuotaLeft } from './operator-caller-day.ts';
 import { OperatorEndpoint } from './operator-endpoint.ts';
-
-const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };
-const callerName = Type.String({ ...callerId, examples: [exampleIds.caller] });
-const connectionId = Type.String({
-  pattern: '^[!-~]{1,512}$',
-  'x-form': 'the id of a connection',
-  examples: [exampleIds.connection],
-});
-
-const everybody = 'everybody, whatever else is named';
-const ofCallers = 'callers, by id or name';
-const ofConnections = 'all sending over these connections, of whichever caller';
-
-export const SendingPut = Type.Object(
-  {
-    stopped: Type.Object(
-      {
-        all: Type.Optional(Type.Boolean({ description: everybody })),
-        callers: Type.Optional(Type.Array(callerName, { maxItems: 1_000, description: ofCallers })),
-        connections: Type.Optional(Type.Array(connectionId, { maxItems: 1_000, description: ofConnections })),
-      },
-      { title: 'StoppedPut', ...strict, description: 'all that is to be stopped from now on; empty: nothing' },
-    ),
-    reason: Type.String({
-      minLength: 1,
-      maxLength: 512,
-      pattern: '\\S',
-      'x-form': 'a text that is not blank',
-      description: 'for the log, for the next operator, and for the callers who are refused: they read it',
-      examples: ['the incident is over'],
-    }),
-  },
-  {
-    title: 'SendingPut',
-    ...strict,
-    // The docs page pre-fills this value, so it must be harmless.
-    examples: [{ stopped: { all: false, callers: [], connections: [] }, reason: 'the incident is over' }],
-  },
-);
-export type SendingPut = Static<typeof SendingPut>;
-
-export const Sending = Type.Object(
-  {
-    stopped: Type.Object(
-      {
-        all: Type.Boolean({ description: everybody }),
-        callers: Type.Array(Type.String(), { description: 'ids of callers' }),
-        connections: Type.Array(Type.String(), { description: ofConnections }),
-      },
-      { title: 'Stopped' },
-    ),
-    reason: Type.Optional(Type.String({ description: 'absent where no operator ever stopped anything' })),
-    changedBy: Type.Optional(Type.String({ description: 'id of the caller who said so' })),
-    changedAt: Type.Optional(Timestamp),
-  },
-  { title: 'Sending' },
-);
-export type Sending = Static<typeof Sending>;
+import { callerId, callerName, Sending } from './operator-sending.ts';
 
 const holdCodes = [
   'caller-removed',
@@ -97,7 +41,7 @@ const caller = Type.Optional(Type.String({ ...callerId, description: 'id of a ca
 export const OperatorBroadcastQuery = Type.Object(
   {
     caller,
-    status: Type.Optional(oneOf(['running', 'paused', 'cancelled', 'done'])),
+    status: Type.Optional(oneOf(['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'])),
     ...BroadcastListQuery.properties,
   },
   strict,
@@ -140,16 +84,20 @@ export const OperatorMessageList = Type.Object(
   { title: 'OperatorMessageList' },
 );
 
+export const revealQuery = {
+  reveal: Type.Optional(
+    Type.Boolean({
+      description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
+    }),
+  ),
+};
+
 export const OperatorMessageQuery = Type.Object(
   {
     caller,
     id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message' })),
     ...MessageQuery.properties,
-    reveal: Type.Optional(
-      Type.Boolean({
-        description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
-      }),
-    ),
+    ...revealQuery,
   },
   strict,
 );
@@ -176,6 +124,8 @@ export const OperatorCaller = Type.Object(
     endpoints: Type.Optional(
       Type.Array(OperatorEndpoint, { description: 'its webhook endpoints; in the list of callers alone' }),
     ),
+    today: Type.Optional(CallerToday),
+    quotaLeft: Type.Optional(QuotaLeft),
   },
   { title: 'OperatorCaller' },
 );
@@ -195,7 +145,6 @@ export const CancelledQueue = Type.Object(
 );
 
 const count = Type.Integer({ minimum: 0 });
-
 export const Overview = Type.Object(
   {
     readiness: Ready,
@@ -215,6 +164,7 @@ export const Overview = Type.Object(
     messages: Type.Optional(
       Type.Object(
         {
+          scheduled: count,
           queued: count,
           sending: count,
           accepted: count,
@@ -233,6 +183,7 @@ export const Overview = Type.Object(
       {
         running: count,
         paused: count,
+        scheduled: count,
         held: Type.Integer({ minimum: 0, description: 'of the running ones, those that may not go on now' }),
       },
       { title: 'OpenBroadcasts' },

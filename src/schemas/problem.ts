@@ -1,6 +1,16 @@
 import { Type } from 'typebox';
 import { problemTypes } from '../problem-types.ts';
 
+/** One fault of a request. */
+export const FieldFault = Type.Object({
+  pointer: Type.String({
+    description: 'JSON pointer into the body; `/query/…`, `/path/…`, `/headers/…` elsewhere',
+  }),
+  detail: Type.String(),
+  row: Type.Optional(Type.Integer({ description: 'of a CSV: the data row, from 1; 0 is the header' })),
+  line: Type.Optional(Type.Integer({ description: 'of a CSV: the line of the file where the row begins' })),
+});
+
 export const ProblemDocument = Type.Object(
   {
     type: Type.String({
@@ -18,18 +28,7 @@ export const ProblemDocument = Type.Object(
       Type.Enum(['rejected', 'not_sent', 'unknown'], { type: 'string', description: 'what is known of the message' }),
     ),
     retryable: Type.Boolean({ description: 'whether the same request may succeed later' }),
-    errors: Type.Optional(
-      Type.Array(
-        Type.Object({
-          pointer: Type.String({
-            description: 'JSON pointer into the body; `/query/…`, `/path/…`, `/headers/…` elsewhere',
-          }),
-          detail: Type.String(),
-          row: Type.Optional(Type.Integer({ description: 'of a CSV: the data row, from 1; 0 is the header' })),
-          line: Type.Optional(Type.Integer({ description: 'of a CSV: the line of the file where the row begins' })),
-        }),
-      ),
-    ),
+    errors: Type.Optional(Type.Array(FieldFault)),
     upstream: Type.Optional(
       Type.Object({
         status: Type.Optional(Type.Integer()),

@@ -70,6 +70,8 @@ export function faultInWords(fault: SchemaFault, pointer = fault.instancePath): 
   }
   if (fault.keyword === 'additionalProperties' || fault.keyword === 'unevaluatedProperties') {
     const name = String(params.additionalProperty ?? params.unevaluatedProperty);
+    const elsewhere = record(parentSchema['x-elsewhere'])[name];
+    if (typeof elsewhere === 'string') return elsewhere;
     return `is not known here${nearOrAll(name, Object.keys(record(parentSchema.properties)))}`;
   }
   return ruleInWords(fault);

@@ -1,6 +1,7 @@
 import type { Ajv, FuncKeywordDefinition } from 'ajv';
 import { httpsFault } from '../lib/https-address.ts';
 import { isBlank, textFault } from '../lib/text.ts';
+import { readUtcTime } from '../lib/utc-time.ts';
 import type { PhoneNumbers } from '../recipients/phone-numbers.ts';
 import { readRecipient } from '../recipients/recipient.ts';
 import { readMediaPath } from '../upstream/media-path.ts';
@@ -12,8 +13,8 @@ const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits wit
 
 /**
  * Keywords that JSON Schema lacks, with messages of their own: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines
- * | line`, `x-media-path: stored` and `x-address: https`. `x-form` validates nothing: it explains a `pattern` in words
- * (src/schemas/schema-errors.ts).
+ * | line`, `x-time: utc`, `x-media-path: stored` and `x-address: https`. Two validate nothing (src/schemas/schema-errors.ts): `x-form`
+ * explains a `pattern` in words, and `x-elsewhere` of an object says of a property that it lacks what to do instead.
  */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, compile: (kind) => readInPlace(numbers, kind) });
@@ -21,7 +22,9 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   ajv.addKeyword({ ...shared, keyword: 'x-text', compile: checkText });
   ajv.addKeyword({ ...shared, keyword: 'x-address', modifying: true, compile: checkAddress });
   ajv.addKeyword({ ...shared, keyword: 'x-media-path', modifying: true, compile: readPathInPlace });
+  ajv.addKeyword({ ...shared, keyword: 'x-time', modifying: true, compile: readTime });
   ajv.addKeyword({ keyword: 'x-form', schemaType: 'string' });
+  ajv.addKeyword({ keyword: 'x-elsewhere', schemaType: 'object' });
 }
 
 const shared = { type: 'string', schemaType: 'string', errors: true } as const;
@@ -51,6 +54,20 @@ function readChannel(): Check {
       return true;
     }
     check.errors = [{ keyword: 'x-channel', message: notChannel, params: {} }];
+    return false;
+  };
+  return check;
+}
+
+/** Replaces a time by the form in which answers show it. */
+function readTime(): Check {
+  const check: Check = (text: string, at) => {
+    const reading = readUtcTime(text);
+    if ('time' in reading) {
+      if (at) at.parentData[at.parentDataProperty] = reading.time;
+      return true;
+    }
+    check.errors = [{ keyword: 'x-time', message: reading.fault, params: {} }];
     return false;
   };
   return check;

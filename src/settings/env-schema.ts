@@ -211,6 +211,11 @@ export const EnvSchema = Type.Object({
       "`/docs` and `/openapi.*`: for everybody, for who has a caller's key (a browser asks for it as the password), or not at all",
     default: 'on',
   }),
+  CONSOLE: Type.Enum(['on', 'off'], {
+    description:
+      "`/console`, the page for operators and support: there, or not at all; what it shows needs a caller's key in any case",
+    default: 'on',
+  }),
   NATIVE_PATHS: Type.String({
     description:
       'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`; what sends, or changes webhooks or tokens, only behind the word `unsafe`: `unsafe POST /api/v1/sendSessionMessage/{number}`',

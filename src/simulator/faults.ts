@@ -37,6 +37,8 @@ export interface Scripted {
   /** Whether the tenant acts on the request. By default as the fault says, else if the status is 200. */
   readonly process?: boolean;
   readonly fault?: Fault;
+  /** No webhook tells of the messages that it sends. */
+  readonly silent?: true;
   readonly delayMs?: number;
   /** Answers when this resolves, instead of after a time. */
   readonly until?: Promise<unknown>;

@@ -3,6 +3,7 @@ import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
 import { isMagicCustomer, type SimulatedOutcome, simulatedOutcome } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
+import { nameOf, type Shown } from './shown.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 
 interface Content {
@@ -11,6 +12,7 @@ interface Content {
   readonly data?: string;
   readonly media?: Readonly<Record<string, unknown>>;
   readonly choices?: Choices;
+  readonly shown?: Shown;
 }
 
 const noChoices: Choices = { field: 'interactiveButtonReply', labels: [] };
@@ -30,7 +32,8 @@ export function sendSessionFile(call: Call, tenant: Tenant): Answer {
   if (call.parts.length !== 1 || part?.name !== 'file' || part.filename === undefined) {
     return refusal({ info: 'file can not be null' });
   }
-  return deliverMedia(call, tenant, { name: part.filename, mimeType: part.contentType ?? 'application/octet-stream' });
+  const { filename: name, contentType: mimeType = 'application/octet-stream', bytes } = part;
+  return deliverMedia(call, tenant, { name, mimeType, bytes });
 }
 
 export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
@@ -40,20 +43,40 @@ export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
 
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
-  const { body: text, buttons } = call.json;
+  const { body: text, buttons, header, footer } = call.json;
   const choices: Choices = { field: 'interactiveButtonReply', labels: buttons.map((button) => button.text) };
-  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
+  const { fileName, url } = header?.media ?? {};
+  const file = header && { kind: header.type.toLowerCase(), name: fileName ?? nameOf(url ?? header.type) };
+  const shown: Shown = {
+    ...(header && { header: header.text === undefined ? { ...(file && { file }) } : { text: header.text } }),
+    ...(footer !== undefined && { footer }),
+    buttons: choices.labels.map((label) => ({ kind: 'reply', text: label })),
+  };
+  const target = one(call.query, 'whatsappNumber') ?? '';
+  return deliver(call, tenant, { target, type: 'interactive', text, choices, shown });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   if (!ListBody.Check(call.json)) return badRequest(['body']);
-  const { body: text, sections } = call.json;
+  const { body: text, sections, header, footer, buttonText } = call.json;
   const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
   const choices: Choices = { field: 'listReply', labels };
-  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
+  const shown: Shown = {
+    ...(header !== undefined && { header: { text: header } }),
+    ...(footer !== undefined && { footer }),
+    list: { label: buttonText, sections },
+  };
+  const target = one(call.query, 'whatsappNumber') ?? '';
+  return deliver(call, tenant, { target, type: 'interactive', text, choices, shown });
 }
 
-function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: string; mimeType: string }): Answer {
+interface SentFile {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly bytes?: number;
+}
+
+function deliverMedia(call: Call, tenant: Tenant, { name, mimeType, bytes }: SentFile): Answer {
   const target = call.params.target ?? '';
   // A plan without media by API refuses every file and accepts texts.
   if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
@@ -67,6 +90,7 @@ function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: st
     text: caption,
     data: `data/${kind}s/${tenant.ids.uuid('file')}${extension}`,
     media: { id: tenant.ids.uuid('media'), mimeType, caption },
+    shown: { file: bytes === undefined ? { kind, name: nameOf(name) } : { kind, name, bytes } },
   });
 }
 
@@ -84,7 +108,8 @@ function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & {
     data: content.data ?? null,
   });
   const channel = one(call.query, 'channelPhoneNumber');
-  tenant.onSent({ row, contact, choices: content.choices ?? noChoices, channel });
+  const { choices = noChoices, shown = {} } = content;
+  tenant.onSent({ row, contact, choices, shown, channel });
   if (tenant.settings.bareResults) return ok({ result: true });
   const { owner: _owner, eventType: _eventType, ...message } = row;
   return ok({

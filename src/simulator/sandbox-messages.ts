@@ -38,7 +38,8 @@ export const messageRoute: SandboxRoute = {
     text: 'Hi',
     name: 'optional, of a customer who never wrote',
     bsuid: 'optional; without from, of a customer whom WATI knows, whose number stays hidden',
-    replyTo: 'optional: the message that is quoted, by our id of it or by whatsappMessageId',
+    replyTo:
+      'optional: the message that is quoted, by our id of it, by whatsappMessageId or by its id in GET /_sandbox/phones/{number}',
     button: 'optional: the label that is tapped',
     media: 'optional: image, document or video',
   },
@@ -64,7 +65,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   if (bsuid !== undefined) contact.bsuid = bsuid;
   const row = addRow(tenant, contact, {
     ...inboundRow(tenant.ids, contact, { text: '', at: clock.now() }),
-    ...contentOf(given, quoted && tracking.choicesOf(quoted)),
+    ...contentOf(given, quoted && tracking.messageOf(quoted)?.choices),
     replyContextId: quoted?.whatsappMessageId ?? null,
   });
   tracking.received({ row, contact, first: !known, hidden: phone === undefined });
@@ -82,5 +83,5 @@ function contentOf({ text, button, media }: Incoming, choices: Choices | undefin
 
 function quotedRow(tenant: Tenant, id: string, contact: Contact | undefined): HistoryRow | undefined {
   const rows = tenant.history.get(contact?.phone ?? '') ?? [];
-  return rows.findLast((row) => row.localMessageId === id || row.whatsappMessageId === id);
+  return rows.findLast((row) => row.localMessageId === id || row.whatsappMessageId === id || row.id === id);
 }

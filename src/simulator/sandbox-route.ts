@@ -1,6 +1,7 @@
 import type { Agenda } from './agenda.ts';
 import type { Clock } from './clock.ts';
 import type { Ledger } from './ledger.ts';
+import type { SendFaults } from './send-faults.ts';
 import type { Tenant } from './state.ts';
 import type { Tracking } from './tracking.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -13,6 +14,9 @@ export interface Steering {
   readonly agenda: Agenda;
   readonly tracking: Tracking;
   readonly webhooks: Webhooks;
+  readonly sendFaults: SendFaults;
+  /** A key of the service that is public, if it has one. */
+  readonly key: string | undefined;
   /** Resets everything to its initial state; without a seed, with the first one. */
   reset(seed?: string): Promise<void>;
   /** Moves the time forward. */
@@ -20,6 +24,7 @@ export interface Steering {
 }
 
 export interface SandboxRoute {
+  /** Method and path, in which `{…}` stands for one segment. */
   readonly route: string;
   readonly does: string;
   readonly query?: Readonly<Record<string, string>>;
@@ -27,5 +32,5 @@ export interface SandboxRoute {
   /** Larger than other bodies may be. */
   readonly bytesMax?: number;
   /** A string says what is wrong with the request. */
-  run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
+  run(given: { query: URLSearchParams; json: unknown; params: readonly string[] }, steering: Steering): unknown;
 }

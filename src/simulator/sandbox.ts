@@ -5,7 +5,9 @@ import { toError } from '../lib/to-error.ts';
 import type { Clock } from './clock.ts';
 import { addTemplates, readTemplates, templatesForm } from './given-templates.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
+import { faultRoutes } from './sandbox-faults.ts';
 import { messageRoute } from './sandbox-messages.ts';
+import { phoneRoutes } from './sandbox-phones.ts';
 import type { SandboxRoute, Steering } from './sandbox-route.ts';
 import { webhookRoutes } from './sandbox-webhooks.ts';
 import { exact } from './schemas/common.ts';
@@ -48,6 +50,8 @@ const routes: readonly SandboxRoute[] = [
     },
   },
   messageRoute,
+  ...phoneRoutes,
+  ...faultRoutes,
   ...webhookRoutes,
   {
     route: 'POST /_sandbox/templates',
@@ -65,6 +69,11 @@ const routes: readonly SandboxRoute[] = [
         })),
       };
     },
+  },
+  {
+    route: 'GET /_sandbox/key',
+    does: 'the key of the only caller, which is public; null where callers of your own have keys of their own',
+    run: (_given, { key = null }) => ({ key }),
   },
   {
     route: 'GET /_sandbox/clock',
@@ -103,7 +112,7 @@ async function serve(
   request: IncomingMessage,
   steering: Steering,
 ) {
-  const found = routes.find((each) => each.route === route);
+  const { found, params } = findRoute(route);
   const text = await bodyOf(request, found?.bytesMax);
   if (!found) return wrong(404, `There is no ${route}; GET /_sandbox lists what there is`);
   const [stray] = [...query.keys()];
@@ -112,9 +121,22 @@ async function serve(
   if (text === undefined) return wrong(413, 'The body is too long');
   const json = parsed(text);
   if (text !== '' && json === undefined) return wrong(400, 'The body is no JSON');
-  const answer = await found.run({ query, json }, steering);
+  const answer = await found.run({ query, json, params }, steering);
   return typeof answer === 'string' ? wrong(400, answer) : { status: 200, body: answer };
 }
+
+function findRoute(asked: string): { found: SandboxRoute | undefined; params: readonly string[] } {
+  for (const { route, form } of forms) {
+    const match = form.exec(asked);
+    if (match) return { found: route, params: match.slice(1) };
+  }
+  return { found: undefined, params: [] };
+}
+
+const forms = routes.map((route) => ({
+  route,
+  form: new RegExp(`^${route.route.replace(/\{[a-z]+\}/g, '([^/]+)')}$`),
+}));
 
 const wrong = (status: number, error: string) => ({ status, body: { error } });
 

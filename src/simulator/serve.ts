@@ -10,6 +10,7 @@ import { nouns } from './nouns.ts';
 import { findOperation, type Host, type Match, type Operation } from './operations.ts';
 import { recipientsIn } from './recipients.ts';
 import type { Finding } from './schemas/common.ts';
+import type { SendFaults } from './send-faults.ts';
 import type { Tracking } from './tracking.ts';
 import { type ReceivedBody, receive } from './upload.ts';
 
@@ -18,6 +19,7 @@ export interface World extends GateState {
   readonly violations: string[];
   readonly scripts: Map<Operation, Scripted[]>;
   readonly magic: Magic;
+  readonly sendFaults: SendFaults;
   readonly check: (checked: Checked) => readonly Finding[];
   readonly lateMs: number;
   readonly now: () => number;
@@ -127,7 +129,8 @@ function answerOf(world: World, { match, query }: Request, { body, json, wrong, 
   };
   // Histories show what has happened by now.
   world.agenda.catchUp();
-  const answer = nouns[match.route.operation](call, world.tenant);
+  const perform = () => nouns[match.route.operation](call, world.tenant);
+  const answer = scripted.silent ? world.tracking.silenced(perform) : perform();
   return own ? { ...answer, headers: { ...answer.headers, ...scripted.headers } } : scriptedAnswer(scripted, answer);
 }
 
@@ -187,7 +190,8 @@ function record(entry: LedgerEntry, body: ReceivedBody): unknown {
 }
 
 function take(world: World, match: Match | undefined): Scripted | undefined {
-  return match ? world.scripts.get(match.route.operation)?.shift() : undefined;
+  if (!match) return undefined;
+  return world.scripts.get(match.route.operation)?.shift() ?? (match.route.sends ? world.sendFaults.take() : undefined);
 }
 
 function transportMagic(world: World, { match }: Request, recipients: readonly string[]): Scripted | undefined {

@@ -11,6 +11,7 @@ import { createMagic } from './magic.ts';
 import type { Operation } from './operations.ts';
 import { sandboxRoute } from './sandbox.ts';
 import type { Steering } from './sandbox-route.ts';
+import { createSendFaults } from './send-faults.ts';
 import { type Rule, serve, type World } from './serve.ts';
 import { type Listener, listen } from './server.ts';
 import type { Tenant } from './state.ts';
@@ -39,8 +40,8 @@ export interface SimulatorOptions {
   readonly now?: () => number;
   /** Target of its webhooks, and their faults. */
   readonly webhooks?: WebhooksOptions;
-  /** Further effects of a reset or an advance that is requested over HTTP. */
-  readonly steering?: Partial<Pick<Steering, 'reset' | 'advance'>>;
+  /** Further effects of a reset or an advance that is requested over HTTP, and the key that is told there. */
+  readonly steering?: Partial<Pick<Steering, 'reset' | 'advance' | 'key'>>;
 }
 
 /** Maton's gateway, its control API and one WATI tenant, as HTTP servers on loopback. */
@@ -119,6 +120,7 @@ function createState(options: SimulatorOptions) {
     violations: [],
     scripts: new Map(),
     magic: createMagic(),
+    sendFaults: createSendFaults(),
     check: checker(),
     lateMs: options.lateMs ?? 30_000,
     now: clock.now,
@@ -139,6 +141,7 @@ function restart({ world, clock, agenda, webhooks, ids, tracking }: State, seed:
   world.scripts.clear();
   world.rule = undefined;
   world.magic.clear();
+  world.sendFaults.set([]);
   world.account.clear();
   world.plans.clear();
 }
@@ -180,7 +183,7 @@ async function listenHosts(world: World, options: SimulatorOptions, serveSandbox
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const state = createState(options);
   const { world, clock, agenda, webhooks, ids, tracking } = state;
-  const { ledger, tenant } = world;
+  const { ledger, tenant, sendFaults } = world;
   let resets = 0;
 
   function reset(seed = options.seed): void {
@@ -200,6 +203,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     agenda,
     tracking,
     webhooks,
+    sendFaults,
+    key: undefined,
     reset: async (seed) => reset(seed),
     advance,
     ...options.steering,

@@ -1,5 +1,6 @@
 import type { Ids } from './ids.ts';
 import type { Plan } from './limits.ts';
+import type { Shown } from './shown.ts';
 
 export type ConnectionStatus = 'ACTIVE' | 'PENDING' | 'FAILED';
 
@@ -116,6 +117,10 @@ export interface SentMessage {
   readonly contact: Contact;
   /** Set for a template send. */
   readonly template?: Template;
+  /** The values of the template's variables. */
+  readonly values?: ReadonlyMap<string, string>;
+  /** What the customer sees beside the text of a session message. */
+  readonly shown?: Shown;
   readonly choices: Choices;
   /** The company number that it is sent through. */
   readonly channel: string | undefined;

@@ -163,7 +163,7 @@ function sendOne(call: Call, tenant: Tenant, { template, channel, values, receiv
     whatsappMessageId: newWamid(tenant.ids),
   });
   const choices = { field: 'buttonReply' as const, labels: quickReplies(template) };
-  tenant.onSent({ row, contact, template, choices, channel });
+  tenant.onSent({ row, contact, template, values, choices, channel });
   return { phone, localMessageId, valid: true };
 }
 

@@ -28,6 +28,7 @@ export class Tracking {
   /** Messages by their rows, for later replies. */
   readonly #messages = new WeakMap<HistoryRow, SentMessage>();
   #early: Promise<void>[] = [];
+  #isSilent = false;
 
   constructor({ agenda, tenant, webhooks }: TrackingOptions) {
     this.#agenda = agenda;
@@ -39,7 +40,8 @@ export class Tracking {
   sent(message: SentMessage): void {
     const { row, contact } = message;
     this.#messages.set(row, message);
-    const journey = this.#tenant.settings.magic ? journeyTo(contact.phone) : plainJourney;
+    const usual = this.#tenant.settings.magic ? journeyTo(contact.phone) : plainJourney;
+    const journey: Journey = this.#isSilent ? { ...usual, silent: true } : usual;
     if (this.#webhooks.settings.bsuid || journey.reply === 'bsuid') contact.bsuid ??= bsuidOf(contact);
     const number = this.#webhooks.number();
     for (const step of journey.steps) this.#follow(message, journey, { step, number });
@@ -74,9 +76,19 @@ export class Tracking {
     });
   }
 
-  /** Buttons that the customer can tap in that row, if the tenant sent it. */
-  choicesOf(row: HistoryRow): Choices | undefined {
-    return this.#messages.get(row)?.choices;
+  /** The message of that row, if the tenant sent it by a call. */
+  messageOf(row: HistoryRow): SentMessage | undefined {
+    return this.#messages.get(row);
+  }
+
+  /** No webhook ever tells of the messages that are sent in `run`; histories show them. */
+  silenced<T>(run: () => T): T {
+    this.#isSilent = true;
+    try {
+      return run();
+    } finally {
+      this.#isSilent = false;
+    }
   }
 
   /** Webhooks that are posted and answered before the current call is answered; may be empty. */

@@ -1,9 +1,18 @@
-import type { AttemptRef, ListPage, MessageStatus, NewMessage, QueueKey, StoredMessage } from './message-store.ts';
+import type {
+  AttemptRef,
+  ListPage,
+  MessageStatus,
+  NewMessage,
+  QueueKey,
+  Schedule,
+  StoredMessage,
+} from './message-store.ts';
 import type { QuotaLimits } from './quota-store.ts';
 
 /** Records of broadcasts. Like message-store.ts: types only, and each operation is atomic and durable. */
 
-export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
+/** `scheduled`: it waits for its `sendAt`, and nothing of it is claimed. */
+export type BroadcastStatus = 'recording' | 'scheduled' | 'running' | 'paused' | 'cancelled' | 'done';
 
 /**
  * `service`: the upstream refused it as a whole. A temporary hold by the service (a removed caller, an open circuit) leaves the
@@ -20,8 +29,8 @@ export interface StatusChange {
 
 export type EndedBroadcast = Pick<StoredBroadcast, 'id' | 'caller'>;
 
-/** A broadcast to be recorded; its recipients are messages with its id. */
-export interface NewBroadcast {
+/** A broadcast to be recorded; its recipients are messages with its id, and have its schedule. */
+export interface NewBroadcast extends Schedule {
   id: string;
   caller: string;
   template: string;
@@ -29,14 +38,22 @@ export interface NewBroadcast {
   connectionId: string;
   /** The company's number that all of its messages go through, if known. */
   channel?: string;
+  /** What its caller calls it. */
+  reference?: string;
+  /** The most recipients that are sent to in a minute. */
+  perMinute?: number;
+  /** The broadcast some of whose recipients this one repeats. */
+  resendOf?: string;
+  /** `find` and `list` return it while it is recording. */
+  shownEarly?: boolean;
   idempotency: { route: string; key: string };
 }
 
 /** A broadcast as recorded. Times are ISO 8601 UTC of the wall clock, for people. */
-export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
+export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency' | 'shownEarly'> {
   /** Absent once the key is released. */
   idempotency?: { route: string; key: string };
-  /** `find` and `list` never return one that is `recording`. */
+  /** `find` and `list` return one that is `recording` only if it is `shownEarly`. */
   status: BroadcastStatus;
   /** Absent while it is recording, and once the key is released. See StoredMessage. */
   contentMac?: string;
@@ -49,14 +66,21 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   /** What is still `queued` of a cancelled broadcast counts as `cancelled`. */
   counts: Record<MessageStatus, number>;
   createdAt: string;
-  /** When its own status last changed; changes of `counts` do not matter. */
+  /** Of a resend: recipients of the original in the states that it repeats which it leaves out. */
+  leftOut?: number;
+  /** When its status or one of its counts last changed. */
   updatedAt: string;
   finishedAt?: string;
 }
 
+export type RunningBroadcast = Pick<
+  NewBroadcast,
+  'id' | 'caller' | 'connectionId' | 'template' | 'name' | 'channel' | 'perMinute'
+>;
+
 export interface BroadcastRecording {
   /**
-   * Creates a broadcast that no other operation sees yet. Inserts first and reads only on conflict. `existing`: the same
+   * Creates a broadcast that no other operation sees yet, unless it is `shownEarly`. Inserts first and reads only on conflict. `existing`: the same
    * caller, route and key created one before, which may still be recording.
    */
   openBroadcast(broadcast: NewBroadcast): Promise<{ opened: true } | { existing: StoredBroadcast }>;
@@ -69,15 +93,22 @@ export interface BroadcastRecording {
   addRecipients(id: string, messages: readonly NewMessage[]): Promise<boolean>;
 
   /**
-   * Publishes all recipients at once: `recording` -> `running`. From now on each is a queued message that no process owns and
+   * Adds messages that repeat others (`resendOf`). Those are left out that were sent again before, or are neither `unknown`,
+   * `not_sent` nor `rejected` any more. Returns how many were added; undefined where `addRecipients` returns false.
+   */
+  addResends(id: string, messages: readonly NewMessage[]): Promise<number | undefined>;
+
+  /**
+   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` while its `sendAt` is to come. From now on each
+   * is a queued message that no process owns and
    * only `claimBatch` claims. Undefined: it is not recording any more, or belongs to another process. With `quota`, publishes
    * only if all recipients fit; throws QuotaExceededError. After a failure in doubt, `discardBroadcast` leaves it either
-   * deleted or running, and its key tells which.
+   * deleted or running, and its key tells which. `leftOut`: see StoredBroadcast.
    */
   publishBroadcast(
     id: string,
     fingerprint: string,
-    quota?: { caller: string; n: number; limits: QuotaLimits },
+    terms?: { quota?: { caller: string; n: number; limits: QuotaLimits }; leftOut?: number },
   ): Promise<StoredBroadcast | undefined>;
 
   /** Deletes a broadcast that is recording. Releases its key at once; `sweepBroadcasts` deletes its rows in batches. */
@@ -88,7 +119,7 @@ export interface BroadcastRecording {
 }
 
 export interface BroadcastReads {
-  /** Finds broadcasts of this caller only, and none that is recording. */
+  /** Finds broadcasts of this caller only. */
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /**
    * The number of rejected recipients by failure code. The caller is not checked. Kept like the counts when recipients are
@@ -105,15 +136,49 @@ export interface BroadcastReads {
   listRunningQueues(): Promise<QueueKey[]>;
 
   /** Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap, because each replica calls it every second. */
-  listRunningBroadcasts(
-    limit: number,
-    queue?: QueueKey,
-  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
+  listRunningBroadcasts(limit: number, queue?: QueueKey): Promise<RunningBroadcast[]>;
+}
+
+/** What a report says of a recipient. */
+export type ReportedRecipient = Pick<
+  StoredMessage,
+  'id' | 'to' | 'status' | 'failure' | 'delivery' | 'reference' | 'resendOf' | 'sentAt' | 'updatedAt'
+>;
+
+/** The states in which a recipient may be sent to again. */
+export type ResendableStatus = Extract<MessageStatus, 'not_sent' | 'rejected' | 'unknown'>;
+
+export interface BroadcastRecipients {
+  /**
+   * A page of the recipients of a broadcast, in the order in which they were recorded: those behind the number `after`, 0 at first.
+   * A recipient is in exactly one of the pages, whatever becomes of it meanwhile. The caller is not checked.
+   */
+  listRecipients(
+    id: string,
+    page: { after: number; limit: number },
+  ): Promise<{ recipients: ReportedRecipient[]; next?: number }>;
+
+  /**
+   * A page of the recipients of a broadcast in this state that can be sent to again: their content is kept, and they were not sent
+   * again before. `after` as above. The caller is not checked.
+   */
+  listResendable(
+    id: string,
+    status: ResendableStatus,
+    page: { after: number; limit: number },
+  ): Promise<{ messages: StoredMessage[]; next?: number }>;
+
+  /**
+   * How many of these numbers have opted out as far as this caller's messages tell: the last one that WATI accepted or rejected was
+   * rejected for that, or failed to arrive for that.
+   */
+  countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;
 }
 
 export interface BroadcastProgress {
   /**
-   * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Returns the
+   * Pause: `running` or `scheduled` -> `paused`; resume: `paused` -> `running`, or `scheduled` before its `sendAt`; cancel:
+   * any of them -> `cancelled`. Returns the
    * broadcast as it is then, unchanged if there is no such transition. Only an operator resumes what an operator paused; an
    * operator's pause replaces any other. Undefined: not a broadcast of this caller.
    */
@@ -121,20 +186,26 @@ export interface BroadcastProgress {
 
   /**
    * Claims the oldest `limit` queued recipients of a running broadcast: `queued` -> `sending`, attempts + 1, sentAt. What was
-   * requeued may be claimed by any process. Empty: none is left, the broadcast is paused or cancelled, or the lease has
-   * expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
+   * requeued may be claimed by any process. Empty: none is left, the broadcast is paused or cancelled, its `notAfter` has
+   * passed, or the lease has expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
    */
   claimBatch(id: string, limit: number): Promise<StoredMessage[]>;
+
+  /**
+   * Takes `n` recipients from the pace of a broadcast that has one of its own, by the store's clock, so that all replicas together
+   * keep to it. 0: they may be claimed now, or there is nothing to wait for any more; else how long to wait, ms, before asking again.
+   */
+  takePace(id: string, n: number): Promise<number>;
 
   /** What this process has claimed and neither completed nor requeued, also by a claim whose acknowledgement was lost. */
   listClaimed(id: string): Promise<AttemptRef[]>;
 
   /**
    * Clean-up of at most `limit` rows: deletes what was discarded, or left recording by dead processes; cancels what is queued
-   * of a cancelled broadcast; ends (finishedAt) broadcasts without queued or sending recipients: `running` and `paused` become
+   * of a cancelled broadcast; ends (finishedAt) broadcasts without queued or sending recipients: all but cancelled ones become
    * `done`, `cancelled` stays. Returns how many rows it touched. Calls `ended` for each broadcast that it ended.
    */
   sweepBroadcasts(limit: number, ended?: (broadcast: EndedBroadcast) => void): Promise<number>;
 }
 
-export interface BroadcastStore extends BroadcastRecording, BroadcastReads, BroadcastProgress {}
+export interface BroadcastStore extends BroadcastRecording, BroadcastReads, BroadcastRecipients, BroadcastProgress {}

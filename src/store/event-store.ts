@@ -9,43 +9,46 @@ import type { Json, StoredMessage } from './message-store.ts';
  * never meets a lower one later.
  */
 
-/** What is written down for a caller; one without a row has no facts and no events, at no cost. */
+/** Which events are recorded for a caller. A caller without a row has neither facts nor events, and costs nothing. */
 export interface EventSubscription {
   caller: string;
-  /** Whole names of types, without wildcards. */
+  /** Full names of types, without wildcards. */
   types: readonly string[];
 }
 
-/** A fact that no trigger sees. */
+/** A fact that is recorded without a trigger. */
 export interface NewFact {
   caller: string;
   connectionId: string;
   type: string;
-  /** What makes it the same: one caller has one event of a fact. */
+  /** The fact's identity: a caller has at most one event of it. */
   fact: string;
   /** Wall clock, ms. */
   at: number;
-  /** Whom it is about, as messages name them: events of one contact are delivered one after another, and are erased with it. */
+  /**
+   * The contact that it is about, in the form that messages have. Events of one contact are delivered one after
+   * another, and erased with it.
+   */
   contact?: string;
-  /** The message that it is about, if any. It goes with it. */
+  /** The message that it is about, if any. The fact is deleted with it. */
   sendSeq?: number;
-  /** Members of `data` beside the message. */
+  /** Members of `data` in addition to the message. */
   detail?: Json;
 }
 
 /** A fact that is not an event yet. */
 export interface PendingFact extends NewFact {
   seq: number;
-  /** Of `sendSeq`, as it stands now. */
+  /** The message of `sendSeq` in its present state. */
   message?: StoredMessage;
-  /** Where a trigger wrote it: what the message moved from and to. */
+  /** For a fact from a trigger: the former and the new state of the message. */
   change?: { from?: string; to: string; implied?: boolean };
-  /** Status and outcome of the message as the fact found it; it may have moved on since. */
+  /** Status and outcome of the message at the time of the fact; it may have changed since. */
   outcome?: { status: string; verdict?: Json };
   broadcastId?: string;
 }
 
-/** An event, before it has its number. */
+/** An event without its number. */
 export interface NewEvent {
   /** `evt_` and 22 characters; no dot. */
   id: string;
@@ -55,66 +58,70 @@ export interface NewEvent {
   fact: string;
   at: number;
   contact?: string;
-  /** JSON text of `data`; never changed afterwards, so that whoever reads it gets the same bytes. */
+  /** JSON text of `data`; never changed, so that all readers get the same bytes. */
   data: string;
 }
 
 export interface StoredEvent extends NewEvent {
-  /** Without holes that could be filled later; over all callers. */
+  /** Increases over all callers, without gaps that could be filled later. */
   seq: number;
 }
 
 export interface EventPositions {
-  /** Tells this database from every other. */
+  /** Identifies this database. */
   epoch: string;
-  /** The last number that was given out. */
+  /** The last number that was assigned. */
   last: number;
-  /** The highest number of this caller's events that have been deleted by age; 0: none. */
+  /** The highest number among this caller's events that were deleted by age; 0: none. */
   purged: number;
 }
 
 export interface EventPage {
   events: StoredEvent[];
-  /** All events of this caller up to here were looked at. */
+  /** All events of this caller up to here were examined. */
   scannedTo: number;
-  /** Whether there may be more behind it now. */
+  /** Whether there may be more events behind it now. */
   hasMore: boolean;
 }
 
 export interface EventStore {
-  /** Replaces all of them. The same ones again write nothing. */
+  /** Replaces all subscriptions. Writes nothing if they are unchanged. */
   setSubscriptions(subscriptions: readonly EventSubscription[]): Promise<void>;
 
-  /** The oldest, over all callers. Any process may make events of them. */
+  /** The oldest facts over all callers. Any process may turn them into events. */
   pendingFacts(limit: number): Promise<PendingFact[]>;
   /**
-   * Numbers events under one lock and takes the facts out, in one commit. An event whose caller has one of that fact already is left
-   * out, and so is one whose fact another process has taken out. Answers the new ones in their order; other processes are woken.
+   * Numbers events under one lock and deletes their facts, in one commit. Skips an event whose caller has one of that
+   * fact already, or whose fact another process has deleted. Returns the new ones in order, and notifies other
+   * processes.
    */
   recordEvents(events: readonly (NewEvent & { factSeq: number })[], done: readonly number[]): Promise<StoredEvent[]>;
 
-  /** What is purged is to be compared after a page is read: events may be deleted in between. */
+  /** Compare `purged` after a page is read, because events may be deleted in between. */
   eventPositions(caller: string): Promise<EventPositions>;
-  /** Of one caller behind a number, oldest first; looks at no more than some thousand rows to find those of the types. */
+  /**
+   * Events of one caller behind a number, oldest first. Examines at most a few thousand rows to find those of the
+   * types.
+   */
   readEvents(
     caller: string,
     ask: { after: number; limit: number; types?: readonly string[]; connectionId?: string },
   ): Promise<EventPage>;
   findEvent(caller: string, id: string): Promise<StoredEvent | undefined>;
-  /** Of all these callers behind a number, oldest first: one query for all the streams of a process. */
+  /** Events of several callers behind a number, oldest first: one query for all streams of a process. */
   readNewEvents(callers: readonly string[], ask: { after: number; limit: number }): Promise<StoredEvent[]>;
-  /** The number of this caller's last event before all those that are later than a time (wall clock, ms); 0: none. */
+  /** The number of this caller's last event before the first one later than a time (wall clock, ms); 0: none. */
   eventBefore(caller: string, atMs: number): Promise<number>;
 
   /**
-   * Calls back when another process has recorded events; at once, where the database tells of it. On SQLite there is no other
-   * process. The answer ends it.
+   * Calls the listener when another process has recorded events, as soon as the database notifies of it. With SQLite
+   * there is no other process. Returns a function that unsubscribes.
    */
   onForeignEvents(listener: () => void): () => void;
 
   /**
-   * Deletes events that were recorded so long ago, by the clock by which records age, and notes per caller how far; at most so many.
-   * Answers how many. `purge` does the same with `eventRetentionMs`.
+   * Deletes at most `limit` events older than this by the ageing clock, and records how far for each caller. Returns
+   * how many. `purge` does the same with `eventRetentionMs`.
    */
   expireEvents(olderThanMs: number, limit: number): Promise<number>;
 }

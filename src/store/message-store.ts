@@ -13,7 +13,15 @@ export type MessageKind = 'text' | 'file' | 'file-link' | 'buttons' | 'list' | '
 /** JSON that the store does not interpret. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-export interface NewMessage {
+/** When a message may go out (ISO 8601 UTC), by the wall clock of the store. */
+export interface Schedule {
+  /** Not before this time; at once if it has passed. */
+  sendAt?: string;
+  /** Not at or after this time: what has not gone out by then is `not_sent` with the failure `expired`. */
+  notAfter?: string;
+}
+
+export interface NewMessage extends Schedule {
   id: string;
   caller: string;
   kind: MessageKind;
@@ -151,16 +159,16 @@ export interface QueueStore {
 
 export interface MessageStore extends QueueStore, PinStore {
   /**
-   * Inserts a message as `queued`. Returns `existing` and writes nothing if the same caller, route and key were recorded
+   * Inserts a message as `queued`; `isScheduled`: it waits for its `sendAt`, and no queue has it before that. Returns `existing` and writes nothing if the same caller, route and key were recorded
    * before (whatever the fingerprint), or if `resendOf` has a resend already or is neither `unknown` nor `not_sent` any more.
    * Inserts first and reads only on conflict. A failure that is not `notCommitted` leaves open whether the row exists, and
    * whether another process adopts it before `resolveInDoubt`. Throws QuotaExceededError.
    */
-  insert(message: NewMessage): Promise<{ inserted: StoredMessage } | { existing: StoredMessage }>;
+  insert(message: NewMessage): Promise<{ inserted: StoredMessage; isScheduled?: true } | { existing: StoredMessage }>;
 
   /**
    * Claims an attempt: `queued` -> `sending`, attempts + 1, sentAt. Returns false if this process may not send the message:
-   * another one owns it, it was cancelled, or the lease has expired. Then no byte may go out. Idempotent: returns true again
+   * another one owns it, it was cancelled, its `notAfter` has passed, or the lease has expired. Then no byte may go out. Idempotent: returns true again
    * for an attempt that this process has claimed already.
    */
   claim(id: string, attempt: number): Promise<boolean>;
@@ -174,7 +182,8 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
-   * answer is the truth. Erases `content` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
+   * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, rejected unless it is a
+   * recipient of a broadcast). Returns false, and changes
    * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
    * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
@@ -234,8 +243,8 @@ export interface MessageStore extends QueueStore, PinStore {
    */
   purge(limit: number): Promise<number>;
 
-  /** Messages of all callers by status. */
-  counts(): Promise<Record<MessageStatus, number>>;
+  /** Messages of all callers by status. `scheduled`: those that wait for their `sendAt`, or that of their broadcast. */
+  counts(): Promise<Record<MessageStatus | 'scheduled', number>>;
 
   /** Writes something durable. Throws StoreError if that fails. */
   check(): Promise<void>;

@@ -1,16 +1,20 @@
 import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
+import type { CallerCountStore } from './caller-count-store.ts';
 import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
 import type { EventStore } from './event-store.ts';
 import type { IntakeStore } from './intake-store.ts';
 import type { MessageStore } from './message-store.ts';
+import type { OperatorMessageStore } from './operator-message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
 import type { StoreOptions } from './options.ts';
 import type { PersonStore } from './person-store.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { ReconcileStore } from './reconcile-store.ts';
+import type { ScheduleStore } from './schedule-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
+import { createCallerCountStore } from './sql/caller-counts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { createEventStore } from './sql/events.ts';
 import { instrument } from './sql/instrumented-engine.ts';
@@ -18,9 +22,11 @@ import { createIntakeStore } from './sql/intake.ts';
 import { listeningOperations } from './sql/listening.ts';
 import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
+import { createOperatorMessageStore } from './sql/operator-messages.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
+import { createScheduleStore } from './sql/schedules.ts';
 import { createTrackingStore } from './sql/tracking.ts';
 import { createWebhookEndpointStore } from './sql/webhooks.ts';
 import type { TrackingStore } from './tracking-store.ts';
@@ -30,12 +36,15 @@ export type Store = MessageStore &
   ReconcileStore &
   BroadcastStore &
   OperatorStore &
+  OperatorMessageStore &
+  CallerCountStore &
   PersonStore &
   QuotaStore &
   IntakeStore &
   TrackingStore &
   EventStore &
   WebhookEndpointStore &
+  ScheduleStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -56,11 +65,14 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createReconcileStore(engine, dialect),
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
+    ...createOperatorMessageStore(engine, dialect, options.wallClock),
+    ...createCallerCountStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
     ...createIntakeStore(engine, dialect, options.monotonicClock),
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
     ...createEventStore(engine, dialect),
+    ...createScheduleStore(engine, dialect, options.wallClock),
     ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);

@@ -21,7 +21,7 @@ export interface SendingStop {
 
 export interface CallerWork {
   caller: string;
-  /** Recipients of its broadcasts included; single sends are counted up to 1,000. */
+  /** Scheduled ones and recipients of its broadcasts included; single sends are counted up to 1,000. */
   queued: number;
   /** Counted up to 1,000. */
   sending: number;
@@ -32,13 +32,13 @@ export interface CallerWork {
 export interface OpenBroadcasts {
   caller: string;
   connectionId: string;
-  status: Extract<BroadcastStatus, 'running' | 'paused'>;
+  status: Extract<BroadcastStatus, 'scheduled' | 'running' | 'paused'>;
   count: number;
 }
 
 export interface AllBroadcastsFilter {
   caller?: string;
-  status?: Exclude<BroadcastStatus, 'recording'>;
+  status?: BroadcastStatus;
 }
 
 export interface OperatorStore {
@@ -68,10 +68,10 @@ export interface OperatorStore {
   /** Like `changeBroadcastStatus` by an operator, for any caller's broadcast. */
   changeAnyBroadcastStatus(id: string, to: 'paused' | 'running' | 'cancelled'): Promise<StoredBroadcast | undefined>;
   /**
-   * `queued` -> `cancelled` for at most `limit` single messages of this caller, oldest first, of any owner. Returns how many:
+   * `queued` -> `cancelled` for at most `limit` single messages of this caller, oldest first, scheduled ones last, of any owner. Returns how many:
    * fewer than `limit` when none is left.
    */
   cancelQueued(caller: string, limit: number): Promise<number>;
-  /** Running and paused broadcasts of this caller -> `cancelled`. Returns how many. */
+  /** Scheduled, running and paused broadcasts of this caller -> `cancelled`. Returns how many. */
   cancelBroadcasts(caller: string): Promise<number>;
 }

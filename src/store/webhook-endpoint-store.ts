@@ -1,8 +1,8 @@
 import type { NewFact, StoredEvent } from './event-store.ts';
 
 /**
- * Where the webhook endpoints of callers are kept, how far each has got, and what is parked. Types only, like message-store.ts.
- * Times are wall clock, ms, but for `dueInMs`, which counts from now.
+ * Records of callers' webhook endpoints: their progress, and the events that are parked. Types only, like
+ * message-store.ts. Times are wall clock in ms, except `dueInMs`, which counts from now.
  */
 
 export type EndpointStatus = 'enabled' | 'disabled';
@@ -13,7 +13,7 @@ export interface NewEndpoint {
   url: string;
   types: readonly string[];
   description?: string;
-  /** The number of the event behind which it begins. */
+  /** The endpoint gets events behind this number. */
   position: number;
 }
 
@@ -23,24 +23,27 @@ export interface StoredEndpoint extends NewEndpoint {
   reason?: string;
   createdAt: number;
   updatedAt: number;
-  /** Counts the secrets; the derived secret follows it. */
+  /** Counts the secrets. Each secret is derived from its number. */
   secretVersion: number;
-  /** Until when the secret before it signs as well. */
+  /** Until when the previous secret also signs. */
   previousSecretUntil?: number;
   failingSince?: number;
   lastSuccessAt?: number;
-  /** Attempts since the last success. */
+  /** Failed attempts since the last success. */
   failures: number;
-  /** Counts its takeovers, and changes of its status or position: a write of progress with an older one is refused. */
+  /**
+   * Incremented when another process takes the endpoint over, and when its status or position is changed. Progress
+   * written with an older epoch is refused.
+   */
   epoch: number;
-  /** Events behind the position that are delivered or parked already. */
+  /** Numbers behind the position of events that are delivered or parked already. */
   ahead: readonly number[];
   replay?: EndpointReplay;
 }
 
-/** Events behind `position` and up to `until` are sent again, but for those of `ahead`, which were. */
+/** Events behind `position` up to `until` are sent again, except those in `ahead`, which were sent already. */
 export interface EndpointReplay {
-  /** Counts them: progress of an earlier one is not written. */
+  /** Counts the replays: progress of an earlier one is not written. */
   request: number;
   position: number;
   until: number;
@@ -51,7 +54,7 @@ export interface ParkedEvent {
   eventSeq: number;
   state: 'pending' | 'failed';
   tries: number;
-  /** From now; 0: due. Absent: `failed`. */
+  /** Milliseconds from now; 0: due. Absent for `failed`. */
   dueInMs?: number;
   lastStatus?: number;
   lastError?: string;
@@ -60,43 +63,43 @@ export interface ParkedEvent {
 export interface EndpointAttempt {
   eventSeq: number;
   at: number;
-  /** Of the answer; absent: there was none. */
+  /** HTTP status of the response; absent: there was no response. */
   status?: number;
   durationMs: number;
-  /** Why it failed; absent: it was delivered. */
+  /** Why the attempt failed; absent: it was delivered. */
   error?: string;
 }
 
-/** What a dispatcher found out about one endpoint since its last write. */
+/** Changes to one endpoint since the last write of its dispatcher. */
 export interface EndpointProgress {
   id: string;
   epoch: number;
   position: number;
   ahead: readonly number[];
-  /** Absent: as it was. */
+  /** Absent: unchanged. */
   replay?: EndpointReplay & { isDone: boolean };
-  /** Those whose events are deleted are left out. */
+  /** Newly parked events. Deleted events are skipped. */
   parked: readonly ParkedEvent[];
-  /** Delivered at last: they are parked no more. */
+  /** Parked events that were delivered. */
   unparked: readonly number[];
   attempts: readonly EndpointAttempt[];
   failures: number;
   failingSince?: number;
   lastSuccessAt?: number;
-  /** It is to be called no more. */
+  /** Set to disable the endpoint. */
   disable?: { reason: string };
-  /** What its caller is told of it, in the same commit. */
+  /** Facts for the endpoint's owner, recorded in the same commit. */
   facts?: readonly NewFact[];
 }
 
 export interface WebhookEndpointStore {
-  /** At most so many of a caller: answers whether there was room. */
+  /** Inserts an endpoint if its caller has fewer than `max`. Returns whether it did. */
   createEndpoint(endpoint: NewEndpoint, maxPerCaller: number): Promise<StoredEndpoint | undefined>;
   findEndpoint(caller: string, id: string): Promise<StoredEndpoint | undefined>;
   listEndpoints(caller: string): Promise<StoredEndpoint[]>;
   /**
-   * Enabling clears reason, failures and failingSince; disabling says the reason `caller`. A position forgets what is ahead of it, and a
-   * replay.
+   * Enabling clears reason, failures and failingSince; disabling sets the reason `caller`. Setting a position clears
+   * `ahead` and the replay.
    */
   updateEndpoint(
     caller: string,
@@ -110,25 +113,30 @@ export interface WebhookEndpointStore {
     },
   ): Promise<StoredEndpoint | undefined>;
   deleteEndpoint(caller: string, id: string): Promise<boolean>;
-  /** The next secret signs from now on, the one before it until then too. */
+  /** Starts a new secret. The previous one also signs until the given time. */
   rotateEndpointSecret(caller: string, id: string, previousUntil: number): Promise<StoredEndpoint | undefined>;
 
-  /** Takes over what nobody alive serves, and answers all that this process serves, of all callers. */
+  /**
+   * Takes over endpoints that no living process serves. Returns all endpoints that this process serves, of all
+   * callers.
+   */
   claimEndpoints(): Promise<StoredEndpoint[]>;
   /**
-   * False: another process serves it by now, it is deleted, or its caller has changed its status or position; nothing was written.
+   * Returns false, and writes nothing, if another process serves the endpoint, it was deleted, or its caller has
+   * changed its status or position.
    */
   saveEndpointProgress(progress: EndpointProgress): Promise<boolean>;
-  /** Parked events that are due, oldest first, with their events; those whose events are deleted go. */
+  /** Parked events that are due, oldest first. Deletes those whose events were deleted. */
   dueParked(endpointId: string, limit: number): Promise<(ParkedEvent & { event: StoredEvent })[]>;
-  /** When the next parked event is due, from now; absent: none waits. */
+  /** Milliseconds until the next parked event is due; undefined if none waits. */
   nextParkedDueInMs(endpointId: string): Promise<number | undefined>;
-  /** Of each of these endpoints; counts no further than 10,000. */
+  /** Counts for each of these endpoints, up to 10,000. */
   parkedCounts(endpointIds: readonly string[]): Promise<ReadonlyMap<string, { pending: number; failed: number }>>;
 
   /**
-   * The newest events first, each once: `pending` and `failed` are parked, `delivered` are those among the last 1,000 attempts that
-   * succeeded. An event that failed and is not parked, because all fail, is `pending`. Events that are deleted are left out.
+   * Newest events first, each once. `pending` and `failed` events are parked; `delivered` ones are those of the last
+   * 1,000 attempts that succeeded. An event that failed and is not parked, because all events fail, is `pending`.
+   * Deleted events are skipped.
    */
   listDeliveries(
     endpointId: string,
@@ -136,8 +144,9 @@ export interface WebhookEndpointStore {
   ): Promise<{ deliveries: EndpointDelivery[]; next?: number }>;
 
   /**
-   * Sends again: since a number by walking it, single events and what failed by parking them as due. Events of types that it no
-   * longer has are skipped. A walk under way is widened. undefined: it has no such endpoint that is enabled.
+   * Sends events again: all since a number by a walk; single events and failed ones by parking them as due. Events of
+   * types that the endpoint no longer subscribes to are skipped. Extends a replay in progress. Undefined: the caller
+   * has no such enabled endpoint.
    */
   replayEndpoint(
     caller: string,
@@ -146,15 +155,15 @@ export interface WebhookEndpointStore {
   ): Promise<Replayed | undefined>;
 }
 
-/** Counted no further than 10,000 in all. */
+/** Counted up to 10,000 in all. */
 export interface Replayed {
   queued: number;
-  /** Of types that the endpoint no longer has, or no events of its caller that are kept. */
+  /** Events of types that the endpoint no longer subscribes to, and ids that are not kept events of its caller. */
   skipped: number;
 }
 
 export interface EndpointDelivery {
-  /** For the cursor: the number of the event. */
+  /** The event's number, for the cursor. */
   place: number;
   eventId: string;
   type: string;

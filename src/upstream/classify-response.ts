@@ -34,7 +34,7 @@ export type AttemptResult =
       partialErrors?: string;
     }
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; sharedCause?: SharedCause }
-  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
+  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean; expired?: true }
   | { outcome: 'unknown'; detail: string; status?: number };
 
 /** Several receivers of a refused batch were refused alone in the same words: this one was among them, or was not tried. */

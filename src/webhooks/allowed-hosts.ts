@@ -3,36 +3,42 @@ import { isLoopback } from '../lib/loopback.ts';
 import { addressRule } from './address-rules.ts';
 
 interface Entry {
-  /** As a URL has it: lower case, punycode, addresses in their usual form. Behind `*.`: the suffix. */
+  /**
+   * In the form that URL parsing gives: lower case, punycode, canonical addresses. For an entry with `*.`, the
+   * suffix.
+   */
   host: string;
   isSuffix: boolean;
-  /** Absent: the default of the scheme. */
+  /** Absent: the default port of the scheme. */
   port?: number;
-  /** Plain http may be spoken as well. */
+  /** Plain http is allowed as well as https. */
   http: boolean;
 }
 
-/** The hosts that the operator lets be called. */
+/** The hosts that the operator allows webhooks to call. */
 export interface AllowedHosts {
-  /** Nobody can be called. */
+  /** True if no host may be called. */
   readonly isEmpty: boolean;
-  /** What is wrong with a URL: its host, port or scheme is not listed. */
+  /** Returns which part of a URL is not listed: its host, port or scheme. */
   missing(url: Pick<URL, 'protocol' | 'hostname' | 'port'>): 'host' | 'port' | 'scheme' | undefined;
-  /** The same in words, with what helps. */
+  /** Describes that part and the remedy for the caller. */
   explain(lacking: 'host' | 'port' | 'scheme', url: Pick<URL, 'protocol' | 'hostname' | 'port'>): string;
-  /** Whether this very address is listed, with this port. */
+  /** Returns whether this literal address and port are listed. */
   lists(address: string, port: number): boolean;
 }
 
 const entriesMax = 100;
 const form = /^(https?:\/\/)?(\*\.)?(\[[0-9a-f:.]{2,45}\]|[^\s/\\:@?#%*[\]]{1,253})(?::(\d{1,5}))?$/i;
 
-/** Labels of a name, at any depth: what a `*` stands for. */
+/** Labels of a name at any depth, which a `*` matches. */
 const labels = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,30}$/;
 
 export const defaultPort = (protocol: string): number => (protocol === 'http:' ? 80 : 443);
 
-/** WEBHOOK_ALLOWED_HOSTS: `hooks.example.com, *.internal.example:8443, http://127.0.0.1:9000`. Faults quote no entry. */
+/**
+ * Parses WEBHOOK_ALLOWED_HOSTS, for example `hooks.example.com, *.internal.example:8443, http://127.0.0.1:9000`.
+ * Fault messages do not quote entries.
+ */
 export function readAllowedHosts(text: string): { hosts: AllowedHosts; faults: string[] } {
   const words = text.split(',').map((word) => word.trim());
   const given = text.trim() === '' ? [] : words;
@@ -44,7 +50,7 @@ export function readAllowedHosts(text: string): { hosts: AllowedHosts; faults: s
   return { hosts: allowedHosts(read.filter((entry) => typeof entry !== 'string')), faults };
 }
 
-/** An entry, or what is wrong with it. */
+/** Parses one entry, or returns its fault. */
 function readEntry(word: string): Entry | string {
   const [, scheme = '', wildcard, name = '', port] = form.exec(word) ?? [];
   const host = URL.parse(`http://${name}`)?.hostname;
@@ -57,7 +63,7 @@ function readEntry(word: string): Entry | string {
   if (isIP(bare) !== 0) {
     if (wildcard !== undefined) return 'is an address behind `*.`: an asterisk stands for names alone';
     const rule = addressRule(bare);
-    // Loopback counts where it is written as what it is.
+    // A loopback address is allowed only if it is written out.
     if (rule !== undefined && !isLoopback(host)) return `is an address that is never called (${rule})`;
   }
   if (host === 'metadata.google.internal') return 'is a metadata service, which is never called';
@@ -65,7 +71,7 @@ function readEntry(word: string): Entry | string {
   return { host, isSuffix: wildcard !== undefined, http, ...(port !== undefined && { port: Number(port) }) };
 }
 
-/** Every port of this machine and nothing else: for the sandbox. */
+/** For the sandbox: every port of this machine, and nothing else. */
 export const loopbackHosts: AllowedHosts = {
   isEmpty: false,
   missing: ({ hostname }) => (isLoopback(hostname) ? undefined : 'host'),
@@ -108,7 +114,7 @@ function allowedHosts(entries: readonly Entry[]): AllowedHosts {
   };
 }
 
-/** `port` as a URL has it: empty for the default of its scheme. */
+/** `port` as URL parsing gives it: empty for the default port of the scheme. */
 function isAt(entry: Entry, protocol: string, port: string): boolean {
   if (entry.port === undefined) return port === '';
   return entry.port === (port === '' ? defaultPort(protocol) : Number(port));

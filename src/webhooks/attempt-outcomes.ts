@@ -11,15 +11,15 @@ import type { SendResult } from './sender.ts';
 const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 60 * 60_000;
 
-/** Of an attempt. */
+/** The input that one attempt's result is judged by. */
 export interface Outcome {
   result: AttemptResult;
   change: ProgressChange;
 }
 
 /**
- * What follows from the result of an attempt: delivered, parked, left to wait in order while all fail, a rest that the endpoint asked for, or
- * its end.
+ * Decides what follows from the result of an attempt: the event is delivered, parked, or stays in order while all
+ * events fail; the endpoint gets the pause it asked for, or is disabled.
  */
 export class AttemptOutcomes {
   readonly breaker: Breaker;
@@ -27,9 +27,12 @@ export class AttemptOutcomes {
   readonly #endpoint: StoredEndpoint;
   readonly #queue: DeliveryQueue;
   readonly #services: EndpointServices;
-  /** Events that failed since the last success, in their order. They are parked, unless it turns out that all fail. */
+  /** Events that failed since the last success, in order. They are parked unless all events turn out to fail. */
   #streak: (Delivery & { walk: unknown })[] = [];
-  /** Events that failed since the last success, and those that failed before it: the latter fail by themselves. */
+  /**
+   * All events that failed since the last success, including those that had failed before it: those fail on their own
+   * account.
+   */
   readonly #failedLately = new Set<number>();
   readonly #failedAlone = new Set<number>();
   #restUntil = Number.NEGATIVE_INFINITY;
@@ -43,7 +46,7 @@ export class AttemptOutcomes {
     this.health = new EndpointHealth(endpoint, services.disableAfterMs);
   }
 
-  /** How long nothing may be sent. */
+  /** Milliseconds for which nothing may be sent. */
   get restMs(): number {
     return Math.max(this.#restUntil - this.#services.clock.monotonic(), this.breaker.restMs, 0);
   }
@@ -69,7 +72,7 @@ export class AttemptOutcomes {
     const { event } = delivery;
     this.health.succeeded(this.#services.clock.now());
     if (this.breaker.succeeded()) this.#log('info', {}, 'a webhook endpoint is back');
-    // Those of the streak are parked already.
+    // The events of the streak are parked already.
     for (const { event: each } of this.#streak) this.#failedLately.delete(each.seq);
     this.#streak = [];
     for (const seq of this.#failedLately) this.#failedAlone.add(seq);
@@ -113,10 +116,10 @@ export class AttemptOutcomes {
     return parked(failure, this.#services.clock.random);
   }
 
-  /** The failures that open the breaker are not parked: their events wait in their order, from the first one on. */
+  /** Failures that open the breaker are not parked: their events wait in order, starting with the first one. */
   #requeueStreak(delivery: Delivery): ProgressChange {
     this.#log('info', {}, 'a webhook endpoint does not answer: its events wait');
-    // One of which a parked try is under way stays parked.
+    // An event that is parked and in flight stays parked.
     const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInFlight(event.seq));
     this.#streak = [];
     for (const each of back) {
@@ -136,7 +139,7 @@ export class AttemptOutcomes {
     return { disable: { reason }, fact: endpointFact(this.#endpoint, 'disabled', { since, at: now, reason }) };
   }
 
-  /** What is to be told once of an endpoint to which nothing could be delivered for a while. */
+  /** Builds the facts about an endpoint that has delivered nothing for a while; each is recorded once. */
   failingFact(): ProgressChange | undefined {
     const now = this.#services.clock.now();
     const since = this.health.toTell(now);

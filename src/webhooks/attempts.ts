@@ -4,19 +4,19 @@ import type { Delivery } from './delivery-queue.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 import type { SendResult } from './sender.ts';
 
-/** An attempt that is over. */
+/** A finished attempt. */
 export interface Attempt {
   delivery: Delivery;
-  /** The first is 1. */
+  /** Counts from 1. */
   number: number;
   sent: SendResult;
   noted: EndpointAttempt;
 }
 
-/** Makes the attempts at events of one endpoint, and counts them. */
+/** Makes the attempts for one endpoint's events, and counts them. */
 export class Attempts {
   readonly #services: EndpointServices;
-  /** Of events that are to be tried again and are not parked. */
+  /** Attempt counts of events that will be tried again and are not parked. */
   readonly #tries = new Map<number, number>();
 
   constructor(services: EndpointServices) {

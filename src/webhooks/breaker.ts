@@ -1,13 +1,13 @@
 const OPENS_AT = 5;
-/** From so many failed probes on, some six minutes, another event is tried behind the oldest. */
+/** After this many failed probes (about six minutes), another event behind the oldest one is tried. */
 const STUCK_AT = 10;
-/** Which one in their order. */
+/** How many places behind the oldest event that one is. */
 const OTHERS = [1, 2, 4, 8, 16, 32, 64];
 const WAITS_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
 
 /**
- * Tells an endpoint that is away from one that does not take a single event. It opens at five failures in a row over more than one
- * event; from then on one event is tried at a time, until one is delivered.
+ * Distinguishes an endpoint that is away from one that refuses a single event. Opens after five consecutive failures
+ * of more than one event. While it is open, one event is tried at a time, until one is delivered.
  */
 export class Breaker {
   readonly #clock: () => number;
@@ -18,7 +18,7 @@ export class Breaker {
   #isOpen = false;
   #nextProbeAt = 0;
 
-  /** `inARow`: failures since the last success that an earlier process has seen. `clock` is monotonic, ms. */
+  /** `inARow`: consecutive failures that an earlier process has recorded. `clock` is monotonic, in ms. */
   constructor(inARow: number, clock: () => number) {
     this.#inARow = inARow;
     this.#clock = clock;
@@ -28,18 +28,24 @@ export class Breaker {
     return this.#isOpen;
   }
 
-  /** How long until an event may be tried; 0 while it is closed. */
+  /** Milliseconds until an event may be tried; 0 while it is closed. */
   get restMs(): number {
     return this.#isOpen ? Math.max(0, this.#nextProbeAt - this.#clock()) : 0;
   }
 
-  /** Which event behind the oldest is to be tried after a failed probe, if any: the oldest may be the one that fails. */
+  /**
+   * After a failed probe, how many places behind the oldest event the next probe is taken from: the oldest may be the
+   * one that fails. Undefined: the oldest.
+   */
   get otherToTry(): number | undefined {
     if (!this.#isOpen || this.#failedProbes < STUCK_AT) return undefined;
     return OTHERS[(this.#failedProbes - STUCK_AT) % OTHERS.length];
   }
 
-  /** Answers whether this one has opened it. Only probes lengthen the waits: others were under way when it opened. */
+  /**
+   * Returns whether this failure opened it. Only probes lengthen the pause: other failures belong to requests that
+   * were in flight when it opened.
+   */
   failed(eventSeq: number, isProbe: boolean): boolean {
     this.#inARow += 1;
     this.#failed.add(eventSeq);
@@ -56,7 +62,7 @@ export class Breaker {
     return true;
   }
 
-  /** Answers whether it was open. */
+  /** Returns whether it was open. */
   succeeded(): boolean {
     const wasOpen = this.#isOpen;
     this.#isOpen = false;

@@ -12,7 +12,7 @@ export interface CheckedWebhooks {
   sender: WebhookSender;
 }
 
-/** Whether webhooks are set up as a whole; `endpoints`: of all callers, undefined where they could not be read. */
+/** Checks the whole set-up of webhooks. `endpoints`: those of all callers; undefined if they could not be read. */
 export function checkWebhooks(
   { secrets, destinations }: Pick<CheckedWebhooks, 'secrets' | 'destinations'>,
   endpoints: readonly StoredEndpoint[] | undefined,
@@ -32,7 +32,7 @@ export function checkWebhooks(
   return { fine: `a key to sign with, and hosts that may be called\n${found}` };
 }
 
-/** One endpoint: whether it may be called, and where `--send` says so, whether it takes a signed test. */
+/** Checks whether one endpoint may be called and, with `--send`, whether it accepts a signed test event. */
 export async function checkEndpoint(
   { destinations, sender }: Pick<CheckedWebhooks, 'destinations' | 'sender'>,
   endpoint: StoredEndpoint,

@@ -1,12 +1,12 @@
 import type { StoredEvent } from '../store/event-store.ts';
 
-/** Which contacts have an event under way: there are never two of one. */
+/** Tracks the contacts that have an event in flight, so that no contact has two at once. */
 export class Contacts {
   readonly #clock: () => number;
   readonly #busy = new Set<string>();
   readonly #waitsUntil = new Map<string, number>();
 
-  /** `clock` is monotonic, ms. */
+  /** `clock` is monotonic, in ms. */
   constructor(clock: () => number) {
     this.#clock = clock;
   }
@@ -15,7 +15,10 @@ export class Contacts {
     return contact !== undefined && this.#busy.has(contact);
   }
 
-  /** Busy, or an earlier event of it has failed and may be sent before its later ones. */
+  /**
+   * True if an event of the contact is in flight, or an earlier one has failed and may be retried before its later
+   * ones.
+   */
   mustWait(event: StoredEvent): boolean {
     const { contact } = event;
     if (contact === undefined) return false;
@@ -34,7 +37,7 @@ export class Contacts {
     if (contact !== undefined) this.#waitsUntil.set(contact, this.#clock() + ms);
   }
 
-  /** How long until one waits no more; infinite: none waits. */
+  /** Milliseconds until the first waiting contact is released; infinite if none waits. */
   get waitMs(): number {
     const now = this.#clock();
     const ends = [...this.#waitsUntil.values()].filter((until) => until > now);

@@ -7,24 +7,24 @@ import { EventWalk } from './event-walk.ts';
 import { type DueEvent, ParkedQueue } from './parked-queue.ts';
 import type { ProgressChange } from './progress-writer.ts';
 
-/** An event on its way to an endpoint: from one of the walks, or one that was parked. */
+/** An event selected for delivery: from a walk over the events, or a parked one. */
 export type Delivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
 
 export const isBackground = (delivery: Delivery): boolean => 'parked' in delivery || delivery.isReplay;
 
 const PAGE = 100;
-/** More are read when fewer wait. */
+/** Another page is read when fewer events than this wait. */
 const LOW_WATER = 50;
-/** Between two reads that may find nothing: events of other callers wake up all endpoints. */
+/** Minimum time between two reads that may find nothing, because events of other callers wake all endpoints. */
 const READ_EVERY_MS = 20;
-/** What was read longer ago is read again: events may have been deleted meanwhile, also because a person is to be forgotten. */
+/** Events read longer ago than this are read again: some may have been deleted, such as those of an erased person. */
 const FRESH_MS = 5_000;
-/** Slots that parked and replayed events leave to live ones. */
+/** Slots that parked and replayed events leave free for live ones. */
 const LIVE_SLOTS = 2;
-/** As long as the first try of a parked event is away. */
+/** The delay of the first retry of a parked event. */
 const DEFER_MS = 5_000;
 
-/** What an endpoint is to be told next: live events first, with parked and replayed ones beside them. */
+/** Selects the next event for an endpoint: live events first, parked and replayed ones beside them. */
 export class DeliveryQueue {
   readonly contacts: Contacts;
   readonly parked: ParkedQueue;
@@ -38,7 +38,7 @@ export class DeliveryQueue {
   #wasBackground = false;
   #wasParked = false;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** When the oldest of the events that wait was read. */
+  /** When the oldest waiting event was read. */
   readonly #oldestReadAt = new WeakMap<EventWalk, number>();
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
@@ -51,7 +51,9 @@ export class DeliveryQueue {
     this.#adopt(endpoint.replay);
   }
 
-  /** As its caller has it now. Answers whether there may be something else to send. */
+  /**
+   * Applies the caller's latest version of the endpoint. Returns whether other events may have become deliverable.
+   */
   update(endpoint: StoredEndpoint): boolean {
     const types = typesOf(endpoint.types);
     const hasOtherTypes = types.join() !== this.#types.join();
@@ -73,12 +75,12 @@ export class DeliveryQueue {
     return this.#live.position;
   }
 
-  /** Not delivered and not parked. */
+  /** The number of events that are neither delivered nor parked. */
   get oldestLive(): StoredEvent | undefined {
     return this.#live.oldest;
   }
 
-  /** How far it is, for the store. */
+  /** The endpoint's progress in the form that the store records. */
   progress(): Pick<EndpointProgress, 'position' | 'ahead' | 'replay'> {
     const live = { position: this.#live.position, ahead: this.#live.ahead };
     if (this.#replay === undefined) return live;
@@ -87,12 +89,12 @@ export class DeliveryQueue {
     return { ...live, replay: { request, position, ahead, until, isDone } };
   }
 
-  /** This is recorded. */
+  /** Call when this progress is recorded. */
   saved({ replay }: Pick<EndpointProgress, 'replay'>): void {
     if (replay?.isDone && replay.request === this.#replay?.request) this.#replay = undefined;
   }
 
-  /** A replay has nothing left to send, which is to be recorded. */
+  /** True if a replay has nothing left to send and its end has to be recorded. */
   get isReplayDone(): boolean {
     return this.#replay?.walk.isDone ?? false;
   }
@@ -101,13 +103,13 @@ export class DeliveryQueue {
     this.#live.expectMore();
   }
 
-  /** How long until a read may find something; absent: there is nothing to be read. */
+  /** Milliseconds until a read may find something; undefined if there is nothing to read. */
   get readInMs(): number | undefined {
     if (this.#replay && needsMore(this.#replay.walk)) return 0;
     return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
   }
 
-  /** Reads one page of each walk that runs short of events, or of which the events are old. */
+  /** Reads one page of each walk that has few events left or whose events are old. */
   async read(): Promise<void> {
     for (const walk of [this.#live, this.#replay?.walk]) if (walk && this.#isStale(walk)) walk.rewind();
     if (this.readInMs !== 0) return;
@@ -118,7 +120,7 @@ export class DeliveryQueue {
       if (!live.mayHaveMore) this.#readAt = now + READ_EVERY_MS;
     }
     if (replay === undefined || !needsMore(replay)) return;
-    // The others come with the live events.
+    // Other walks are read together with the live one.
     await this.#readFor(replay, ({ seq }) => live.isSettled(seq));
   }
 
@@ -135,9 +137,9 @@ export class DeliveryQueue {
     walk.add({ ...page, events: page.events.filter(isOfIt) }, rewinds);
   }
 
-  /** The next one to be sent, beside at most `slots` others. */
+  /** Returns the next event to send while at most `slots` others are in flight. */
   next(slots: number): Delivery | undefined {
-    // So that they go on beside any number of live ones.
+    // Replays and parked events progress however many live events there are.
     if (this.#backgroundBusy === 0 && !this.#wasBackground) {
       const first = this.#takeBackground(slots);
       if (first) return first;
@@ -145,7 +147,7 @@ export class DeliveryQueue {
     return this.#takeLive() ?? this.#takeBackground(slots);
   }
 
-  /** The oldest one, to find out whether an endpoint is back. */
+  /** Returns the oldest event, to probe whether an endpoint is back. */
   oldest(): Delivery | undefined {
     const [live, replay] = [this.#live.first, this.#replay?.walk.first];
     const isReplayOlder = replay !== undefined && (live === undefined || replay.seq < live.seq);
@@ -153,7 +155,7 @@ export class DeliveryQueue {
     return first ?? this.#takeParked();
   }
 
-  /** A live event some places behind the oldest. */
+  /** Returns a live event some places behind the oldest. */
   another(place: number): Delivery | undefined {
     const event = this.#live.takeBehind(place, (each) => !this.contacts.mustWait(each) && this.isWanted(each));
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
@@ -198,31 +200,31 @@ export class DeliveryQueue {
     }
   }
 
-  /** Whether the endpoint is still to be told of it. Events of endpoints have no connection. */
+  /** Returns whether the endpoint still subscribes to the event. Events about endpoints have no connection. */
   isWanted({ connectionId, type }: StoredEvent): boolean {
     const mayUse = this.#services.connectionsOf(this.#endpoint.caller);
     return this.#types.includes(type) && mayUse !== undefined && (connectionId === '' || mayUse(connectionId));
   }
 
-  /** It failed: it is parked, and later events of its contact wait for what the next results say. */
+  /** Parks an event that failed. Later events of its contact wait until the retry policy has decided. */
   defer({ event }: Delivery, walk: EventWalk): void {
     walk.defer(event.seq);
     this.contacts.defer(event, DEFER_MS);
   }
 
-  /** What failed stays parked. */
+  /** Keeps an event that failed parked. */
   release(): void {
     this.#live.release();
     this.#replay?.walk.release();
     this.contacts.release();
   }
 
-  /** It waits as it did before. */
+  /** Puts an event back into its former place. */
   putBack(delivery: Delivery): void {
     if ('walk' in delivery) delivery.walk.putBack(delivery.event);
   }
 
-  /** Everything that waits is read again. */
+  /** Discards all waiting events, so that they are read again. */
   rewind(): void {
     this.contacts.release();
     this.#live.rewind();
@@ -230,7 +232,7 @@ export class DeliveryQueue {
     this.parked.forget();
   }
 
-  /** What became of it is recorded. */
+  /** Call when the event's result is recorded. */
   recorded(delivery: Delivery, { park, unpark = [] }: ProgressChange): void {
     if (isBackground(delivery)) this.#backgroundBusy -= 1;
     if ('parked' in delivery) this.parked.free(delivery.event.seq);
@@ -238,7 +240,7 @@ export class DeliveryQueue {
     if (park?.dueInMs !== undefined) this.parked.expect(park.dueInMs);
   }
 
-  /** How long until there may be something to send that is not now. */
+  /** Milliseconds until there may be something to send that cannot be sent now. */
   get restMs(): number {
     return Math.min(this.parked.restMs || Number.POSITIVE_INFINITY, this.contacts.waitMs);
   }

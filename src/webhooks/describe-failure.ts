@@ -2,7 +2,7 @@ import { UrlRefused } from './destination.ts';
 
 type Words = readonly [codes: RegExp, words: string];
 
-/** By the codes of Node.js, undici and its parser; the first that fits. */
+/** Matched by error codes of Node.js, undici and its parser; the first match counts. */
 const classes: readonly Words[] = [
   [
     /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|EPROTO|UNABLE_TO_|HOSTNAME_MISMATCH/,
@@ -22,7 +22,7 @@ const classes: readonly Words[] = [
   [/^LateError$/, ''],
 ];
 
-/** Why an attempt got no answer, for the owner of the endpoint: no address that its name leads to. */
+/** Describes to the endpoint's owner why an attempt got no response. Never contains a resolved address. */
 export function describeFailure(error: Error): string {
   if (error instanceof UrlRefused) return error.message;
   const codes = codesOf(error);
@@ -30,7 +30,7 @@ export function describeFailure(error: Error): string {
   return words === '' ? error.message : (words ?? 'the attempt failed before there was an answer');
 }
 
-/** An error may only wrap the one that has the code: several addresses were tried. */
+/** Finds the error with a code: it may be wrapped, for example when several addresses were tried. */
 function codesOf(error: Error): string[] {
   const inner = error instanceof AggregateError ? error.errors : [error.cause];
   return [error, ...inner].flatMap((each) =>

@@ -5,10 +5,10 @@ import { withTimeout } from '../lib/with-timeout.ts';
 import { type AddressRule, addressRule } from './address-rules.ts';
 import { type AllowedHosts, defaultPort } from './allowed-hosts.ts';
 
-/** Why an address of a webhook is not called. */
+/** Why a webhook's address is not called. */
 export type UrlRule = 'scheme' | 'userinfo' | 'fragment' | 'host' | 'port' | 'name' | 'own-listener' | AddressRule;
 
-/** The sentence is for the caller: it names no address that a name leads to. */
+/** The message is shown to the caller, so it contains no resolved address. */
 export class UrlRefused extends Error {
   override readonly name = 'UrlRefused';
   readonly rule: UrlRule;
@@ -19,26 +19,31 @@ export class UrlRefused extends Error {
   }
 }
 
-/** Where webhooks may go, asked when an endpoint is made and again for each connection. */
+/** Decides where webhooks may go. Asked when an endpoint is created, and again for each connection. */
 export interface Destinations {
-  /** Whether the operator lets any host be called. */
+  /** Whether the operator allows any host. */
   readonly isOpen: boolean;
-  /** What is called, in the form in which it is called. Throws a UrlRefused; undefined: the text is no URL. */
+  /**
+   * Returns the URL in the form in which it is called. Throws UrlRefused; returns undefined if the text is not a URL.
+   */
   parse(text: string): URL | undefined;
-  /** The addresses of a host, once all of them are found to be fit. Throws a UrlRefused, with the rule `name` where there is none. */
+  /**
+   * Resolves a host and returns its addresses if all of them are allowed. Throws UrlRefused, with the rule `name` if
+   * the name does not resolve.
+   */
   resolve(hostname: string, port: number): Promise<LookupAddress[]>;
-  /** The same of a literal, which needs no look-up. */
+  /** The same for a literal address, without a DNS lookup. */
   assertAddress(address: string, port: number): void;
 }
 
 export interface DestinationOptions {
   allowed: AllowedHosts;
   lookup: (hostname: string) => Promise<LookupAddress[]>;
-  /** Whether a listener of this service is there. */
+  /** Returns whether a listener of this service has this address. */
   isOwnListener: (address: string, port: number) => boolean;
-  /** The system may look for minutes. */
+  /** Time limit of a DNS lookup, because the system's resolver may take minutes. */
   lookupMs?: number;
-  /** Under which callers and WATI reach this service. */
+  /** Base URLs under which callers and WATI reach this service. */
   ownUrls?: readonly string[];
 }
 
@@ -75,7 +80,7 @@ export function createDestinations(options: DestinationOptions): Destinations {
     resolve: async (hostname, port) => {
       const addresses = await withTimeout(lookup(hostname), lookupMs, () => []).catch(() => []);
       if (addresses.length === 0) throw new UrlRefused('name', 'its host cannot be resolved');
-      // One that is unfit makes all of them so: which one is taken would be chance.
+      // One forbidden address makes the whole name forbidden, because which address is used depends on chance.
       for (const { address } of addresses) check(address, port, 'resolves to');
       return addresses;
     },
@@ -83,14 +88,14 @@ export function createDestinations(options: DestinationOptions): Destinations {
   };
 }
 
-/** For a URL that is none, or whose host is read as its scheme. */
+/** Explains why a text is not a URL, including a host that was read as a scheme. */
 export const withoutScheme = 'write it with https:// (or http://)';
 
 function assertForm(text: string, url: URL): void {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw new UrlRefused('scheme', text.includes('://') ? 'it must begin with https:// (or http://)' : withoutScheme);
   }
-  // The parser drops empty ones, `https://@host/` and `https://host/#`.
+  // URL parsing drops empty parts: `https://@host/`, `https://host/#`.
   const [authority = ''] = text.replace(/^[^:]*:[/\\]*/, '').split(/[/\\?#]/, 1);
   if (url.username !== '' || url.password !== '' || authority.includes('@')) {
     throw new UrlRefused('userinfo', 'it has a user name or password in front of its host');
@@ -98,7 +103,7 @@ function assertForm(text: string, url: URL): void {
   if (text.includes('#')) throw new UrlRefused('fragment', 'it has a fragment (#), which is never sent');
 }
 
-/** Whether a URL leads to where this service is reached, or below it. */
+/** Returns whether a URL leads to the base URL of this service, or below it. */
 function isWithin(url: URL, base: string): boolean {
   const own = URL.parse(base);
   if (own === null || own.hostname !== url.hostname || portOf(own) !== portOf(url)) return false;
@@ -109,7 +114,7 @@ function isWithin(url: URL, base: string): boolean {
 export const portOf = ({ protocol, port }: Pick<URL, 'protocol' | 'port'>): number =>
   port === '' ? defaultPort(protocol) : Number(port);
 
-/** The address in a host of a URL; undefined: it is a name. */
+/** Returns the address in a URL's host; undefined if it is a name. */
 export function literalOf({ hostname }: Pick<URL, 'hostname'>): string | undefined {
   const bare = hostname.replace(/^\[|\]$/g, '');
   return isIP(bare) === 0 ? undefined : bare;
@@ -117,7 +122,7 @@ export function literalOf({ hostname }: Pick<URL, 'hostname'>): string | undefin
 
 const bracketed = (address: string): string => (isIP(address) === 6 ? `[${address}]` : address);
 
-/** Checks the addresses that a URL leads to now. */
+/** Checks the addresses to which a URL resolves now. */
 export async function assertReachable(destinations: Destinations, url: URL): Promise<void> {
   const literal = literalOf(url);
   if (literal === undefined) await destinations.resolve(url.hostname, portOf(url));

@@ -7,7 +7,7 @@ export type AttemptResult = 'delivered' | 'failed' | 'gone' | 'rested';
 
 export interface WebhookMetrics {
   attempted(endpointId: string, result: AttemptResult): void;
-  /** It is served here no more. */
+  /** This process no longer serves the endpoint. */
   forget(endpointId: string): void;
 }
 
@@ -18,15 +18,15 @@ interface WebhookLog {
   error(facts: object, message: string): void;
 }
 
-/** So that tests need not wait. */
+/** Time and chance as arguments, so that tests need not wait. */
 export interface DispatcherClock {
   /** Wall clock, ms. */
   now(): number;
-  /** Monotonic, ms. */
+  /** Monotonic clock, ms. */
   monotonic(): number;
-  /** Resolves after so long, or as soon as the signal aborts. */
+  /** Resolves after this time, or as soon as the signal aborts. */
   wait(ms: number, signal: AbortSignal): Promise<unknown>;
-  /** From 0 to 1. */
+  /** Random number from 0 to 1. */
   random(): number;
 }
 
@@ -34,24 +34,24 @@ export interface DispatcherServices {
   store: Pick<EventStore, 'readEvents'> &
     Pick<WebhookEndpointStore, 'claimEndpoints' | 'saveEndpointProgress' | 'dueParked' | 'nextParkedDueInMs'>;
   sender: Pick<WebhookSender, 'send'>;
-  /** Only while there is an endpoint to be told. */
+  /** Called only while there is an endpoint to serve. */
   signal: EventSignal;
-  /** Whether anything can be sent at all; without, endpoints are left to other processes. */
+  /** Whether webhooks can be sent at all. If not, endpoints are left to other processes. */
   isAvailable: () => boolean;
   text: EventText;
-  /** Which connections a caller is told of; undefined: it is gone, or may have no endpoints any more. */
+  /** The connections whose events a caller may get; undefined if the caller was removed or may not have endpoints. */
   connectionsOf: (caller: string) => ((connectionId: string) => boolean) | undefined;
   metrics: WebhookMetrics;
   logger: WebhookLog;
-  /** Something failed, and will be repeated. */
+  /** A step failed and will be repeated. */
   onFault: (error: unknown) => void;
-  /** An endpoint that has only failed for so long is disabled. */
+  /** An endpoint that has only failed for this long is disabled. */
   disableAfterMs: number;
-  /** How long requests under way may take when the process ends. */
+  /** Time limit for requests in flight when the process ends. */
   drainMs: number;
-  /** What is left out is the real one. */
+  /** Overrides for tests; the real ones by default. */
   clock?: Partial<DispatcherClock>;
 }
 
-/** What the parts of one endpoint's loop share. */
+/** Shared by the parts of one endpoint's loop. */
 export type EndpointServices = Omit<DispatcherServices, 'clock'> & { clock: DispatcherClock };

@@ -5,16 +5,16 @@ import { EndpointLoop, SLOTS_MAX } from './endpoint-loop.ts';
 import { Pulse } from './pulse.ts';
 
 /**
- * Sends events to the endpoints of callers. Each endpoint is served by one process at a time, whose loop reads the events behind the
- * endpoint's position. One that fails or is slow holds up no other: each has slots of its own.
+ * Sends events to the endpoints of callers. Each endpoint is served by one process at a time, whose loop reads the
+ * events behind the endpoint's position. A failing or slow endpoint delays no other, because each has its own slots.
  */
 export interface Dispatcher {
   start(): void;
-  /** Endpoints were created or changed, or events of them parked. */
+  /** Call after endpoints were created or changed, or events were parked. */
   wake(): void;
-  /** Resolves when requests in flight have ended, or were given up after `drainMs`, and what they did is recorded. */
+  /** Resolves when requests in flight have ended, or were aborted after `drainMs`, and their results are recorded. */
   stop(): Promise<void>;
-  /** Gives up requests in flight. */
+  /** Aborts requests in flight. */
   cutOff(): void;
   /** The endpoints that this process serves. */
   readonly states: () => EndpointState[];
@@ -26,7 +26,7 @@ export interface EndpointState {
   lagMs: number;
 }
 
-/** Requests of a process at once, unless it serves more endpoints. */
+/** Maximum number of concurrent requests of a process, unless it serves more endpoints than this. */
 const REQUESTS_MAX = 256;
 const LOOK_EVERY_MS = 1_000;
 
@@ -102,7 +102,7 @@ class EndpointDispatcher implements Dispatcher {
     }
   }
 
-  /** A loop that ends while this asks is not begun anew by what the answer says: that may be from before. */
+  /** A loop that ends during the query is not restarted from its result, which may be outdated. */
   async #claim(): Promise<void> {
     const before = new Set(this.#loops.keys());
     const served = this.#services.isAvailable() ? await this.#services.store.claimEndpoints() : [];
@@ -112,8 +112,8 @@ class EndpointDispatcher implements Dispatcher {
     const enabled = new Map(served.filter(({ status }) => status === 'enabled').map((each) => [each.id, each]));
     const slots = Math.min(SLOTS_MAX, Math.max(1, Math.floor(REQUESTS_MAX / Math.max(1, enabled.size))));
     for (const [id, loop] of this.#loops) {
-      // Deleted, or served elsewhere: nothing of it can be recorded here, and a caller that makes and deletes endpoints would
-      // have more requests under way each time.
+      // Abort its requests: the endpoint was deleted or is served elsewhere, so results cannot be recorded here.
+      // Otherwise a caller that creates and deletes endpoints in a loop would accumulate requests in flight.
       if (!this.#serves(id)) loop.cut();
       else if (enabled.get(id)?.epoch !== loop.epoch) loop.end();
     }
@@ -142,7 +142,7 @@ class EndpointDispatcher implements Dispatcher {
     });
     const over = () => {
       this.#loops.delete(endpoint.id);
-      // A request that was under way may have been counted since.
+      // A request that was in flight may have been counted since.
       if (!this.#serves(endpoint.id)) this.#services.metrics.forget(endpoint.id);
       if (this.#loops.size === 0) this.#ignoreSignals();
       if (!this.#stopping.signal.aborted) this.#pulse.rouse();

@@ -1,7 +1,7 @@
 import type { NewFact } from '../store/event-store.ts';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 
-/** What a caller is told of its endpoint: once for each time that it fails. */
+/** Facts about an endpoint for its owner, recorded once for each period of failure. */
 export function endpointFact(
   { id, caller, url }: StoredEndpoint,
   what: 'failing' | 'disabled',

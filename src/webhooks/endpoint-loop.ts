@@ -7,13 +7,13 @@ import type { EndpointServices } from './dispatcher-services.ts';
 import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
 import { Pulse } from './pulse.ts';
 
-/** Requests whose result is not recorded: so many may come twice when this process dies. */
+/** Maximum number of requests without a recorded result. These may be sent twice if the process dies. */
 export const SLOTS_MAX = 8;
 const LOOK_EVERY_MS = 1_000;
 const FAULT_REST_MS = 1_000;
 const POSITION_SAVED_EVERY_MS = 60_000;
 
-/** Tells one endpoint of its events for as long as this process serves it. */
+/** Delivers events to one endpoint for as long as this process serves it. */
 export class EndpointLoop {
   readonly #services: EndpointServices;
   readonly #queue: DeliveryQueue;
@@ -24,7 +24,7 @@ export class EndpointLoop {
   readonly #cut = new AbortController();
   #endpoint: StoredEndpoint;
   #slots = SLOTS_MAX;
-  /** In flight, or not recorded. */
+  /** In flight, or with a result that is not recorded. */
   #busy = 0;
   #isProbing = false;
   #isEnding = false;
@@ -33,7 +33,7 @@ export class EndpointLoop {
   #savedAt: number;
   #lookAt = Number.NEGATIVE_INFINITY;
   readonly #pulse: Pulse;
-  /** Resolves when nothing is in flight, and what can be recorded is. */
+  /** Resolves when nothing is in flight and all results that can be recorded are recorded. */
   readonly ended: Promise<void>;
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
@@ -68,45 +68,45 @@ export class EndpointLoop {
     return this.#endpoint.epoch;
   }
 
-  /** `lagMs`: how old the oldest event is that it has not been told of, parked ones apart. */
+  /** `lagMs`: age of the oldest undelivered event, without parked ones. */
   get state(): { lagMs: number; isFailing: boolean } {
     const now = this.#services.clock.now();
     const oldest = this.#queue.oldestLive;
     return { lagMs: oldest ? Math.max(0, now - oldest.at) : 0, isFailing: this.#outcomes.health.isFailing(now) };
   }
 
-  /** As its caller has it now, and how many requests may be under way at once. */
+  /** Applies the caller's latest version of the endpoint and the number of requests that may be in flight. */
   update(endpoint: StoredEndpoint, slots: number): void {
     this.#slots = slots;
     this.#endpoint = endpoint;
     if (this.#queue.update(endpoint)) this.#pulse.rouse();
   }
 
-  /** Events were recorded. */
+  /** Call after events were recorded. */
   wake(): void {
     this.#queue.expectMore();
     this.#pulse.rouse();
   }
 
-  /** Events may have been parked as due. */
+  /** Call after events were parked as due. */
   wakeParked(): void {
     this.#queue.parked.expect(0);
     this.wake();
   }
 
-  /** No event goes out any more; `ended` tells when it is over. */
+  /** Stops sending. `ended` resolves when the loop has ended. */
   end(): void {
     this.#isEnding = true;
     this.#pulse.rouse();
   }
 
-  /** Gives up requests in flight: whoever serves it next makes them again. */
+  /** Aborts requests in flight. The next process to serve the endpoint sends them again. */
   cut(): void {
     this.end();
     this.#cut.abort();
   }
 
-  /** What is known of it here is out of date: it is begun anew from what the store says, by whoever serves it. */
+  /** Discards the in-memory state as outdated. The next process to serve the endpoint starts from the store. */
   #lose(): void {
     this.#isLost = true;
     this.end();
@@ -120,7 +120,7 @@ export class EndpointLoop {
         if (!this.#isEnding) await this.#pulse.rest(this.#untilNextPass);
       } catch (error) {
         this.#services.onFault(error);
-        // Not ended by results: failing passes would follow each other without a pause.
+        // Results do not end this pause: otherwise failing passes would follow each other without one.
         if (!this.#isEnding) await this.#services.clock.wait(FAULT_REST_MS, this.#cut.signal);
       }
     }
@@ -139,13 +139,13 @@ export class EndpointLoop {
     if (this.#mayTryParked) await this.#queue.parked.refill();
     this.#sendWhatMay();
     this.#savePosition();
-    // Pages without an event for it: others have to get on meanwhile.
+    // Yields while pages contain no event for this endpoint.
     if (this.#queue.readInMs !== 0) return;
     await setImmediate();
     this.#pulse.rouse();
   }
 
-  /** Events of other processes, should nobody tell of them. */
+  /** Finds events of other processes whose notification was lost. */
   #look(): void {
     const now = this.#services.clock.monotonic();
     if (now < this.#lookAt) return;
@@ -153,12 +153,12 @@ export class EndpointLoop {
     this.#queue.expectMore();
   }
 
-  /** While all fail, one that was parked is tried only where there is no other. */
+  /** While all events fail, a parked event is tried only if there is no other. */
   get #mayTryParked(): boolean {
     return !this.#outcomes.breaker.isOpen || this.#queue.oldestLive === undefined;
   }
 
-  /** How long nothing can be done unless something happens, ms. */
+  /** Milliseconds until something can be done without a wake-up. */
   get #untilNextPass(): number {
     if (!this.#hasCaller) return LOOK_EVERY_MS;
     const { restMs } = this.#outcomes;
@@ -168,12 +168,12 @@ export class EndpointLoop {
     return Math.min(...waits);
   }
 
-  /** Without one that may have endpoints, the position stands. Asked again behind each read: nothing is passed over for that. */
+  /** While false, the position does not move. Checked again after each read, so that nothing is skipped. */
   get #hasCaller(): boolean {
     return this.#services.connectionsOf(this.#endpoint.caller) !== undefined;
   }
 
-  /** The position moves also where nothing is to be sent. */
+  /** Moves the position even if nothing has to be sent. */
   #savePosition(): void {
     const isOld = this.#services.clock.monotonic() - this.#savedAt >= POSITION_SAVED_EVERY_MS;
     if (this.#queue.isReplayDone || (isOld && this.#queue.position > this.#savedPosition)) this.#writer.flush();
@@ -192,7 +192,7 @@ export class EndpointLoop {
     }
   }
 
-  /** The oldest event may be one that is never taken, while others are. */
+  /** Probes behind the oldest event: the oldest may be refused while others are accepted. */
   #tryAnother(): void {
     const { otherToTry } = this.#outcomes.breaker;
     if (otherToTry === undefined || this.#busy >= this.#slots) return;
@@ -202,7 +202,7 @@ export class EndpointLoop {
     this.#begin(delivery, false);
   }
 
-  /** A parked event of a type or a connection that the endpoint is not told of any more. */
+  /** Drops a parked event of a type or connection that the endpoint no longer subscribes to. */
   #passOver(delivery: Delivery): void {
     this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { unpark: [delivery.event.seq] });
@@ -225,11 +225,11 @@ export class EndpointLoop {
 
   async #attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
     const attempt = await this.#attempts.make(this.#endpoint, delivery, this.#cut.signal);
-    // Whether it was received is not known, or the endpoint is not ours any more.
+    // It is unknown whether the event was received, or this process no longer serves the endpoint.
     if (this.#cut.signal.aborted || this.#isLost) return this.#queue.putBack(delivery);
     const outcome = this.#outcomes.conclude(delivery, attempt.sent, isProbe);
     this.#attempts.report(this.#endpoint, attempt, outcome);
-    // What is parked is to be on record before a later event of its contact goes out.
+    // A parked event is recorded before a later event of its contact is sent.
     if (outcome.change.park === undefined) this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
     if (outcome.change.disable) this.end();

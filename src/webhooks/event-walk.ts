@@ -1,18 +1,18 @@
 import type { EventPage, StoredEvent } from '../store/event-store.ts';
 
-/** So many events may be settled behind one that is not: their numbers stand in one row. */
+/** Maximum number of events settled behind an unsettled one: their numbers are stored in one row. */
 export const AHEAD_MAX = 1_000;
 
 /**
- * The events of an endpoint in their order, and how far they are settled, which means delivered, parked or passed over. `position`
- * is the number up to which all are, `ahead` has those behind it.
+ * Walks over an endpoint's events in order, and tracks which are settled: delivered, parked or skipped. All events up
+ * to `position` are settled; `ahead` lists settled ones behind it.
  */
 export class EventWalk {
-  /** Where it ends; it has no end without. */
+  /** Last event of the walk; undefined: no end. */
   readonly until: number;
   readonly #settled: Set<number>;
   readonly #inFlight = new Map<number, StoredEvent>();
-  /** Settled, but the position does not pass them: they may come back. */
+  /** Settled, but not passed by the position, because they may be put back. */
   readonly #deferred = new Set<number>();
   #waiting: StoredEvent[] = [];
   #readTo: number;
@@ -25,7 +25,7 @@ export class EventWalk {
     this.until = until;
   }
 
-  /** Up to where it has read. */
+  /** The last event that was read. */
   get readTo(): number {
     return this.#readTo;
   }
@@ -42,12 +42,12 @@ export class EventWalk {
     return this.#waiting.length;
   }
 
-  /** The oldest event that waits. */
+  /** Returns the oldest waiting event. */
   get first(): StoredEvent | undefined {
     return this.#waiting[0];
   }
 
-  /** The oldest event that is not settled, as far as it has read. */
+  /** Returns the oldest unsettled event among those read. */
   get oldest(): StoredEvent | undefined {
     return [...this.#inFlight.values(), ...this.#waiting.slice(0, 1)].toSorted((a, b) => a.seq - b.seq)[0];
   }
@@ -63,7 +63,7 @@ export class EventWalk {
     return [...this.#settled].toSorted((a, b) => a - b);
   }
 
-  /** All of it is settled. What is behind the last event has no end. */
+  /** True if all events are settled. A walk without an end is never finished. */
   get isDone(): boolean {
     const { position } = this;
     if (position >= this.until) return true;
@@ -74,7 +74,10 @@ export class EventWalk {
     return seq <= this.position || this.#settled.has(seq);
   }
 
-  /** What comes behind `readTo`; of no use if the walk has been rewound since it was asked for, when it had had this many rewinds. */
+  /**
+   * Adds the page behind `readTo`. Ignored if the walk was rewound since the query began, that is if its number of
+   * rewinds differs.
+   */
   add({ events, scannedTo, hasMore }: EventPage, rewinds: number): void {
     if (rewinds !== this.#rewinds) return;
     for (const event of events) {
@@ -85,12 +88,12 @@ export class EventWalk {
     this.#mayHaveMore = hasMore;
   }
 
-  /** There may be events behind what it has read. */
+  /** True if there may be events behind the last one that was read. */
   expectMore(): void {
     this.#mayHaveMore = true;
   }
 
-  /** The first event that waits and for which this holds; it is in flight from then on. */
+  /** Takes the first waiting event that satisfies the predicate; it is in flight from then on. */
   take(isFree: (event: StoredEvent) => boolean): StoredEvent | undefined {
     if (this.#settled.size >= AHEAD_MAX && this.ahead.length >= AHEAD_MAX) return undefined;
     const place = this.#waiting.findIndex(isFree);
@@ -100,7 +103,10 @@ export class EventWalk {
     return event;
   }
 
-  /** One that is so many places behind the oldest, or the last one; none that waits for an earlier one of its contact. */
+  /**
+   * Takes an event this many places behind the oldest, or the last one. Skips events that wait for an earlier one of
+   * their contact.
+   */
   takeBehind(places: number, isFree: (event: StoredEvent) => boolean): StoredEvent | undefined {
     const contacts = new Set<string>();
     let left = Math.min(places, this.#waiting.length - 1);
@@ -119,7 +125,7 @@ export class EventWalk {
     this.#settled.add(seq);
   }
 
-  /** Settled until it is released or put back. */
+  /** Marks an event as settled until it is released or put back. */
   defer(seq: number): void {
     this.settle(seq);
     this.#deferred.add(seq);
@@ -129,7 +135,7 @@ export class EventWalk {
     this.#deferred.clear();
   }
 
-  /** It was in flight, or deferred, and waits again. */
+  /** Returns an event that was in flight or deferred to the waiting ones. */
   putBack(event: StoredEvent): void {
     this.#inFlight.delete(event.seq);
     this.#deferred.delete(event.seq);
@@ -139,7 +145,7 @@ export class EventWalk {
     this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, event);
   }
 
-  /** Forgets the events that wait: they are read again. */
+  /** Discards waiting events, so that they are read again. */
   rewind(): void {
     this.#rewinds += 1;
     this.#readTo = this.position;

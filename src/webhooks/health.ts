@@ -7,7 +7,7 @@ export interface HealthState {
   lastSuccessAt?: number;
 }
 
-/** How an endpoint has fared since its last success. Times are wall clock, ms, because they outlive the process. */
+/** An endpoint's record since its last success. Times are wall clock in ms, because they outlive the process. */
 export class EndpointHealth {
   readonly #disableAfterMs: number;
   #state: HealthState;
@@ -31,20 +31,20 @@ export class EndpointHealth {
     this.#isTold = false;
   }
 
-  /** Answers whether the endpoint is to be disabled: nothing but failures for so long, and no fewer than ten. */
+  /** Returns whether to disable the endpoint: at least ten failures and no success for the configured time. */
   failed(now: number): boolean {
     const { failures, failingSince = now } = this.#state;
     this.#state = { ...this.#state, failures: failures + 1, failingSince };
     return failures + 1 >= ATTEMPTS_BEFORE_DISABLING && now - failingSince >= this.#disableAfterMs;
   }
 
-  /** It has delivered nothing for a quarter of an hour. */
+  /** True if nothing was delivered for fifteen minutes. */
   isFailing(now: number): boolean {
     const { failingSince } = this.#state;
     return failingSince !== undefined && now - failingSince >= TOLD_AFTER_MS;
   }
 
-  /** The time since when it fails, once, when that is to be told. */
+  /** Returns once, when a failure has to be reported, the time since when the endpoint fails. */
   toTell(now: number): number | undefined {
     if (this.#isTold || !this.isFailing(now)) return undefined;
     this.#isTold = true;

@@ -2,11 +2,14 @@ import { typesOf } from '../events/event-types.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 
-/** Pages looked at for the lag of one endpoint. */
+/** Maximum number of pages read to find the lag of one endpoint. */
 const pagesMax = 5;
 const pageSize = 100;
 
-/** How old the oldest event is that an endpoint is still to get, in whole seconds; 0: none waits, or none was found soon. */
+/**
+ * Returns the age of the oldest undelivered event of an endpoint, in whole seconds; 0 if none waits or none was found
+ * within the limit.
+ */
 export async function lagSeconds(
   store: Pick<EventStore, 'readEvents'>,
   { caller, types, position, ahead }: Pick<StoredEndpoint, 'caller' | 'types' | 'position' | 'ahead'>,

@@ -3,26 +3,31 @@ import { lookup } from 'node:dns/promises';
 
 type Lookup = (hostname: string) => Promise<LookupAddress[]>;
 
-/** As the system resolves names, with its hosts file and search list. */
+/** Resolves names with the system's resolver, including its hosts file and search list. */
 export const systemLookup: Lookup = (hostname) => lookup(hostname, { all: true });
 
 export interface LookupLimits {
-  /** At once, one of them only for names that were found quickly the last time. */
+  /**
+   * Maximum number of lookups at once. One of these slots is reserved for names that resolved quickly the last time.
+   */
   max?: number;
-  /** A name that took longer is not looked up again for `restMs`. Nobody waits longer than this for its turn. */
+  /**
+   * A name that took longer than this is not looked up again for `restMs`. No request waits longer than this for a
+   * slot.
+   */
   slowMs?: number;
   restMs?: number;
 }
 
 const knownMax = 10_000;
 
-/** How names fared when they were looked up last. */
+/** How lookups of each name went the last time. */
 class Names {
   readonly #slowMs: number;
   readonly #restMs: number;
-  /** Those that were found quickly, the latest last. */
+  /** Names that resolved quickly, the latest last. */
   readonly #known = new Set<string>();
-  /** When those that were slow may be looked up again. */
+  /** When names that were slow may be looked up again. */
   readonly #resting = new Map<string, number>();
 
   constructor(slowMs: number, restMs: number) {
@@ -56,8 +61,9 @@ interface Turn {
 }
 
 /**
- * At most so many at once, and one for each name. The system's look-ups share four threads with those of the upstream: names that
- * nobody answers for would take them all. A caller can make up any number of such names, so they never hold up those that are known.
+ * Limits concurrent lookups, and makes one per name at a time. The system's resolver shares four threads with lookups
+ * of the upstream, and names that no server answers for would occupy them all. A caller can invent any number of such
+ * names, so they never delay known ones.
  */
 export function limitLookups(resolve: Lookup, limits: LookupLimits = {}): Lookup {
   const { max = 3, slowMs = 3_000, restMs = 30_000 } = limits;
@@ -69,7 +75,7 @@ export function limitLookups(resolve: Lookup, limits: LookupLimits = {}): Lookup
   ] as const;
   let active = 0;
 
-  /** Those of known names first. */
+  /** Known names first. */
   const handOn = () => {
     for (const { most, waiting } of lanes) {
       while (active < most) {

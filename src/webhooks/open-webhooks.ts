@@ -21,10 +21,10 @@ interface WebhooksConfig {
 }
 
 interface Means {
-  /** Of EVENTS_SIGNING_KEY, the one in use first. */
+  /** Keys from EVENTS_SIGNING_KEY, the current one first. */
   signingKeys: () => readonly string[];
   version: string;
-  /** The system's by default. */
+  /** The system's resolver by default. */
   lookup?: ((hostname: string) => Promise<LookupAddress[]>) | undefined;
   /** Wall clock, ms. */
   now?: () => number;
@@ -32,7 +32,7 @@ interface Means {
 
 export type Webhooks = ReturnType<typeof openWebhooks>;
 
-/** What sends webhooks to the endpoints of callers, and knows where they may go. */
+/** Creates the parts that decide where webhooks may go and that send them. */
 export function openWebhooks(config: WebhooksConfig, { signingKeys, version, lookup, now = Date.now }: Means) {
   const secrets = createEndpointSecrets(signingKeys);
   const listeners = listenersOf(config);
@@ -56,9 +56,9 @@ export function openWebhooks(config: WebhooksConfig, { signingKeys, version, loo
     secrets,
     destinations,
     sender,
-    /** A port that the system has chosen. */
+    /** A port chosen by the system. */
     addListener: (listener: Listener) => void listeners.push(listener),
-    /** Ends the attempts under way. */
+    /** Ends the attempts in flight. */
     cutOff: () => void agent.destroy(),
   };
 }

@@ -11,7 +11,7 @@ export interface Listener {
 
 const everywhere = ['0.0.0.0', '::', ''];
 
-/** Whether one of these listeners takes connections to an address. */
+/** Returns whether one of these listeners accepts connections to an address. */
 export function isListener(listeners: readonly Listener[], address: string, port: number): boolean {
   return listeners.some((listener) => listener.port === port && listensOn(listener.host, address));
 }

@@ -5,19 +5,19 @@ import type { EndpointServices } from './dispatcher-services.ts';
 export type DueEvent = ParkedEvent & { event: StoredEvent };
 
 const READ_AT_ONCE = 16;
-/** Another process may have parked events for a replay. */
+/** Interval of reads: another process may have parked events for a replay. */
 const LOOK_EVERY_MS = 5_000;
-/** What was read longer ago may be deleted. */
+/** Events read longer ago than this are read again, because they may have been deleted. */
 const FRESH_MS = 5_000;
-/** While all that is due is under way. */
+/** Pause while all due events are in flight. */
 const BUSY_LOOK_EVERY_MS = 100;
 
-/** The parked events of an endpoint that are due. */
+/** The due parked events of an endpoint. */
 export class ParkedQueue {
   readonly #endpointId: string;
   readonly #services: EndpointServices;
   readonly #inFlight = new Set<number>();
-  /** In flight, or what became of them is not recorded. */
+  /** In flight, or with a result that is not recorded. */
   readonly #inUse = new Set<number>();
   #due: DueEvent[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
@@ -28,12 +28,12 @@ export class ParkedQueue {
     this.#services = services;
   }
 
-  /** How long until there may be one that is due. */
+  /** Milliseconds until an event may be due. */
   get restMs(): number {
     return this.#due.length > 0 ? 0 : Math.max(0, this.#lookAt - this.#services.clock.monotonic());
   }
 
-  /** Events have been parked that are due after so long; 0: now. */
+  /** Call after events were parked that are due after this time; 0: now. */
   expect(inMs: number): void {
     this.#lookAt = Math.min(this.#lookAt, this.#services.clock.monotonic() + inMs);
   }
@@ -42,7 +42,7 @@ export class ParkedQueue {
     const { store, clock } = this.#services;
     if (this.#due.length > 0 && clock.monotonic() - this.#readAt >= FRESH_MS) this.forget();
     if (this.#due.length > 0 || this.restMs > 0) return;
-    // Before the queries: what is parked meanwhile is looked for once more.
+    // Set before the queries, so that events parked during them are found by another read.
     this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
     const found = await store.dueParked(this.#endpointId, READ_AT_ONCE + this.#inUse.size);
     this.#readAt = clock.monotonic();
@@ -67,23 +67,23 @@ export class ParkedQueue {
     return this.#inFlight.has(eventSeq);
   }
 
-  /** It is in flight no more. */
+  /** The event is no longer in flight. */
   ended(eventSeq: number): void {
     this.#inFlight.delete(eventSeq);
   }
 
-  /** It is not due until what becomes of it is recorded. */
+  /** The event is not due until its result is recorded. */
   reserve(eventSeq: number): void {
     this.#inUse.add(eventSeq);
   }
 
-  /** What became of it is recorded, or it is due as it was. */
+  /** The event's result is recorded, or it is due again. */
   free(eventSeq: number): void {
     this.#inUse.delete(eventSeq);
     this.expect(0);
   }
 
-  /** They are read again. */
+  /** Discards the events, so that they are read again. */
   forget(): void {
     this.#due = [];
     this.expect(0);

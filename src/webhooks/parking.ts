@@ -4,18 +4,18 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Waits between the attempts of one event that fails while others are delivered. */
+/** Delays between attempts of one event that fails while others are delivered. */
 const WAITS_MS = [5 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR];
 
 interface Failure {
   eventSeq: number;
-  /** Attempts that failed, with this one. */
+  /** Failed attempts, including this one. */
   tries: number;
   status?: number;
   error: string;
 }
 
-/** When it is tried again, a fifth sooner or later at random; after the last wait it is given up. */
+/** Returns when the event is tried again, with 20 % jitter; undefined after the last delay: it is given up. */
 export function parked({ eventSeq, tries, status, error }: Failure, random: () => number): ParkedEvent {
   const why = { ...(status !== undefined && { lastStatus: status }), lastError: error };
   const wait = WAITS_MS[tries - 1];

@@ -2,14 +2,14 @@ import type { NewFact } from '../store/event-store.ts';
 import type { EndpointAttempt, EndpointProgress, ParkedEvent } from '../store/webhook-endpoint-store.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 
-/** What one result changes. */
+/** Changes caused by one result. */
 export interface ProgressChange {
   attempt?: EndpointAttempt;
   park?: ParkedEvent;
   unpark?: readonly number[];
   fact?: NewFact;
   disable?: { reason: string };
-  /** Called when it is recorded. */
+  /** Called when the change is recorded. */
   onRecorded?: () => void;
 }
 
@@ -17,18 +17,18 @@ type Changes = Pick<EndpointProgress, 'parked' | 'unparked' | 'attempts' | 'fact
 
 interface WriterOptions {
   services: EndpointServices;
-  /** How far the endpoint is now. */
+  /** Returns the endpoint's current position. */
   progress: () => Omit<EndpointProgress, keyof Changes>;
   onSaved: (progress: EndpointProgress) => void;
-  /** Another process serves the endpoint, or it was changed: nothing of it is written from here any more. */
+  /** Another process serves the endpoint, or it was changed: this process writes no more progress of it. */
   onLost: () => void;
-  /** Ends the tries to write. */
+  /** Ends retries of writes. */
   cut: AbortSignal;
 }
 
 const REST_AFTER_FAULT_MS = 1_000;
 
-/** Records progress of one endpoint. What is found out while one write is under way goes into the next. */
+/** Records the progress of one endpoint. Changes that occur during a write are combined in the next one. */
 export class ProgressWriter {
   readonly #options: WriterOptions;
   #changes: ProgressChange[] = [];
@@ -45,7 +45,7 @@ export class ProgressWriter {
     this.flush();
   }
 
-  /** Records the position, also where nothing else is new. */
+  /** Records the position even if nothing else has changed. */
   flush(): void {
     this.#isAsked = true;
     if (this.#isWriting) return;
@@ -53,7 +53,7 @@ export class ProgressWriter {
     this.#written = this.#writeAll();
   }
 
-  /** Resolves when all is recorded, or nothing can be any more. */
+  /** Resolves when all changes are recorded, or none can be recorded any more. */
   settled(): Promise<void> {
     return this.#written;
   }
@@ -86,7 +86,7 @@ export class ProgressWriter {
   }
 }
 
-/** The last word on each event counts. */
+/** The last change of each event wins. */
 function joined(changes: readonly ProgressChange[]): Changes {
   const parked = new Map<number, ParkedEvent>();
   const unparked = new Set<number>();

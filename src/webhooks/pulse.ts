@@ -1,6 +1,6 @@
 import type { DispatcherClock } from './dispatcher-services.ts';
 
-/** Lets a loop rest between its passes. What happens during a pass ends the rest behind it at once. */
+/** Lets a loop rest between its passes. A wake-up during a pass skips the rest after it. */
 export class Pulse {
   readonly #clock: Pick<DispatcherClock, 'wait'>;
   #isAwake = false;
@@ -10,12 +10,12 @@ export class Pulse {
     this.#clock = clock;
   }
 
-  /** A pass begins. */
+  /** Call when a pass begins. */
   begin(): void {
     this.#isAwake = false;
   }
 
-  /** There is something to do. */
+  /** Call when there is something to do. */
   rouse(): void {
     this.#isAwake = true;
     this.#resting.abort();

@@ -1,9 +1,13 @@
 const hourMs = 60 * 60 * 1000;
 
-/** `Retry-After` (RFC 9110) in ms from now, as seconds or as a date, at most an hour; undefined: absent, or nonsense. */
+/**
+ * Parses `Retry-After` (RFC 9110), seconds or a date, to milliseconds from now, at most an hour. Undefined if it is
+ * absent or invalid.
+ */
 export function retryAfterMs(value: string | string[] | undefined, nowMs: number): number | undefined {
   if (typeof value !== 'string' || value.length > 64) return undefined;
-  // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
+  // Date.parse reads `-1` and `1.5` as days of 2001, which would mean "at once". A valid date contains the name of a
+  // weekday.
   const ms = /^\d+$/.test(value)
     ? Number(value) * 1000
     : /^[A-Z][a-z]{2}/.test(value)

@@ -3,21 +3,23 @@ import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 
 type Versions = Pick<StoredEndpoint, 'id' | 'secretVersion' | 'previousSecretUntil'>;
 
-/** The secrets of endpoints. None is stored: each replica derives the same ones. */
+/** Secrets of endpoints. They are derived, not stored, so every replica has the same ones. */
 export interface EndpointSecrets {
-  /** Whether there is a key to derive them from. */
+  /** Whether there is a key to derive secrets from. */
   available(): boolean;
-  /** What its owner is shown, once. Throws where there is no key. */
+  /** The secret that is shown once to the endpoint's owner. Throws if there is no key. */
   current(endpoint: Pick<Versions, 'id' | 'secretVersion'>): string;
-  /** Those that sign now; the newest of the first key first. At most two of each key. */
+  /** The secrets that sign now, the newest of the current key first; at most two for each key. */
   inForce(endpoint: Versions, nowMs: number): string[];
 }
 
-/** As Standard Webhooks writes secrets: `whsec_` and base64. */
+/** The form of Standard Webhooks: `whsec_` and base64. */
 export const deriveSecret = (key: Uint8Array, id: string, version: number): string =>
   `whsec_${createHmac('sha256', key).update(`${id}:${version}`).digest('base64')}`;
 
-/** `keys`: of EVENTS_SIGNING_KEY, as base64; the first is the one in use, another one signs beside it while receivers change over. */
+/**
+ * `keys`: from EVENTS_SIGNING_KEY, base64. The first is current; further ones also sign while receivers change over.
+ */
 export function createEndpointSecrets(keys: () => readonly string[]): EndpointSecrets {
   const derive = (key: string, id: string, version: number) => deriveSecret(Buffer.from(key, 'base64'), id, version);
   return {

@@ -8,26 +8,26 @@ import type { EndpointSecrets } from './secret.ts';
 import { signatureHeaders } from './sign.ts';
 
 export interface SendResult {
-  /** Of the answer; absent: there was none. */
+  /** HTTP status of the response; absent: there was no response. */
   status?: number;
   durationMs: number;
-  /** How long the receiver asks to be left alone; at most an hour. */
+  /** How long the receiver asked not to be called, in ms; at most an hour. */
   retryAfterMs?: number;
-  /** Why it failed, in words for its caller; absent: it was delivered. */
+  /** Why the attempt failed, for the caller; absent: it was delivered. */
   error?: string;
-  /** It was not sent, because its address may not be called: by which rule. */
+  /** The rule that forbids the address; the event was not sent. */
   refused?: UrlRule;
 }
 
 export interface WebhookSender {
-  /** One attempt. It never rejects. */
+  /** Makes one attempt. Never rejects. */
   send(
     endpoint: StoredEndpoint,
     event: { id: string; text: string },
     attempt: number,
     signal: AbortSignal,
   ): Promise<SendResult>;
-  /** Waits for the attempts under way, which end in time by themselves. */
+  /** Waits for attempts in flight, which end at their deadline. */
   close(): Promise<void>;
 }
 
@@ -37,16 +37,16 @@ export interface SenderOptions {
   agent: Agent;
   version: string;
   timeoutMs: number;
-  /** Wall clock of the service, which a sandbox moves, ms. */
+  /** Wall clock of the service in ms; a sandbox can move it. */
   now: () => number;
-  /** Wall clock of the receivers, who compare it with the time of the signature, ms. */
+  /** Wall clock of receivers in ms, which they compare with the signature's time. */
   receiversNow: () => number;
 }
 
-/** More of an answer is not read. */
+/** Bytes of a response that are read. */
 const bodyBytesMax = 64 * 1024;
 
-/** Sends events to endpoints, each signed with every secret of its endpoint that is in force. */
+/** Sends events to endpoints, each signed with every current secret of its endpoint. */
 export function createWebhookSender(options: SenderOptions): WebhookSender {
   const { secrets, destinations, agent, version, timeoutMs, now, receiversNow } = options;
   const underWay = new Set<Promise<unknown>>();
@@ -62,7 +62,7 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
       const answer = await agent.request({ ...request, signal: ending.signal });
       clearTimeout(timer);
       timer = setTimeout(giveUp, Math.min(bodyMs, until - performance.now()));
-      // What is in it does not matter, only that the connection can be used again; a failure of it changes nothing.
+      // The content does not matter; reading it lets the connection be reused. A failure changes nothing.
       answer.body.on('error', () => {});
       await answer.body.dump({ limit: bodyBytesMax, signal: ending.signal }).catch(() => {});
       return answer;
@@ -115,7 +115,7 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
   };
 }
 
-/** For the rest of an answer whose status is known. */
+/** Time limit for the rest of a response whose status is known. */
 const bodyMs = 2_000;
 
 function resultOf(status: number, restMs: number | undefined): Pick<SendResult, 'status' | 'retryAfterMs' | 'error'> {
@@ -129,7 +129,7 @@ function resultOf(status: number, restMs: number | undefined): Pick<SendResult, 
   };
 }
 
-/** No answer within the time of an attempt. */
+/** No response before the attempt's deadline. */
 class LateError extends Error {
   override readonly name = 'LateError';
 

@@ -1,15 +1,15 @@
 import { Webhook } from 'standardwebhooks';
 
 export interface Signed {
-  /** Of the event; without a dot, which separates what is signed. */
+  /** The event's id. Contains no dot, because dots separate the parts of the signed text. */
   id: string;
-  /** Of the attempt, wall clock, ms; whole seconds of it are sent and signed. */
+  /** Time of the attempt, wall clock in ms; sent and signed in whole seconds. */
   atMs: number;
-  /** The very text whose bytes are sent. */
+  /** The exact text whose bytes are sent. */
   text: string;
 }
 
-/** The headers of Standard Webhooks: one signature for each secret, so that a receiver may know either. */
+/** Headers of Standard Webhooks, with one signature for each secret, so that a receiver may know either. */
 export const signatureHeaders = (secrets: readonly string[], { id, atMs, text }: Signed) => ({
   'webhook-id': id,
   'webhook-timestamp': String(Math.floor(atMs / 1000)),

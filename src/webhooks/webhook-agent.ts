@@ -3,15 +3,18 @@ import { Agent, buildConnector } from 'undici';
 import { toError } from '../lib/to-error.ts';
 import { type Destinations, literalOf, portOf } from './destination.ts';
 
-/** To connect, the look-up of the name and TLS included. */
+/** Time limit for connecting, including DNS lookup and TLS. */
 const connectMs = 3_000;
 
-/** Shorter than a Node server keeps an idle connection: a request on one that is being closed would be lost. */
+/**
+ * Shorter than a Node server keeps an idle connection: a request on a connection that is being closed would be lost.
+ */
 const idleMs = 2_000;
 
 /**
- * Connections to receivers of webhooks. Each is made to an address that was checked for it, never through a proxy, by HTTP/1.1.
- * There is no limit of connections to a host: endpoints of several callers may be behind one name, and none waits for another.
+ * Connections to receivers of webhooks. Each goes to an address that was checked for it, never through a proxy, by
+ * HTTP/1.1. Connections to one host are not limited, because endpoints of several callers may share a name, and none
+ * waits for another.
  */
 export function openWebhookAgent(destinations: Destinations): Agent {
   return new Agent({
@@ -26,7 +29,7 @@ export function openWebhookAgent(destinations: Destinations): Agent {
   });
 }
 
-/** Node asks no look-up for literals, so they are checked before. */
+/** Node makes no lookup for literal addresses, so they are checked here. */
 function createConnector(destinations: Destinations): buildConnector.connector {
   return (target, callback) => {
     const port = target.port === '' ? portOf(target) : Number(target.port);
@@ -47,7 +50,7 @@ function createConnector(destinations: Destinations): buildConnector.connector {
       callback(toError(error), null);
       return;
     }
-    // Made anew for each connection, because what may be connected depends on the port.
+    // Created for each connection, because what is allowed depends on the port.
     buildConnector({ allowH2: false, timeout: connectMs, rejectUnauthorized: true, lookup })(target, callback);
   };
 }

@@ -107,7 +107,7 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
     other.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
     for (const path of ['/', '/docs']) {
       await other.goto(`${service}${path}`);
-      if (path === '/') await other.getByText('ready', { exact: true }).waitFor();
+      if (path === '/') await other.getByText('Ready', { exact: true }).waitFor();
       else await other.locator('.opblock').first().waitFor();
       // In the page there are names that this program has no types for.
       const scroll = Number(await other.evaluate('document.documentElement.scrollWidth'));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CsvCheckOptions, type CsvRow, createCsvCheck } from '../../src/csv/csv-check.ts';
+import { createCsvCheck } from '../../src/csv/csv-check.ts';
+import type { CsvCheckOptions, CsvRow } from '../../src/csv/csv-rows.ts';
 import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';
 import { slices } from '../upload/multipart-helper.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CsvRow } from '../../src/csv/csv-check.ts';
+import type { CsvRow } from '../../src/csv/csv-rows.ts';
 import { read } from './read-csv.ts';
 
 const asha = { to: '919812345670', values: { customer_name: 'Asha' } };

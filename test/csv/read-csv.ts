@@ -1,4 +1,5 @@
-import { type CsvCheckOptions, type CsvRow, createCsvCheck } from '../../src/csv/csv-check.ts';
+import { createCsvCheck } from '../../src/csv/csv-check.ts';
+import type { CsvCheckOptions, CsvRow } from '../../src/csv/csv-rows.ts';
 import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
 import { checkFile } from '../../src/upload/file-kind.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';

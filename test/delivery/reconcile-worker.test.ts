@@ -91,6 +91,7 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
   const broadcasts = createBroadcasts({
     store,
     reconcileWorker,
+    sharedPerMinute: () => 60,
     newId: () => 'none',
     onChange: () => {},
     now: time.clock,

@@ -10,23 +10,31 @@ const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`any:
 const documents = { DOCS: 'on' };
 
 describe('a route without a key', () => {
-  it.each(['/docs', '/openapi.json', '/problems', '/problems/internal', '/nothing', '/%zz', '/v1/contacts', '/v1/%zz'])(
-    'is answered at a limited rate, then refused cheaply: %s',
-    async (path) => {
-      service = await startService({
-        settings: { KEYLESS_PER_SECOND: '1', ...(/docs|openapi/.test(path) && documents) },
-      });
-      const ask = (key: string | null) => service.ask('GET', path, { key });
-      const first = (await ask(null)).status;
-      await ask(null);
-      const refused = await ask(null);
-      expect([first === 429, refused.status]).toEqual([false, 429]);
-      expect(refused.headers['retry-after']).toBeDefined();
-      // Those behind the same address are not its prisoners, nor are probes.
-      expect((await service.ask('GET', '/v1/contacts')).status).toBe(200);
-      for (let n = 0; n < 5; n += 1) expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
-    },
-  );
+  it.each([
+    '/docs',
+    '/console',
+    '/assets/x/app.js',
+    '/openapi.json',
+    '/problems',
+    '/problems/internal',
+    '/nothing',
+    '/%zz',
+    '/v1/contacts',
+    '/v1/%zz',
+  ])('is answered at a limited rate, then refused cheaply: %s', async (path) => {
+    service = await startService({
+      settings: { KEYLESS_PER_SECOND: '1', ...(/docs|openapi/.test(path) && documents) },
+    });
+    const ask = (key: string | null) => service.ask('GET', path, { key });
+    const first = (await ask(null)).status;
+    await ask(null);
+    const refused = await ask(null);
+    expect([first === 429, refused.status]).toEqual([false, 429]);
+    expect(refused.headers['retry-after']).toBeDefined();
+    // Those behind the same address are not its prisoners, nor are probes.
+    expect((await service.ask('GET', '/v1/contacts')).status).toBe(200);
+    for (let n = 0; n < 5; n += 1) expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
+  });
 });
 
 describe('the documents', () => {

@@ -70,10 +70,11 @@ it('takes one pass, whatever the answer', () => {
     piece.repeat(Math.ceil(65_536 / piece.length)),
   );
   for (const text of worst) {
+    // CPU time of this thread, which other processes on the machine do not add to.
     const times = Array.from({ length: 7 }, () => {
-      const start = performance.now();
+      const start = process.threadCpuUsage();
       finder.isIn(text);
-      return performance.now() - start;
+      return process.threadCpuUsage(start).user / 1_000;
     });
     expect(Math.min(...times), text.slice(0, 12)).toBeLessThan(10);
   }

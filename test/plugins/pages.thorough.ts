@@ -2,31 +2,101 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/service.ts';
 
+/** Pages of ours: their own scripts and styles, and no text that becomes code. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+const linksOf = (text: string) => [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path]) => String(path));
+
 describe('/', () => {
   it.each([
-    ['a sandbox', true, 'SANDBOX: everything is simulated'],
-    ['a real account', false, 'REAL ACCOUNT: what is sent here reaches real people'],
+    ['a sandbox', true, '<strong>SANDBOX</strong> Everything is simulated'],
+    ['a real account', false, '<strong>REAL ACCOUNT</strong> What is sent here reaches real people'],
   ])('is a page that says that there is %s behind it, and leads on', async (_what, sandbox, words) => {
     await using service = await closing({ DOCS: 'on' }, sandbox);
     const { status, headers, text } = await service.ask('GET', '/', { key: null });
     expect([status, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
     expect(text).toContain(words);
-    const paths = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path]) => String(path));
-    expect(paths).toEqual(expect.arrayContaining(['/docs', '/docs/guides', '/problems', '/health/ready', '/home.js']));
+    const paths = linksOf(text);
+    expect(paths).toEqual(expect.arrayContaining(['/docs', '/docs/guides', '/problems', '/health/ready', '/console']));
     for (const path of paths) expect((await service.ask('GET', path, { key: null })).status, path).toBe(200);
-    // A script of ours and no other, and no style but this one.
-    expect(headers['content-security-policy']).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'self'; connect-src 'self';.* frame-ancestors 'none'$/,
-    );
-    expect(text).not.toMatch(/<script>|\son\w+=|\sstyle=/);
+    expect(headers['content-security-policy']).toBe(policy);
+    expect(text).not.toMatch(/<script>|<style|\son\w+=|\sstyle=/);
   });
 
   it('leads to no page that there is not', async () => {
-    await using service = await closing({ DOCS: 'off' }, false);
+    await using service = await closing({ DOCS: 'off', CONSOLE: 'off' }, false);
     const { text } = await service.ask('GET', '/', { key: null });
-    expect(text).not.toContain('/docs');
+    expect(text).not.toMatch(/\/docs|\/console/);
     expect(text).toContain('/problems');
-    expect((await service.ask('GET', '/docs/guides', { key: null })).status).toBe(404);
+    for (const path of linksOf(text)) expect((await service.ask('GET', path, { key: null })).status, path).toBe(200);
+    for (const path of ['/docs/guides', '/console', '/assets/x/app.js', '/assets/x/preact.js']) {
+      expect((await service.ask('GET', path, { key: null })).status, path).toBe(404);
+    }
+  });
+});
+
+describe('/console', () => {
+  it('is there without a key and without the documents, with a strict policy and nothing inline', async () => {
+    await using service = await closing({ DOCS: 'off' }, true);
+    for (const path of ['/console', '/console/']) {
+      const { status, headers, text } = await service.ask('GET', path, { key: null });
+      expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+        200,
+        'text/html; charset=utf-8',
+        'no-cache',
+      ]);
+      expect(headers['content-security-policy']).toBe(policy);
+      expect(headers['referrer-policy']).toBe('no-referrer');
+      expect(text).toContain('data-account="sandbox"');
+      expect(text).not.toMatch(/\{\{|<script>|<style|\son\w+=|\sstyle=/);
+    }
+    const { headers } = await service.ask('GET', '/console', { key: null });
+    const again = await service.ask('GET', '/console', {
+      key: null,
+      headers: { 'if-none-match': String(headers.etag) },
+    });
+    expect(again.status).toBe(304);
+  });
+
+  it('serves every module that its modules import, kept by browsers until the service is another', async () => {
+    await using service = await closing({}, false);
+    const { text } = await service.ask('GET', '/console', { key: null });
+    const [entry = ''] = linksOf(text).filter((path) => path.endsWith('/app.js'));
+    const folder = entry.slice(0, entry.lastIndexOf('/'));
+    const seen = new Set<string>();
+    const walk = async (name: string): Promise<void> => {
+      if (seen.has(name)) return;
+      seen.add(name);
+      const { status, headers, text: code } = await service.ask('GET', `${folder}/${name}`, { key: null });
+      expect([status, headers['content-type']], name).toEqual([200, 'text/javascript; charset=utf-8']);
+      expect(headers['cache-control'], name).toBe('public, max-age=31536000, immutable');
+      const specifiers = [...code.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(([, from]) =>
+        String(from),
+      );
+      for (const from of specifiers.filter((each) => !each.endsWith('.ts'))) {
+        expect(from, name).toMatch(/^\.\/[a-z-]+\.js$/);
+        await walk(from.slice(2));
+      }
+    };
+    await walk('app.js');
+    expect([...seen]).toEqual(expect.arrayContaining(['preact.js', 'hooks.js', 'htm.js', 'overview.js']));
+    // A page of another version gets what there is, and keeps nothing.
+    const other = await service.ask('GET', '/assets/other/app.js', { key: null });
+    expect([other.status, other.headers['cache-control']]).toEqual([200, 'no-cache']);
+    for (const name of ['index.html', 'htm.d.ts', '..%2fapp.js', 'nothing.js']) {
+      expect((await service.ask('GET', `${folder}/${name}`, { key: null })).status, name).toBe(404);
+    }
   });
 });
 

@@ -91,7 +91,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       const limits = { perHour: 10 };
       const release = async (id: string, n: number) => {
         await insertRecording(store, id, n);
-        return store.publishBroadcast(id, 'f', { caller: 'crm', n, limits });
+        return store.publishBroadcast(id, 'f', { quota: { caller: 'crm', n, limits } });
       };
       expect(await release('a', 6)).toMatchObject({ status: 'running', counts: { queued: 6 } });
       await expect(release('b', 5)).rejects.toMatchObject({
@@ -111,7 +111,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       await store.addRecipients('a', recipients('a', 0, 3));
       await store.discardBroadcast('a');
       const quota = { caller: 'crm', n: 3, limits: { perHour: 10 } };
-      expect(await store.publishBroadcast('a', 'f', quota)).toBeUndefined();
+      expect(await store.publishBroadcast('a', 'f', { quota })).toBeUndefined();
       expect(await left(quota.limits)).toBe(10);
     });
 

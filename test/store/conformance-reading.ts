@@ -129,7 +129,16 @@ export function readingConformance(name: string, createFixture: () => Promise<St
       }
       await store.insert(newMessage('c'));
       await store.complete('c', { status: 'cancelled', outcome: null });
-      const one = { queued: 1, sending: 1, accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1 };
+      const one = {
+        queued: 1,
+        sending: 1,
+        accepted: 1,
+        rejected: 1,
+        not_sent: 1,
+        unknown: 1,
+        cancelled: 1,
+        scheduled: 0,
+      };
       expect(await store.counts()).toEqual(one);
       await store.markReconciled('unknown', { outcome: null });
       expect(await store.counts()).toEqual({ ...one, accepted: 2, unknown: 0 });

@@ -3,9 +3,11 @@ import type { MessageStore, NewMessage } from '../../src/store/message-store.ts'
 import { MAC } from './broadcast-samples.ts';
 import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
+import { campaignConformance } from './conformance-campaigns.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { listConformance } from './conformance-lists.ts';
 import { operatorConformance } from './conformance-operator.ts';
+import { operatorMessageConformance } from './conformance-operator-messages.ts';
 import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
@@ -317,10 +319,12 @@ export function storeConformance(name: string, createFixture: () => Promise<Stor
 
   batchConformance(name, createFixture);
   broadcastConformance(name, createFixture);
+  campaignConformance(name, createFixture);
   claimsConformance(name, createFixture, durable);
   readingConformance(name, createFixture);
   listConformance(name, createFixture);
   operatorConformance(name, createFixture, durable);
+  operatorMessageConformance(name, createFixture);
   personConformance(name, createFixture);
   retentionConformance(name, createFixture);
   reconciliationConformance(name, createFixture, durable);

@@ -228,6 +228,7 @@ function troubled(
     secret: inner.secret,
     hasOlderReplicas: () => inner.hasOlderReplicas(),
     onForeignEvents: (listener) => inner.onForeignEvents(listener),
+    wallNow: () => inner.wallNow(),
     holdsLease: () => inner.holdsLease(),
     reservePermit: (intervalMs) => inner.reservePermit(intervalMs),
     blockReservations: (ms) => inner.blockReservations(ms),

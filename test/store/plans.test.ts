@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
+import { recipientReads } from '../../src/store/sql/broadcast-recipients.ts';
 import { broadcastReads } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
@@ -29,6 +30,17 @@ describe('SQLite: the query plan', () => {
     const { find, countRejections: rejections } = broadcastReads;
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
+  });
+
+  test('of a page of a report reads that page by its broadcast, and no other recipient', () => {
+    const { report, countOptedOut } = recipientReads(sqliteDialect);
+    const plan = walks(planOf(report));
+    expect(plan).toEqual([
+      expect.stringContaining('USING INDEX sends_broadcast (broadcast_id=? AND seq>?)'),
+      expect.stringContaining('USING INDEX sends_staged (broadcast_id=? AND seq>?)'),
+    ]);
+    expect(planOf(report).filter((step) => /TEMP B-TREE/.test(step)).length).toBeLessThan(3);
+    expect(walks(planOf(countOptedOut))).toEqual([expect.stringContaining('(caller=? AND recipient=?)')]);
   });
 
   test('of reconciliation uses the index of due messages, of the person, or of the broadcast', () => {
@@ -63,7 +75,7 @@ describe('SQLite: the query plan', () => {
     }
     for (const step of walks(planOf(callers))) expect(step).toMatch(/INDEX sends_caller \(caller[>]\?\)/);
     const counted = walks(planOf(work)).filter((step) => step.includes('status=?'));
-    expect(counted).toEqual(Array(2).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
+    expect(counted).toEqual(Array(3).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
     expect(walks(planOf(cancelQueued))).toContainEqual(expect.stringContaining('sends_status (caller=? AND status=?)'));
   });
 

@@ -26,7 +26,11 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
       const older = 'SET ended_at = ended_at - $1::bigint';
       const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';
       await query(url.href, `UPDATE sends ${older}, ${looks}`, [ms]);
-      await query(url.href, `UPDATE broadcasts ${older}, looks_asked_at = looks_asked_at - $1::bigint`, [ms]);
+      await query(
+        url.href,
+        `UPDATE broadcasts ${older}, looks_asked_at = looks_asked_at - $1::bigint, paced_until = paced_until - $1::bigint`,
+        [ms],
+      );
       await query(
         url.href,
         'UPDATE intake SET recorded_at = recorded_at - $1::bigint, next_at = next_at - $1::bigint',
@@ -53,7 +57,7 @@ export function emptied(database: Promise<PostgresFixture>): () => Promise<Postg
         query(
           home.url,
           `TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
-             upstream_calls, poll_calls, intake_watch, events, event_facts, event_numbers, event_purges, event_subscriptions,
+             upstream_calls, poll_calls, intake_watch, caller_days, events, event_facts, event_numbers, event_purges, event_subscriptions,
              webhook_endpoints CASCADE`,
         ),
     };

@@ -108,7 +108,16 @@ describe('SQLite: the file', () => {
     old.exec(readFileSync(join(import.meta.dirname, 'version-1.sql'), 'utf8'));
     old.close();
     const store = await openStore(`file:${file}`, OPTIONS);
-    const counts = { queued: 1, sending: 1, accepted: 1, rejected: 0, not_sent: 0, unknown: 1, cancelled: 0 };
+    const counts = {
+      queued: 1,
+      sending: 1,
+      accepted: 1,
+      rejected: 0,
+      not_sent: 0,
+      unknown: 1,
+      cancelled: 0,
+      scheduled: 0,
+    };
     expect(await store.counts()).toEqual(counts);
     expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['u', 's', 'a', 'q']);
     expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q']);

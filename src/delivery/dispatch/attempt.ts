@@ -4,6 +4,7 @@ import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { completeAll, currentRecord, deleteRecord, isoNow, StreamDiscarded } from './complete.ts';
+import { endLate, isLate } from './expiry.ts';
 import {
   credentialsPauseReason,
   findRequeuedTogether,
@@ -101,7 +102,7 @@ interface Claim {
 
 /** Makes the call of claimed messages, completes what is final and requeues the rest. Returns those to be attempted again. */
 export async function executeAttempt(
-  deliveries: readonly ActiveDelivery[],
+  claimed: readonly ActiveDelivery[],
   dispatch: Dispatch,
   { epoch, permitGrantedAt }: Claim,
 ): Promise<RetryLater[]> {
@@ -109,15 +110,21 @@ export async function executeAttempt(
   const { store, breaker } = services;
   const hasPermit = await ensureFreshPermit(permitGrantedAt, dispatch);
   if (!hasPermit) request.streamed?.cancel();
+  const deliveries = hasPermit ? await endLate(claimed, dispatch) : claimed;
+  if (deliveries.length === 0) return [];
   // Fencing: a process that was suspended may resume after its lease expired, when others have taken its messages. A lease
   // that it acquired since then does not cover them, so the epoch has to be the same as well.
-  const canSend = () => store.holdsLease() && store.epoch() === epoch;
+  let isAnyLate = false;
+  const canSend = () => {
+    isAnyLate ||= deliveries.some(({ stored }) => isLate(stored, store));
+    return !isAnyLate && store.holdsLease() && store.epoch() === epoch;
+  };
   const results = hasPermit
     ? await request.execute(deliveries, canSend)
     : deliveries.map((): AttemptResult => shutdownBeforeSend);
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
   for (const [at, delivery] of deliveries.entries())
-    if (results[at]?.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
+    if (results[at]?.outcome === 'not_sent' && !isAnyLate) delivery.failures = (delivery.failures ?? 0) + 1;
   const requeuedTogether =
     request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
   const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });
@@ -151,13 +158,13 @@ function splitResults(
     if (requeuedTogether?.indices.has(at)) {
       delete delivery.failures;
       if (isRefusedAlone(result)) delivery.refusedAlone = true;
-      retries.push({ delivery, delayMs: 0 });
+      retries.push({ delivery, delayMs: 0, result });
       continue;
     }
     const delayMs = request.streamed ? undefined : nextRetryDelay(result, delivery, conditions);
     if (delayMs === undefined) finished.push({ delivery, result });
     else {
-      retries.push({ delivery, delayMs });
+      retries.push({ delivery, delayMs, result });
       if (isFaultOfConnection(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
     }
   }
@@ -199,7 +206,19 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
       kept.push(each);
     } else if ((await reload(delivery, services)) === 'accepted') services.onProved?.(delivery.stored, 'not_sent');
   }
+  await noteRequeued(kept, services);
   return kept;
+}
+
+/** For operators. An attempt is repeated whether or not this could be written. */
+async function noteRequeued(requeued: readonly RetryLater[], { store }: DispatchServices): Promise<void> {
+  const attempts = requeued.flatMap(({ delivery: { stored }, result }) => {
+    if (!result || result.outcome === 'accepted' || result.outcome === 'unknown') return [];
+    const { id, attempts: attempt, sentAt } = stored;
+    const code = result.outcome === 'rejected' ? result.refusal : result.outcome;
+    return [{ id, attempt, code, detail: result.detail, ...(sentAt !== undefined && { sentAt }) }];
+  });
+  await store.noteRequeued(attempts).catch(() => undefined);
 }
 
 /** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */

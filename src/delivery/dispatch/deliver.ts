@@ -3,6 +3,7 @@ import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';
+import { expiredResult, isLate } from './expiry.ts';
 import { isHeld } from './retry-policy.ts';
 import type { ActiveDelivery, Dispatch } from './upstream-request.ts';
 
@@ -13,6 +14,9 @@ import type { ActiveDelivery, Dispatch } from './upstream-request.ts';
  *                ▲                         ├──► rejected
  *                └─ requeue ◄ proven unsent┼──► not_sent   attempts used up, or nothing left to repeat
  *                   (up to three failures) └──► unknown ──reconcile──► accepted
+ *
+ *   insert ──► scheduled ──startDue──► queued    it has a `sendAt` that is to come
+ *   scheduled, queued ──expire──► not_sent       its `notAfter` passed; so ends a claimed one, before its first byte
  *
  *   complete (the commit of a final state) comes before the client is answered. No arrow leads from `unknown` back to
  *   `queued`. Messages that share a call take each arrow together, and each keeps its own record.
@@ -52,7 +56,8 @@ export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Pro
     if (isHeld(delivery, context.connection, services)) {
       if (!streamed) return delivery;
       streamed.cancel();
-      await completeAll([{ delivery, result: streamHeld }], dispatch);
+      const result = isLate(delivery.stored, services.store) ? expiredResult : streamHeld;
+      await completeAll([{ delivery, result }], dispatch);
       return delivery;
     }
     const attempted = delivery.stored.attempts;

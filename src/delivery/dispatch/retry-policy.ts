@@ -2,6 +2,7 @@ import type { Hold } from '../../holds/holds.ts';
 import type { Refusal } from '../../upstream/answers/known-refusals.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { concernsOneReceiver, type Rejected } from './bisect-batch.ts';
+import { isLate } from './expiry.ts';
 import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
 
 /*
@@ -51,14 +52,15 @@ export const isFaultOfConnection = (result: AttemptResult, { stored }: ActiveDel
   (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);
 
 /**
- * Whether a message has to stay queued in the store, to be resumed later. While the upstream refuses the credentials, messages
+ * Whether a message has to stay queued in the store, to be resumed later; or to end there, because it is late. While the upstream refuses the credentials, messages
  * whose client waits are sent all the same, so that the client gets the reason.
  */
 export function isHeld(
   { stored, detached }: ActiveDelivery,
   connection: string,
-  services: Pick<DispatchServices, 'breaker' | 'holds'>,
+  services: Pick<DispatchServices, 'breaker' | 'holds' | 'store'>,
 ): boolean {
+  if (isLate(stored, services.store)) return true;
   const ask = { caller: stored.caller, connection, scope: 'messages:send' as const };
   return (detached === true && !services.breaker.isClosed(connection)) || services.holds.reasonFor(ask) !== undefined;
 }

@@ -1,6 +1,8 @@
 import type { Holds } from '../../holds/holds.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
+import type { AttemptLog } from '../../store/operator-message-store.ts';
+import type { ScheduleStore } from '../../store/schedule-store.ts';
 import { type AttemptResult, classify, classifyBatch } from '../../upstream/classify-response.ts';
 import type { AuthDiagnosis, CallContext } from '../../upstream/client.ts';
 import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
@@ -11,7 +13,7 @@ import { bisectIfRefused } from './bisect-batch.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 export interface DispatchServices {
-  store: MessageStore;
+  store: MessageStore & Pick<ScheduleStore, 'wallNow' | 'expire'> & AttemptLog;
   diagnosis: AuthDiagnosis;
   breaker: CircuitBreaker;
   /** Whether a caller may still send. Checked before each attempt. */
@@ -53,6 +55,8 @@ export interface Dispatch {
 
 /** A message that is queued again, and the pause before its next attempt. */
 export interface RetryLater {
+  /** Why it is attempted again; absent: it was not claimed. */
+  result?: AttemptResult;
   delivery: ActiveDelivery;
   delayMs: number;
 }

@@ -12,8 +12,11 @@ import { endAll, type Pools, poolsOf, type Server } from './pools.ts';
 import { blockReservations, reservePermit } from './reservations.ts';
 import { vacuum } from './vacuum.ts';
 
+const WALL_NOW = '(extract(epoch FROM now()) * 1000)::bigint';
+
 export const postgresDialect: Dialect = {
-  now: '(extract(epoch FROM now()) * 1000)::bigint',
+  now: WALL_NOW,
+  wallNow: WALL_NOW,
   ownerIsDead: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
   deadOwners: (of) => {
     const { table, which } = OWNED[of];
@@ -46,6 +49,7 @@ export const postgresDialect: Dialect = {
     const where = [...same.slice(0, -1), ends].join(' AND ');
     return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
+  hinted: (table) => table,
   visits: { least: 1_000, first: 1_000, most: 1_000 },
   // An array, because the planner expects it to be short and looks its rows up; for a join it may read the whole table.
   newest: ({ of, where, order }, also) =>
@@ -168,6 +172,10 @@ class PostgresEngine implements Engine {
 
   holdsLease(): boolean {
     return this.#lease.holds();
+  }
+
+  wallNow(): number {
+    return this.#lease.wallNow();
   }
 
   epoch(): number {

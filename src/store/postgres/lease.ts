@@ -6,10 +6,13 @@ import { StoreError } from '../errors.ts';
 const VERSION = 1;
 const OLDER =
   'EXISTS (SELECT 1 FROM send_owners AS other WHERE other.version < $3 AND other.lease_until > now()) AS older';
+const WALL = '(extract(epoch FROM now()) * 1000)::float8 AS wall';
 
 interface Entry {
   id: string;
   older: boolean;
+  /** The database's clock, ms. */
+  wall: number;
 }
 
 /**
@@ -25,6 +28,8 @@ export class Lease {
   #owner = 0;
   #until = Number.NEGATIVE_INFINITY;
   #hasOlder = true;
+  /** The database's clock less `clock`, ms. */
+  #wallAhead = 0;
 
   constructor(pool: pg.Pool, leaseMs: number, clock: () => number) {
     this.#pool = pool;
@@ -49,12 +54,18 @@ export class Lease {
   async renew(): Promise<void> {
     const asked = this.#clock();
     const { rows } = await this.#pool.query<Entry>(
-      `UPDATE send_owners SET lease_until = now() + $2 * interval '1 millisecond' WHERE id = $1 RETURNING id, ${OLDER}`,
+      `UPDATE send_owners SET lease_until = now() + $2 * interval '1 millisecond' WHERE id = $1 RETURNING id, ${OLDER}, ${WALL}`,
       [this.#owner, this.#leaseMs, VERSION],
     );
     const [entry = await this.#enter()] = rows;
     this.#hasOlder = entry.older;
     this.#until = asked + this.#leaseMs;
+    this.#wallAhead = entry.wall - asked;
+  }
+
+  /** The database's clock, ms, as of the last renewal; ahead by as long as that took. */
+  wallNow(): number {
+    return Math.floor(this.#clock() + this.#wallAhead);
   }
 
   async leave(): Promise<void> {
@@ -65,7 +76,7 @@ export class Lease {
   async #enter(): Promise<Entry> {
     const { rows } = await this.#pool.query<Entry>(
       `INSERT INTO send_owners (name, lease_until, version) VALUES ($1, now() + $2 * interval '1 millisecond', $3)
-       RETURNING id, ${OLDER}`,
+       RETURNING id, ${OLDER}, ${WALL}`,
       [`${hostname()}:${process.pid}`, this.#leaseMs, VERSION],
     );
     const [entry] = rows;

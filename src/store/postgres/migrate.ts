@@ -8,8 +8,11 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
+import { campaignColumns, postgresTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
+import { historyTable, postgresHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -18,10 +21,12 @@ import {
   lookSchema,
   queueSchema,
   referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   templateIndex,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -165,6 +170,20 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   postgresEventTriggers.broadcasts,
   webhookTables,
   referenceColumn,
+  [
+    ...scheduleSchema.sends,
+    // A replica of the previous version would send what is late, so this makes its claim fail, as above.
+    `CREATE TRIGGER sends_too_late BEFORE UPDATE ON sends FOR EACH ROW
+       WHEN (NEW.status = 'sending' AND OLD.status <> 'sending'
+         AND NEW.not_after <= (extract(epoch FROM now()) * 1000)::bigint)
+       EXECUTE FUNCTION leave_channel()`,
+  ],
+  scheduleSchema.broadcasts,
+  campaignColumns,
+  [tallyTimes, postgresTallyTimes],
+  unknownIndexes,
+  [callerDaysTable],
+  [historyTable('BIGINT'), ...postgresHistoryTrigger],
   templateIndex,
 ];
 

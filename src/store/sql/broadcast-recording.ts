@@ -51,6 +51,16 @@ export function broadcastRecording(
       ]);
       return incremented.length > 0;
     },
+
+    async addResends(id, messages) {
+      const rows = JSON.stringify(messages.map(recipientValues));
+      const [locked = [], added = []] = await engine.write([
+        { statement: sql.incrementTotal, values: { id, n: 0, wall: now() } },
+        { statement: sql.addResends, values: { id, rows } },
+        { statement: sql.countAdded, values: { id, rows } },
+      ]);
+      return locked.length > 0 ? added.length : undefined;
+    },
   };
 }
 
@@ -81,7 +91,7 @@ function broadcastDiscarding(engine: Engine, dialect: Dialect, now: () => number
 function publishing(engine: Engine, dialect: Dialect, now: () => number): BroadcastRecording['publishBroadcast'] {
   const sql = broadcastRecordingStatements(dialect);
   const macs = new ContentMacs(engine);
-  return async (id, fingerprint, quota) => {
+  return async (id, fingerprint, { quota, leftOut } = {}) => {
     const wall = now();
     const charge = quota && { ...quota, chargedBy: id };
     const kept = macs.kept(fingerprint);
@@ -89,7 +99,10 @@ function publishing(engine: Engine, dialect: Dialect, now: () => number): Broadc
     const [published = [], , found = [], charged = []] = await engine
       .write([
         ...(charge ? [chargeStep(charge, wall)] : []),
-        { statement: charge ? sql.publishCharged : sql.publish, values: { id, ...content, wall } },
+        {
+          statement: charge ? sql.publishCharged : sql.publish,
+          values: { id, ...content, wall, leftOut: leftOut ?? null },
+        },
         { statement: sql.insertCounter, values: { id } },
         { statement: sql.findPublished, values: { id } },
         ...(charge ? [refundStep('broadcast', charge)] : []),

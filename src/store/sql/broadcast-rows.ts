@@ -2,13 +2,30 @@ import type { BroadcastStatus, NewBroadcast, StoredBroadcast } from '../broadcas
 import { StoreError } from '../errors.ts';
 import type { NewMessage } from '../message-store.ts';
 import type { Row, Value } from './engine.ts';
-import { emptyCounts, integer, isoTime, isStatus, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
+import {
+  emptyCounts,
+  integer,
+  isoTime,
+  isStatus,
+  optional,
+  required,
+  scheduleInRow,
+  toSqlJson,
+  toSqlText,
+  toSqlTime,
+} from './row-mapping.ts';
 
 export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  const { channel, ...rest } = broadcast;
+  const { channel, sendAt, notAfter, reference, perMinute, resendOf, shownEarly, ...rest } = broadcast;
   return {
     ...rest,
+    sendAt: toSqlTime(sendAt),
+    notAfter: toSqlTime(notAfter),
     channel: toSqlText(channel),
+    reference: toSqlText(reference),
+    perMinute: perMinute ?? null,
+    resendOf: toSqlText(resendOf),
+    shownEarly: shownEarly ? 1 : 0,
     name: toSqlText(rest.name),
     route: idempotency.route,
     key: idempotency.key,
@@ -28,7 +45,19 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   channel: toSqlText(send.channel),
   channel_attempt: send.channelNamed ? 0 : null,
   reference: toSqlText(send.reference),
+  resend_of: toSqlText(send.resendOf),
 });
+
+function campaignInRow(row: Row): Pick<StoredBroadcast, 'reference' | 'perMinute' | 'resendOf' | 'leftOut'> {
+  const reference = optional(row, 'reference');
+  const resendOf = optional(row, 'resend_of');
+  return {
+    ...(reference !== undefined && { reference }),
+    ...(row.per_minute !== null && { perMinute: integer(row, 'per_minute') }),
+    ...(resendOf !== undefined && { resendOf }),
+    ...(row.left_out !== null && { leftOut: integer(row, 'left_out') }),
+  };
+}
 
 export function channelInRow(row: Row): { channel?: string } {
   const channel = optional(row, 'channel');
@@ -55,6 +84,10 @@ export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
     const status = reached === 'staged' ? (broadcast.status === 'cancelled' ? 'cancelled' : 'queued') : reached;
     if (!isStatus(status)) throw new StoreError(`the store holds recipients that are ${status}`);
     broadcast.counts[status] += integer(row, 'tally_n');
+    if (row.tally_moved_at !== null) {
+      const movedAt = isoTime(integer(row, 'tally_moved_at'));
+      if (movedAt > broadcast.updatedAt) broadcast.updatedAt = movedAt;
+    }
   }
   return [...broadcasts.values()];
 }
@@ -70,12 +103,14 @@ function toBroadcast(row: Row): StoredBroadcast {
     name: required(row, 'name'),
     connectionId: required(row, 'connection_id'),
     ...channelInRow(row),
+    ...campaignInRow(row),
     status,
     total,
     // Counters exist from the publication on.
     counts: { ...emptyCounts(), queued: status === 'recording' ? total : 0 },
     createdAt: isoTime(integer(row, 'created_at')),
     updatedAt: isoTime(integer(row, 'updated_at')),
+    ...scheduleInRow(row),
   };
   const key = optional(row, 'idem_key');
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
@@ -93,6 +128,7 @@ function toBroadcast(row: Row): StoredBroadcast {
 
 const STATUSES: Readonly<Record<BroadcastStatus, true>> = {
   recording: true,
+  scheduled: true,
   running: true,
   paused: true,
   cancelled: true,

@@ -4,69 +4,92 @@ import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
-  channel, paused_by, pause_reason, created_at, updated_at, finished_at`;
+  channel, paused_by, pause_reason, created_at, updated_at, finished_at, send_at, not_after, reference, per_minute,
+  resend_of, left_out`;
 
 /** One row per counter, at least one. Read in one statement, so that total and counters agree. */
 export const withCounters = (choice: string): string => `
-  SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
+  SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n, tally.moved_at AS tally_moved_at
   FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
     LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
   ORDER BY chosen.seq DESC`;
 
-export const VISIBLE = "status IN ('running', 'paused', 'cancelled', 'done')";
+export const VISIBLE =
+  "(status IN ('scheduled', 'running', 'paused', 'cancelled', 'done') OR (status = 'recording' AND shown_early = 1))";
+
+/** Those that an operator or their caller can still stop. */
+export const OPEN = "status IN ('scheduled', 'running', 'paused')";
+
+/** The status of a broadcast that goes on: it still waits for its `send_at`, or runs. */
+export const goesOn = ({ wallNow }: Pick<Dialect, 'wallNow'>): string =>
+  `CASE WHEN send_at > ${wallNow} THEN 'scheduled' ELSE 'running' END`;
 
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
 const running = (ofQueue: string): string => `
-  SELECT id, caller, connection_id, template, name, channel FROM broadcasts
+  SELECT id, caller, connection_id, template, name, channel, per_minute FROM broadcasts
   WHERE ${RUNNING} ${ofQueue} AND EXISTS
     (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
   ORDER BY seq LIMIT :limit`;
 
 const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
 
+const insertRecipients = ({ inputRows }: Dialect): string => `
+  INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
+    status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of, send_at,
+    not_after)
+  SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
+    opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
+    given.reference, given.resend_of, opened.send_at, opened.not_after
+  FROM (SELECT id, caller, created_at, send_at, not_after FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows(
+    {
+      place: 'INTEGER',
+      id: 'TEXT',
+      kind: 'TEXT',
+      recipient: 'TEXT',
+      connection: 'TEXT',
+      template: 'TEXT',
+      local_id: 'TEXT',
+      call: 'TEXT',
+      channel: 'TEXT',
+      channel_attempt: 'INTEGER',
+      reference: 'TEXT',
+      resend_of: 'TEXT',
+    },
+  )}`;
+
 export function broadcastRecordingStatements(dialect: Dialect) {
   const publish = `
-      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
+      UPDATE broadcasts SET status = ${goesOn(dialect)}, content_mac = :contentMac, fingerprint = :fingerprint,
+        updated_at = :wall, left_out = :leftOut
       WHERE ${OWN_RECORDING}`;
   return {
     open: statement(`
       INSERT INTO broadcasts
-        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel)
-      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel)
+        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel,
+         send_at, not_after, reference, per_minute, resend_of, shown_early)
+      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel,
+        :sendAt, :notAfter, :reference, :perMinute, :resendOf, :shownEarly)
       ON CONFLICT DO NOTHING RETURNING seq`),
     // Locks the broadcast for the rest of the transaction.
     incrementTotal: statement(
       `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
     ),
-    addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-        status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference)
-      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt,
-        given.reference
-      FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${dialect.inputRows(
-        {
-          place: 'INTEGER',
-          id: 'TEXT',
-          kind: 'TEXT',
-          recipient: 'TEXT',
-          connection: 'TEXT',
-          template: 'TEXT',
-          local_id: 'TEXT',
-          call: 'TEXT',
-          channel: 'TEXT',
-          channel_attempt: 'INTEGER',
-          reference: 'TEXT',
-        },
-      )}
-      ORDER BY given.place`),
+    addRecipients: statement(`${insertRecipients(dialect)} ORDER BY given.place`),
+    // An original that was sent again meanwhile conflicts with the index of resends.
+    addResends: statement(`${insertRecipients(dialect)}
+      WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
+      ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),
+    countAdded: statement(`
+      UPDATE broadcasts SET total = total +
+        (SELECT COUNT(*) FROM ${dialect.inputRows({ id: 'TEXT' })} JOIN sends ON sends.id = given.id)
+      WHERE ${OWN_RECORDING}`),
     publish: statement(`${publish} RETURNING seq`),
     publishCharged: statement(`${publish} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
     // Inserts no counter if the publication did not happen.
     insertCounter: statement(`
       INSERT INTO broadcast_tallies (broadcast_id, status, n)
-      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
+      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status IN ('running', 'scheduled')
       ON CONFLICT DO NOTHING`),
     findPublished: statement(withCounters('id = :id')),
   };
@@ -107,14 +130,28 @@ export const broadcastReads = {
   listRunning: statement(running('')),
 };
 
-export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocked }: Dialect) {
+/** A worker that is late by less than this catches up, so that its delays do not add up. */
+const CAUGHT_UP_MS = 1_000;
+
+export function broadcastProgressStatements(dialect: Dialect) {
+  const { now, leaseIsValid, shareLock, skipLocked, wallNow } = dialect;
+  const gap = 'CAST(:n AS BIGINT) * 60000 / per_minute';
   return {
+    // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
+    takePace: statement(`
+      UPDATE broadcasts SET paced_until = ${gap} + CASE
+        WHEN paced_until BETWEEN ${now} - ${CAUGHT_UP_MS} AND ${now} THEN paced_until ELSE ${now} END
+      WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL
+        AND (paced_until <= ${now} OR paced_until > ${now} + ${gap}) RETURNING seq`),
+    paceLeft: statement(`
+      SELECT paced_until - ${now} AS wait_ms FROM broadcasts
+      WHERE id = :id AND status = 'running' AND per_minute IS NOT NULL`),
     changeStatus: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall,
+      UPDATE broadcasts SET status = CASE WHEN :to = 'running' THEN ${goesOn(dialect)} ELSE :to END, updated_at = :wall,
         paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
         pause_reason = CASE WHEN :to = 'paused' THEN CAST(:reason AS TEXT) END
       WHERE id = :id AND caller = :caller AND ended_at IS NULL
-        AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
+        AND ((status IN ('running', 'scheduled') AND :to IN ('paused', 'cancelled'))
           OR (status = 'paused' AND :to = 'cancelled')
           OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') <> 'operator'))
           OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
@@ -122,7 +159,8 @@ export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocke
     // The share lock serializes claims with status changes: each waits for the other, and then checks the status again.
     claimBatch: statement(`
       WITH locked AS MATERIALIZED
-        (SELECT id AS locked_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
+        (SELECT id AS locked_id FROM broadcasts WHERE id = :id AND status = 'running'
+           AND (not_after IS NULL OR not_after > ${wallNow}) AND ${leaseIsValid} ${shareLock}),
       oldest AS MATERIALIZED
         (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT locked_id FROM locked) AND status = 'staged'
          ORDER BY seq LIMIT :limit ${skipLocked})
@@ -145,7 +183,7 @@ export function broadcastSweepStatements(dialect: Dialect) {
        LIMIT :limit ${skipLocked})`;
   const finish = statement(`WITH finished AS MATERIALIZED
          (SELECT seq AS left_seq FROM broadcasts
-          WHERE status IN ('running', 'paused', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
+          WHERE status IN ('running', 'paused', 'scheduled', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
             (SELECT 1 FROM broadcast_tallies AS tally
              WHERE tally.broadcast_id = id AND tally.status IN ('staged', 'sending') AND tally.n > 0)
           LIMIT :limit ${skipLockedBroadcasts})

@@ -1,4 +1,5 @@
 import type { BroadcastProgress, BroadcastReads, BroadcastStore } from '../broadcast-store.ts';
+import { broadcastRecipients } from './broadcast-recipients.ts';
 import { broadcastRecording } from './broadcast-recording.ts';
 import { channelInRow, pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import {
@@ -16,7 +17,8 @@ export function createBroadcastStore(
   now: () => number = () => Date.now(),
 ): BroadcastStore {
   const { discardInDoubt, ...recording } = broadcastRecording(engine, dialect, now);
-  return { ...recording, ...broadcastReads(engine), ...broadcastProgress(engine, dialect, { now, discardInDoubt }) };
+  const progress = broadcastProgress(engine, dialect, { now, discardInDoubt });
+  return { ...recording, ...broadcastReads(engine), ...broadcastRecipients(engine, dialect), ...progress };
 }
 
 function broadcastReads(engine: Engine): BroadcastReads {
@@ -61,6 +63,7 @@ function broadcastReads(engine: Engine): BroadcastReads {
         template: required(row, 'template'),
         name: required(row, 'name'),
         ...channelInRow(row),
+        ...(row.per_minute !== null && { perMinute: integer(row, 'per_minute') }),
       }));
     },
   };
@@ -71,7 +74,7 @@ function broadcastProgress(
   dialect: Dialect,
   { now, discardInDoubt }: { now: () => number; discardInDoubt: () => Promise<void> },
 ): BroadcastProgress {
-  const { changeStatus, claimBatch, listClaimed } = broadcastProgressStatements(dialect);
+  const { changeStatus, claimBatch, takePace, paceLeft, listClaimed } = broadcastProgressStatements(dialect);
   const { sweeps, finish } = broadcastSweepStatements(dialect);
   return {
     async changeBroadcastStatus(caller, id, { to, by = 'caller', reason }) {
@@ -85,6 +88,14 @@ function broadcastProgress(
     async claimBatch(id, limit) {
       const [claimed = []] = await engine.write([{ statement: claimBatch, values: { id, limit, wall: now() } }]);
       return claimed.sort(bySequence).map(toMessage);
+    },
+
+    async takePace(id, n) {
+      const [taken = [], [row] = []] = await engine.write([
+        { statement: takePace, values: { id, n } },
+        { statement: paceLeft, values: { id } },
+      ]);
+      return taken.length > 0 || row === undefined ? 0 : Math.max(1, integer(row, 'wait_ms'));
     },
 
     async listClaimed(id) {

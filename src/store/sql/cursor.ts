@@ -8,7 +8,10 @@ const TAG_BYTES = 16;
 const BYTES = NONCE_BYTES + TAG_BYTES + 8;
 
 /** A cursor is valid only for the list and caller that it was issued for. */
-export type ListName = readonly [list: 'sends' | 'broadcasts' | 'all sends' | 'all broadcasts', caller?: string];
+export type ListName = readonly [
+  list: 'sends' | 'broadcasts' | 'all sends' | 'all broadcasts' | 'unknown',
+  caller?: string,
+];
 
 /**
  * A cursor contains the sequence number of a page's last row. It is encrypted and authenticated, because the number would

@@ -37,9 +37,14 @@ export function toDelivery(row: Row): StoredDelivery | undefined {
   };
 }
 
+/** The delivery as far as something is known of it. */
+export function toShownDelivery(row: Row): StoredDelivery | undefined {
+  const delivery = toDelivery(row);
+  return delivery && (delivery.rank > 0 || delivery.repliedAt !== undefined) ? delivery : undefined;
+}
+
 /** A message as its caller sees it, with what is known of its delivery. */
 export function toShownMessage(row: Row): StoredMessage {
-  const delivery = toDelivery(row);
-  const isKnown = delivery !== undefined && (delivery.rank > 0 || delivery.repliedAt !== undefined);
-  return { ...toMessage(row), ...(isKnown && { delivery }) };
+  const delivery = toShownDelivery(row);
+  return { ...toMessage(row), ...(delivery && { delivery }) };
 }

@@ -63,6 +63,8 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   /** Calls back when another process has recorded events. Returns a function that stops this. */
   onForeignEvents(listener: () => void): () => void;
   holdsLease(): boolean;
+  /** See `Dialect.wallNow`. PostgreSQL: as of the last heartbeat, continued by this machine's monotonic clock. */
+  wallNow(): number;
   /** The id of the owner that this process writes in its rows. */
   epoch(): number;
   close(): Promise<void>;
@@ -75,6 +77,8 @@ export const RESERVED_AHEAD_MAX_MS = 60_000;
 export interface Dialect {
   /** The clock by which records age, in ms: the database's or a monotonic one, never this machine's wall clock. */
   readonly now: string;
+  /** The wall clock of the store, ms, by which messages are scheduled and expire. It can be set, so nothing else goes by it. */
+  readonly wallNow: string;
   /** Condition: the owner of a row of `sends` is dead. */
   readonly ownerIsDead: string;
   /** A query for the ids of dead owners among those that have such rows. */
@@ -97,6 +101,8 @@ export interface Dialect {
   readonly shareLock: string;
   /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
+  /** A table in a FROM clause that is read by this index. PostgreSQL chooses by itself. */
+  hinted(table: string, index: string): string;
   /** How many entries of an index a list visits by one statement: at first, and after slow and fast ones. */
   readonly visits: { readonly least: number; readonly first: number; readonly most: number };
   /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `:most` rows. */

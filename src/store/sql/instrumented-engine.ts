@@ -32,6 +32,7 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     hasOlderReplicas: () => engine.hasOlderReplicas(),
     onForeignEvents: (listener) => engine.onForeignEvents(listener),
     holdsLease: () => engine.holdsLease(),
+    wallNow: () => engine.wallNow(),
     epoch: () => engine.epoch(),
     close: () => engine.close(),
   };

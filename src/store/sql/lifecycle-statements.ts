@@ -36,7 +36,7 @@ const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
 };
 
 /** SET and WHERE of each transition, shared by the statements for one row and for many. */
-function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
+function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
   return {
     // Fencing: one statement checks the state, the owner (whose id is the epoch) and the lease. Two replicas can never both
     // claim a message.
@@ -44,7 +44,7 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
       set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
       where: (attempt: string) => `owner = :me AND ${leaseIsValid}
-        AND ((status = 'queued' AND attempts = ${attempt} - 1) OR (status = 'sending' AND attempts = ${attempt}))`,
+        AND ((status = 'queued' AND attempts = ${attempt} - 1 AND (not_after IS NULL OR not_after > ${wallNow})) OR (status = 'sending' AND attempts = ${attempt}))`,
     },
 
     requeue: {
@@ -66,7 +66,9 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
           code: given('code'),
           detail: given('detail'),
           verdict: given('verdict'),
-          call: `CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END`,
+          // A rejected recipient of a broadcast may be sent to again with the others, once the cause is fixed.
+          call: `CASE WHEN ${given('status')} IN ('accepted', 'cancelled')
+            OR (${given('status')} = 'rejected' AND broadcast_id IS NULL) THEN NULL ELSE call_json END`,
           endedAt: now,
           nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END`,
           lostCall: given('lost_call'),
@@ -80,7 +82,8 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
         looks = 0, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
         updated_at = ${given('wall')}`,
       where: (status: string) => `(
-        ((sends.status = 'queued' OR (sends.status = 'staged' AND ${broadcastIsIn("'running', 'paused'")}))
+        ((sends.status IN ('queued', 'scheduled')
+            OR (sends.status = 'staged' AND ${broadcastIsIn("'running', 'paused', 'scheduled'")}))
           AND (${status} = 'cancelled' OR owner = :me OR ${ownerIsDead}))
         OR (sends.status = 'sending' AND ${status} <> 'cancelled' AND (owner = :me OR ${ownerIsDead}))
         OR (sends.status = 'unknown' AND ${status} NOT IN ('unknown', 'cancelled')))`,
@@ -125,13 +128,14 @@ export function insertStatements(dialect: Dialect) {
   const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         content_mac, fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel,
-        channel_attempt, reference)
+        channel_attempt, reference, send_at, not_after)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :contentMac, :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt,
-        :reference
+        :contentMac, :fingerprint, :resendOf,
+        CASE WHEN CAST(:sendAt AS BIGINT) > ${dialect.wallNow} THEN 'scheduled' ELSE 'queued' END, :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt,
+        :reference, :sendAt, :notAfter
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${RESENDABLE}))
-      ON CONFLICT DO NOTHING RETURNING seq`;
+      ON CONFLICT DO NOTHING RETURNING seq, status`;
   return {
     insert: plannedOnce(insert('TRUE')),
     /** Inserts only if the quota was charged in the same transaction. */
@@ -143,7 +147,7 @@ export function insertStatements(dialect: Dialect) {
       WHERE TRUE ON CONFLICT (id) DO NOTHING`),
     deleteInDoubt: statement(`
       DELETE FROM sends WHERE id IN (SELECT given.id FROM ${dialect.inputRows({ id: 'TEXT' })})
-        AND status = 'queued' AND attempts = 0`),
+        AND status IN ('queued', 'scheduled') AND attempts = 0`),
     deleteUnsent: statement(`
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL
         AND proof_json IS NULL RETURNING seq`),

@@ -20,10 +20,11 @@ const PLAIN: readonly (readonly [Narrowing, string])[] = [
 export const OF_CALLER = "caller || '' = :caller";
 export const NOT_STAGED = "status || '' <> 'staged'";
 /** The states of a broadcast in which its caller sees its recipients. */
-const SEEN = "'running', 'paused', 'cancelled'";
+const SEEN = "'scheduled', 'running', 'paused', 'cancelled'";
 
 /** The statuses in the database that are shown as this one, besides `staged`. */
-export const storedAs = (status: MessageStatus): readonly string[] => [status];
+export const storedAs = (status: MessageStatus): readonly string[] =>
+  status === 'queued' ? ['queued', 'scheduled'] : [status];
 
 /** The conditions of a filter that the rows of an index do not fulfil by themselves. */
 export function conditionsOf(filter: MessageFilter, fulfilled: readonly Narrowing[]): string[] {
@@ -51,6 +52,6 @@ export function shownConditions(filter: MessageFilter, fulfilled: readonly Narro
 /** The states of a broadcast in which a staged recipient is shown with this status; undefined: in none. */
 export function statesShownAs(status: MessageStatus | undefined): string | undefined {
   if (status === undefined) return SEEN;
-  if (status === 'queued') return "'running', 'paused'";
+  if (status === 'queued') return "'scheduled', 'running', 'paused'";
   return status === 'cancelled' ? "'cancelled'" : undefined;
 }

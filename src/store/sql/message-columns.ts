@@ -1,6 +1,6 @@
 export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
   idem_route, idem_key, content_mac, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
-  verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel, reference`;
+  verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel, reference, send_at, not_after`;
 
 /** The status of a tombstone (src/store/sql/in-doubt.ts), as it is stored. No message has it. */
 export const TOMBSTONE = 'withdrawn';

@@ -37,9 +37,9 @@ export function createMessageReads(engine: Engine, dialect: Dialect, macs: Conte
     },
 
     async counts() {
-      const counts = emptyCounts();
+      const counts = { ...emptyCounts(), scheduled: 0 };
       for (const row of await engine.read({ statement: sql.counts, values: {} })) {
-        if (isStatus(row.status)) counts[row.status] += integer(row, 'n');
+        if (isStatus(row.status) || row.status === 'scheduled') counts[row.status] += integer(row, 'n');
       }
       return counts;
     },

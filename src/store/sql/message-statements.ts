@@ -1,6 +1,6 @@
 import { type Dialect, statement } from './engine.ts';
 import { insertStatements, RESENDABLE, transitionStatements } from './lifecycle-statements.ts';
-import { broadcastIsIn, COLUMNS, VISIBLE_COLUMNS } from './message-columns.ts';
+import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 export type MessageStatements = ReturnType<typeof messageStatements>;
@@ -17,14 +17,14 @@ export function readStatements(dialect: Dialect) {
   return {
     find: statement(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.id = :id AND sends.caller = :caller
-        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'scheduled', 'cancelled'")})`),
     findByKey: statement(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
       WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
     // Finds why a message may not be resent: an earlier resend, or the message itself with its status.
     findResend: statement(`
-      SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
-      UNION ALL SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND id = :resendOf AND NOT ${RESENDABLE}
+      SELECT ${VISIBLE_COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
+      UNION ALL SELECT ${VISIBLE_COLUMNS} FROM sends WHERE caller = :caller AND id = :resendOf AND NOT ${RESENDABLE}
       ORDER BY seq DESC LIMIT 1`),
     // A message of unknown content counts, because it may have been the same. Two subqueries, because a single one with OR
     // would not use the index on recipient and sent_at.
@@ -42,8 +42,8 @@ export function readStatements(dialect: Dialect) {
     counts: statement(`
       ${dialect.counts}
       UNION ALL
-      SELECT CASE broadcasts.status WHEN 'cancelled' THEN 'cancelled' ELSE 'queued' END AS status, n
+      SELECT CASE broadcasts.status WHEN 'cancelled' THEN 'cancelled' WHEN 'scheduled' THEN 'scheduled' ELSE 'queued' END AS status, n
       FROM broadcasts JOIN broadcast_tallies ON broadcast_id = broadcasts.id AND broadcast_tallies.status = 'staged'
-      WHERE ended_at IS NULL AND broadcasts.status IN ('running', 'paused', 'cancelled')`),
+      WHERE ended_at IS NULL AND broadcasts.status IN ('running', 'paused', 'scheduled', 'cancelled')`),
   };
 }

@@ -48,6 +48,8 @@ type LifecycleOperation =
   | 'resolveInDoubt'
   | 'close';
 
+type Inserted = Extract<Awaited<ReturnType<MessageStore['insert']>>, { inserted: StoredMessage }>;
+
 class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   readonly inDoubt: InDoubtInserts;
   readonly #engine: Engine;
@@ -63,14 +65,14 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     this.inDoubt = new InDoubtInserts((ids) => this.#replaceByTombstones(ids));
   }
 
-  async insert(message: NewMessage): Promise<{ inserted: StoredMessage } | { existing: StoredMessage }> {
+  async insert(message: NewMessage): Promise<Inserted | { existing: StoredMessage }> {
     if (message.broadcastId !== undefined) {
       throw new TypeError('recipients of a broadcast are recorded by addRecipients');
     }
     // The conflicting row may be purged before it can be read, so try again.
     for (let tries = 0; tries < 3; tries++) {
       const inserted = await this.#insert(message);
-      if (inserted !== undefined) return { inserted };
+      if (inserted !== undefined) return inserted;
       const existing = await this.#findConflict(message);
       if (existing !== undefined) return { existing };
       if (message.quota) await this.#assertQuotaLeft(message.caller, message.quota);
@@ -87,37 +89,38 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
    * Inserts, unless it conflicts. A failed insert may be committed, and no recovery may then send it: it is resolved here, or by
    * `resolveInDoubt`. If another process has adopted it, it counts as inserted. If this fails too, the original error is thrown.
    */
-  async #insert(message: NewMessage): Promise<StoredMessage | undefined> {
+  async #insert(message: NewMessage): Promise<Inserted | undefined> {
     const { quota, channelNamed, fingerprint, ...rest } = message;
     const recorded = { ...rest, ...this.#macs.kept(fingerprint) };
     const { id, caller } = message;
     const wall = this.#now();
     try {
       const values = insertValues({ ...recorded, ...(channelNamed && { channelNamed }) }, wall);
-      const inserted = quota
+      const [row] = quota
         ? await this.#insertCharged(values, { caller, n: 1, limits: quota, chargedBy: id })
-        : await this.#change(this.#sql.insert, values);
-      if (!inserted) return undefined;
+        : await this.#write(this.#sql.insert, values);
+      if (!row) return undefined;
       const at = isoTime(wall);
-      return { ...recorded, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
+      const inserted = { ...recorded, status: 'queued' as const, attempts: 0, createdAt: at, updatedAt: at };
+      return row.status === 'scheduled' ? { inserted, isScheduled: true } : { inserted };
     } catch (error) {
       if (error instanceof StoreError && error.notCommitted) throw error;
       const adopted = await this.inDoubt
         .resolve(id)
         .then(() => this.find(caller, id))
         .catch(() => Promise.reject(error));
-      if (adopted !== undefined) return adopted;
+      if (adopted !== undefined) return { inserted: adopted };
       throw new StoreError('the record was taken out again', { cause: error, notCommitted: true });
     }
   }
 
-  async #insertCharged(values: ReturnType<typeof insertValues>, charge: Charge): Promise<boolean> {
+  async #insertCharged(values: ReturnType<typeof insertValues>, charge: Charge): Promise<Row[]> {
     const [, inserted = []] = await this.#engine.write([
       chargeStep(charge, this.#now()),
       { statement: this.#sql.insertCharged, values },
       refundStep('send', charge),
     ]);
-    return inserted.length > 0;
+    return inserted;
   }
 
   async #replaceByTombstones(ids: readonly string[]): Promise<void> {

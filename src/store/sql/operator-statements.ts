@@ -1,5 +1,5 @@
 import type { AllBroadcastsFilter } from '../operator-store.ts';
-import { VISIBLE, withCounters } from './broadcast-statements.ts';
+import { goesOn, OPEN, VISIBLE, withCounters } from './broadcast-statements.ts';
 import { type Dialect, type Statement, type Step, statement, type Value } from './engine.ts';
 
 /** The condition of a partial index. */
@@ -63,10 +63,11 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
       UNION SELECT caller FROM of_broadcasts WHERE caller IS NOT NULL ORDER BY caller`),
 
     summarizeWork: statement(`
-      SELECT given.caller, ${counted('queued')} AS queued, ${counted('sending')} AS sending,
+      SELECT given.caller, ${counted('queued')} AS queued, ${counted('scheduled')} AS scheduled,
+        ${counted('sending')} AS sending,
         (SELECT COALESCE(SUM(tally.n), 0)
          FROM broadcasts JOIN broadcast_tallies AS tally ON tally.broadcast_id = broadcasts.id AND tally.status = 'staged'
-         WHERE broadcasts.caller = given.caller AND broadcasts.status IN ('running', 'paused')
+         WHERE broadcasts.caller = given.caller AND broadcasts.status IN ('scheduled', 'running', 'paused')
            AND broadcasts.ended_at IS NULL) AS staged,
         (SELECT sends.created_at FROM sends WHERE ${newestOf('sends')} AND sends.broadcast_id IS NULL
          ORDER BY sends.caller DESC, sends.seq DESC LIMIT 1) AS last_single,
@@ -76,27 +77,28 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
 
     countOpenBroadcasts: statement(`
       SELECT caller, connection_id, status, COUNT(*) AS n FROM broadcasts
-      WHERE status IN ('running', 'paused') AND ended_at IS NULL GROUP BY caller, connection_id, status`),
+      WHERE ${OPEN} AND ended_at IS NULL GROUP BY caller, connection_id, status`),
 
     findCaller: statement(`SELECT caller FROM broadcasts WHERE id = :id AND ${VISIBLE}`),
     findAny: statement(withCounters(`id = :id AND ${VISIBLE}`)),
     changeStatus: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall, pause_reason = NULL,
+      UPDATE broadcasts SET status = CASE WHEN :to = 'running' THEN ${goesOn(dialect)} ELSE :to END, updated_at = :wall,
+        pause_reason = NULL,
         paused_by = CASE WHEN :to = 'paused' THEN 'operator' END
-      WHERE id = :id AND ended_at IS NULL AND status IN ('running', 'paused')
+      WHERE id = :id AND ended_at IS NULL AND ${OPEN}
       RETURNING seq`),
 
     // Staged recipients are cancelled with their broadcasts.
     cancelQueued: statement(`
       WITH waiting AS MATERIALIZED
         (SELECT seq AS waiting_seq FROM sends
-         WHERE caller = :caller AND status = 'queued' AND ${NOT_ACCEPTED} ORDER BY seq LIMIT :limit ${skipLocked})
+         WHERE caller = :caller AND status = :status AND ${NOT_ACCEPTED} ORDER BY seq LIMIT :limit ${skipLocked})
       UPDATE sends SET status = 'cancelled', call_json = NULL, ended_at = ${now}, next_look_at = NULL,
         failure_code = 'cancelled', failure_detail = :detail, updated_at = :wall
-      WHERE seq IN (SELECT waiting_seq FROM waiting) AND status = 'queued' RETURNING seq`),
+      WHERE seq IN (SELECT waiting_seq FROM waiting) AND status = :status RETURNING seq`),
     cancelBroadcasts: statement(`
       UPDATE broadcasts SET status = 'cancelled', updated_at = :wall
-      WHERE caller = :caller AND status IN ('running', 'paused') AND ended_at IS NULL RETURNING seq`),
+      WHERE caller = :caller AND ${OPEN} AND ended_at IS NULL RETURNING seq`),
   };
 }
 
@@ -108,7 +110,8 @@ export function listBroadcastsStep({ caller, status }: AllBroadcastsFilter, limi
     where.push('caller = :caller');
     values.caller = caller;
   }
-  where.push(status === undefined ? VISIBLE : 'status = :status');
+  if (status === undefined || status === 'recording') where.push(VISIBLE);
+  if (status !== undefined) where.push('status = :status');
   if (status !== undefined) values.status = status;
   if (before !== undefined) {
     where.push('seq < :before');

@@ -47,7 +47,12 @@ export function createOperatorStore(
       return toBroadcasts(found)[0];
     },
 
-    cancelQueued: (caller, limit) => change(sql.cancelQueued, { caller, limit, detail: CANCELLED, wall: now() }),
+    async cancelQueued(caller, limit) {
+      const cancel = (status: string, most: number) =>
+        change(sql.cancelQueued, { caller, status, limit: most, detail: CANCELLED, wall: now() });
+      const queued = await cancel('queued', limit);
+      return queued < limit ? queued + (await cancel('scheduled', limit - queued)) : queued;
+    },
     cancelBroadcasts: (caller) => change(sql.cancelBroadcasts, { caller, wall: now() }),
   };
 }
@@ -103,7 +108,7 @@ function toWork(row: Row): CallerWork {
   const last = Math.max(...times);
   return {
     caller: required(row, 'caller'),
-    queued: integer(row, 'queued') + integer(row, 'staged'),
+    queued: integer(row, 'queued') + integer(row, 'scheduled') + integer(row, 'staged'),
     sending: integer(row, 'sending'),
     ...(last > 0 && { lastRecordedAt: isoTime(last) }),
   };
@@ -133,11 +138,11 @@ function toStop(rows: readonly Row[]): SendingStop | undefined {
 }
 
 function toOpen(row: Row): OpenBroadcasts {
-  const status = required(row, 'status') === 'paused' ? 'paused' : 'running';
+  const status = required(row, 'status');
   return {
     caller: required(row, 'caller'),
     connectionId: required(row, 'connection_id'),
-    status,
+    status: status === 'paused' || status === 'scheduled' ? status : 'running',
     count: integer(row, 'n'),
   };
 }

@@ -1,3 +1,4 @@
+import type { QuotasLeft } from '../caller-count-store.ts';
 import { QuotaExceededError, type QuotaLeft, type QuotaLimits, type QuotaStore } from '../quota-store.ts';
 import type { Engine, Row, Step } from './engine.ts';
 import { statement } from './engine.ts';
@@ -45,13 +46,13 @@ const sql = {
   refundBroadcast: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
-      AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status = 'running')`),
+      AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status IN ('running', 'scheduled'))`),
   // The record of an invalid stream is usually deleted in the hour in which it was inserted.
   refundForgotten: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - 1, in_day = in_day - 1
     WHERE in_hour > 0 AND EXISTS (SELECT 1 FROM sends
       WHERE sends.id = :id AND sends.caller = caller_quotas.caller AND sends.owner = :me
-        AND sends.status IN ('queued', 'sending') AND sends.broadcast_id IS NULL AND sends.proof_json IS NULL
+        AND sends.status IN ('queued', 'scheduled', 'sending') AND sends.broadcast_id IS NULL AND sends.proof_json IS NULL
         AND sends.created_at / ${HOUR_MS} = caller_quotas.hour)`),
   spent: statement('SELECT hour, in_hour, day, in_day FROM caller_quotas WHERE caller = :caller'),
 };
@@ -108,6 +109,12 @@ function leftOf(row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: nu
   // If the day has no more messages left than the hour, the next hour does not help.
   return day.left <= hour.left ? day : hour;
 }
+
+/** The messages that still fit into each window that has a limit. */
+export const leftInEach = (row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: number): QuotasLeft => ({
+  ...(perHour !== undefined && { hour: leftIn(row, 'hour', { limit: perHour, lengthMs: HOUR_MS, wall }).left }),
+  ...(perDay !== undefined && { day: leftIn(row, 'day', { limit: perDay, lengthMs: DAY_MS, wall }).left }),
+});
 
 function leftIn(
   row: Row | undefined,

@@ -7,6 +7,7 @@ import type {
   NewMessage,
   OwnedQueue,
   QueueKey,
+  Schedule,
   StoredMessage,
 } from '../message-store.ts';
 import type { KeptContent } from './content-mac.ts';
@@ -34,6 +35,11 @@ const KINDS: Readonly<Record<MessageKind, true>> = {
 
 export function isStatus(value: unknown): value is MessageStatus {
   return typeof value === 'string' && Object.hasOwn(emptyCounts(), value);
+}
+
+export function toStatus({ status }: Row): MessageStatus {
+  if (!isStatus(status)) throw new StoreError(`the store holds a send that is ${status}`);
+  return status;
 }
 
 export function isKind(value: unknown): value is MessageKind {
@@ -70,6 +76,8 @@ export function insertValues(send: Omit<NewMessage, 'fingerprint'> & KeptContent
     call: toSqlJson(send.content),
     fileName: toSqlText(send.fileName),
     reference: toSqlText(send.reference),
+    sendAt: toSqlTime(send.sendAt),
+    notAfter: toSqlTime(send.notAfter),
     wall,
   };
 }
@@ -110,10 +118,20 @@ export function wallTime(iso: string): number {
   return wall;
 }
 
+export const toSqlTime = (iso: string | undefined): number | null => (iso === undefined ? null : wallTime(iso));
+
+/** `send_at` and `not_after` of a message or a broadcast. */
+export const scheduleInRow = (row: Row): Schedule => ({
+  ...(row.send_at !== null && { sendAt: isoTime(integer(row, 'send_at')) }),
+  ...(row.not_after !== null && { notAfter: isoTime(integer(row, 'not_after')) }),
+});
+
 export const isoTime = (wall: number): string => new Date(wall).toISOString();
 
 export function toMessage(row: Row): StoredMessage {
-  const { status, kind } = row;
+  const { kind } = row;
+  // `scheduled` is internal, like `staged`.
+  const status = row.status === 'scheduled' ? 'queued' : row.status;
   if (!isStatus(status) || !isKind(kind)) throw new StoreError(`the store holds a send of ${kind} that is ${status}`);
   const send: StoredMessage = {
     id: required(row, 'id'),
@@ -124,6 +142,7 @@ export function toMessage(row: Row): StoredMessage {
     attempts: integer(row, 'attempts'),
     createdAt: isoTime(integer(row, 'created_at')),
     updatedAt: isoTime(integer(row, 'updated_at')),
+    ...scheduleInRow(row),
   };
   const to = optional(row, 'recipient');
   if (to !== undefined) send.to = to;

@@ -83,6 +83,12 @@ export const lookSchema: readonly string[] = [
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
 
+/** Unknown messages of all callers, newest first, with those that shared a call. Written only when an outcome is unknown. */
+export const unknownIndexes: readonly string[] = [
+  "CREATE INDEX sends_unknown ON sends (seq, lost_call) WHERE status = 'unknown'",
+  'CREATE INDEX sends_lost_call ON sends (lost_call) WHERE lost_call IS NOT NULL',
+];
+
 /**
  * `channel` is the company number of a message. `channel_attempt` is NULL if any process may claim the message; otherwise it is
  * the number of the last attempt that was claimed by a version that knows channels, 0 before the first.
@@ -92,6 +98,28 @@ export const channelColumns: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN channel_attempt INTEGER',
   'ALTER TABLE broadcasts ADD COLUMN channel TEXT',
 ];
+
+/** Single messages that end when their `not_after` has passed. */
+export const MAY_EXPIRE = "not_after IS NOT NULL AND status IN ('queued', 'scheduled')";
+
+/**
+ * Times of the wall clock, ms (Dialect.wallNow). A message with the status `scheduled` waits for its `send_at`, outside of all
+ * queues. The indexes hold only messages that wait and have such a time.
+ */
+export const scheduleSchema = {
+  sends: [
+    'ALTER TABLE sends ADD COLUMN send_at BIGINT',
+    'ALTER TABLE sends ADD COLUMN not_after BIGINT',
+    "CREATE INDEX sends_due ON sends (caller, send_at, seq) WHERE status = 'scheduled'",
+    `CREATE INDEX sends_late ON sends (not_after) WHERE ${MAY_EXPIRE}`,
+  ],
+  broadcasts: [
+    'ALTER TABLE broadcasts ADD COLUMN send_at BIGINT',
+    'ALTER TABLE broadcasts ADD COLUMN not_after BIGINT',
+    "CREATE INDEX broadcasts_due ON broadcasts (send_at) WHERE status = 'scheduled'",
+    'CREATE INDEX broadcasts_late ON broadcasts (not_after) WHERE not_after IS NOT NULL AND ended_at IS NULL',
+  ],
+} as const;
 
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',

@@ -38,7 +38,7 @@ export function toTrackedSend(row: Row): TrackedSend {
 
 /** A recipient of a broadcast that waits to be claimed again is `queued` to its caller. */
 export function statusOf(row: Row): MessageStatus {
-  const status = row.status === 'staged' ? 'queued' : row.status;
+  const status = row.status === 'staged' || row.status === 'scheduled' ? 'queued' : row.status;
   if (!isStatus(status)) throw new StoreError(`the store holds a send that is ${row.status}`);
   return status;
 }

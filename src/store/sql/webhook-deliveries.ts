@@ -9,7 +9,7 @@ import { endpointStatements } from './webhook-statements.ts';
 type Deliveries = Pick<WebhookEndpointStore, 'listDeliveries' | 'replayEndpoint'>;
 type Replay = Parameters<WebhookEndpointStore['replayEndpoint']>[2];
 
-/** What became of events at an endpoint, and how they are sent again. */
+/** Lists deliveries of an endpoint, and queues events to be sent again. */
 export function deliveryOperations(engine: Engine, dialect: Dialect): Deliveries {
   const sql = deliveryStatements(dialect);
   const { find } = endpointStatements(dialect);
@@ -57,7 +57,7 @@ async function replay(
   return { queued, skipped: integer(counted, 'walked') - queued };
 }
 
-/** Rows of one commit: hundreds of thousands in one would hold up everything else. */
+/** Maximum number of rows per commit: hundreds of thousands in one commit would delay everything else. */
 const BATCH = 1_000;
 
 async function retryFailed(

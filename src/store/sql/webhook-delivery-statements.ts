@@ -1,6 +1,6 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 
-/** Nobody needs to know more exactly, and to count a million takes long. */
+/** Counts stop here: a higher exact count helps no reader, and counting a million rows takes long. */
 const COUNTED_MAX = 10_000;
 
 export interface DeliveryStatements {
@@ -18,7 +18,7 @@ export function deliveryStatements({ now, inputRows }: Dialect): DeliveryStateme
   const unwanted =
     'NOT EXISTS (SELECT 1 FROM webhook_parked AS also WHERE also.endpoint_id = :id AND also.event_seq = attempts.event_seq)';
   return {
-    // The last attempt of each event that is not parked; it is parked, or it failed because all do.
+    // The last attempt of each event that is not parked. A failed one is neither parked nor lost if all events fail.
     list: statement(`
       SELECT found.event_seq, found.status, found.tries, found.at, found.due_in, found.http_status, found.ms, found.error,
         events.id, events.type

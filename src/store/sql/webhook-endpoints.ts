@@ -16,7 +16,7 @@ type Endpoints = Pick<
 
 const PARKED_BATCH = 1_000;
 
-/** Endpoints themselves, and which process serves them. */
+/** Endpoints, and which process serves them. */
 export function endpointOperations(engine: Engine, dialect: Dialect, now: () => number): Endpoints {
   const sql = endpointStatements(dialect);
   const changed = async (statement: Statement, values: Step['values']): Promise<StoredEndpoint | undefined> => {
@@ -28,7 +28,7 @@ export function endpointOperations(engine: Engine, dialect: Dialect, now: () => 
       if (most < 1) return undefined;
       const text = { url: toSqlText(url), types: JSON.stringify(types), description: toSqlText(description) };
       const values = { id, caller, ...text, position, most, wall: now() };
-      // Another request may take the same place: then the next one is tried.
+      // If another request takes the same place, the next place is tried.
       for (;;) {
         const created = await changed(sql.create, values);
         if (created !== undefined) return created;
@@ -65,7 +65,7 @@ export function endpointOperations(engine: Engine, dialect: Dialect, now: () => 
     },
 
     async deleteEndpoint(caller, id) {
-      // What is parked goes with it; a great many in one commit would hold up everything else.
+      // Its parked rows are deleted in batches, because a large commit would delay everything else.
       const parked = { statement: sql.removeParked, values: { caller, id: toSqlText(id), limit: PARKED_BATCH } };
       for (let removed = PARKED_BATCH; removed === PARKED_BATCH; ) {
         const [rows = []] = await engine.write([parked]);
@@ -80,7 +80,7 @@ export function endpointOperations(engine: Engine, dialect: Dialect, now: () => 
   };
 }
 
-/** A read finds out at less cost than a write that nothing is lost. */
+/** A read shows at less cost than a write that the endpoint is still served by this process. */
 async function claim(engine: Engine, sql: EndpointStatements): Promise<StoredEndpoint[]> {
   const lost = await engine.read({ statement: sql.hasLost, values: {} });
   if (lost.length > 0) await engine.write([{ statement: sql.adopt, values: {} }]);

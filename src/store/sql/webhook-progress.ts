@@ -7,14 +7,14 @@ import { type ProgressStatements, progressStatements } from './webhook-statement
 
 type Progress = Pick<WebhookEndpointStore, 'saveEndpointProgress' | 'dueParked' | 'nextParkedDueInMs' | 'parkedCounts'>;
 
-/** Of one commit: endpoints that write at the same time share it. */
+/** Maximum number of endpoints in one commit: those that write at the same time share it. */
 const ENDPOINTS_AT_ONCE = 32;
 
-/** How far endpoints have got, and what is parked. */
+/** Records the progress of endpoints, and parked events. */
 export function progressOperations(engine: Engine, dialect: Dialect, now: () => number): Progress {
   const sql = progressStatements(dialect);
 
-  /** Those that were written. */
+  /** Ids of the endpoints that were written. */
   const save = async (all: readonly EndpointProgress[]): Promise<Set<EndpointProgress>> => {
     const steps = all.map((progress) => progressSteps(sql, progress, now()));
     const answers = await engine.write(steps.flat());
@@ -52,7 +52,7 @@ export function progressOperations(engine: Engine, dialect: Dialect, now: () => 
   };
 }
 
-/** The first says whether they are written: all others look for the same epoch. */
+/** The first statement decides whether the endpoint is written: all others check the same epoch. */
 function progressSteps(sql: ProgressStatements, progress: EndpointProgress, wall: number): Step[] {
   const { id, epoch, attempts, parked, unparked, replay, disable, facts = [] } = progress;
   const of = { id, epoch };

@@ -1,9 +1,10 @@
 /**
- * The endpoints that callers are told of events at. Of the clocks, `next_at` is the ageing clock; all others are wall clock.
- * `position` and `ahead` are numbers of events: all up to `position` are settled, and those of the JSON array `ahead` behind it.
+ * Tables of webhook endpoints. `next_at` is in the ageing clock; all other times are wall clock. `position` and
+ * `ahead` are event numbers: all events up to `position` are settled, and those listed in the JSON array `ahead`
+ * behind it.
  */
 export const webhookTables: readonly string[] = [
-  // `place` numbers the endpoints of a caller: two requests at once cannot both take the last one.
+  // `place` numbers the endpoints of a caller, so that two concurrent requests cannot both take the last one.
   `CREATE TABLE webhook_endpoints (
      id TEXT PRIMARY KEY,
      caller TEXT NOT NULL,
@@ -32,7 +33,7 @@ export const webhookTables: readonly string[] = [
      UNIQUE (caller, place)
    )`,
   'CREATE INDEX webhook_endpoints_owner ON webhook_endpoints (owner)',
-  // What failed: to be tried again, or given up.
+  // Failed events, which are tried again or were given up.
   `CREATE TABLE webhook_parked (
      endpoint_id TEXT NOT NULL REFERENCES webhook_endpoints (id) ON DELETE CASCADE,
      event_seq BIGINT NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
@@ -47,7 +48,7 @@ export const webhookTables: readonly string[] = [
   "CREATE INDEX webhook_parked_due ON webhook_parked (endpoint_id, next_at, event_seq) WHERE state = 'pending'",
   'CREATE INDEX webhook_parked_state ON webhook_parked (endpoint_id, state, event_seq)',
   'CREATE INDEX webhook_parked_event ON webhook_parked (event_seq)',
-  // A ring: each attempt takes the row of the one a thousand before it.
+  // A ring: each attempt overwrites the row of the one a thousand before it.
   `CREATE TABLE webhook_attempts (
      endpoint_id TEXT NOT NULL REFERENCES webhook_endpoints (id) ON DELETE CASCADE,
      place INTEGER NOT NULL,
@@ -61,5 +62,5 @@ export const webhookTables: readonly string[] = [
    )`,
 ];
 
-/** So many attempts of an endpoint are kept. */
+/** The number of attempts that are kept for each endpoint. */
 export const ATTEMPTS_MAX = 1_000;

@@ -1,7 +1,7 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { ATTEMPTS_MAX } from './webhook-schema.ts';
 
-/** Nobody needs to know more exactly, and to count a million takes long. */
+/** Counts stop here: a higher exact count helps no reader, and counting a million rows takes long. */
 const COUNTED_MAX = 10_000;
 
 export interface EndpointStatements {
@@ -24,7 +24,7 @@ const OF_CALLER = 'caller = :caller AND id = :id';
 export function endpointStatements({ deadOwners, leaseIsValid, skipLockedAny }: Dialect): EndpointStatements {
   const lost = `owner IN (${deadOwners('endpoints')})`;
   return {
-    // The first free place: of two that take it at once, one inserts nothing.
+    // Takes the first free place. If two requests take the same one, one of them inserts nothing.
     create: statement(`
       WITH RECURSIVE places (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM places WHERE place < CAST(:most AS INTEGER))
       INSERT INTO webhook_endpoints
@@ -62,7 +62,10 @@ export interface EndpointChangeColumns {
   position: boolean;
 }
 
-/** Names the columns that change. What a dispatcher knows of the status and the position is out of date from then on. */
+/**
+ * Applies to the given columns. The epoch changes, so what a dispatcher knows about status and position becomes
+ * outdated.
+ */
 export function changeStatement(changed: EndpointChangeColumns): Statement {
   const sets = [
     'updated_at = :wall',
@@ -76,7 +79,7 @@ export function changeStatement(changed: EndpointChangeColumns): Statement {
   return statement(`UPDATE webhook_endpoints SET ${sets.join(', ')} WHERE ${OF_CALLER} RETURNING ${COLUMNS}`);
 }
 
-/** What failed is forgotten when an endpoint is enabled, also one that is. */
+/** Enabling an endpoint clears its failures, even if it was enabled. */
 const STATUS_CHANGE: readonly string[] = [
   `reason = CASE WHEN :status = 'enabled' THEN NULL WHEN status = 'disabled' THEN reason ELSE 'caller' END`,
   `failures = CASE WHEN :status = 'enabled' THEN 0 ELSE failures END`,
@@ -108,7 +111,7 @@ const FACTS = {
 } as const;
 
 export function progressStatements({ now, inputRows }: Dialect): ProgressStatements {
-  // Behind `save` in one transaction, which has locked the row if it is still ours.
+  // Runs after `save` in one transaction, which has locked the row if this process still serves it.
   const ours = 'EXISTS (SELECT 1 FROM webhook_endpoints WHERE id = :id AND epoch = CAST(:epoch AS BIGINT))';
   const counted = (state: string): string => `
     (SELECT COUNT(*) FROM (SELECT 1 FROM webhook_parked
@@ -135,7 +138,7 @@ export function progressStatements({ now, inputRows }: Dialect): ProgressStateme
       WHERE ${ours}
       ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET state = excluded.state, tries = excluded.tries,
         next_at = excluded.next_at, at = excluded.at, last_status = excluded.last_status, last_error = excluded.last_error`),
-    // `attempts` counts these already.
+    // `attempts` includes these already.
     attempts: statement(`
       INSERT INTO webhook_attempts (endpoint_id, place, n, event_seq, at, status, ms, error)
       SELECT :id, (endpoint.attempts - given.back) % ${ATTEMPTS_MAX}, endpoint.attempts - given.back, given.seq, given.at,
@@ -145,7 +148,7 @@ export function progressStatements({ now, inputRows }: Dialect): ProgressStateme
       WHERE TRUE
       ON CONFLICT (endpoint_id, place) DO UPDATE SET n = excluded.n, event_seq = excluded.event_seq, at = excluded.at,
         status = excluded.status, ms = excluded.ms, error = excluded.error`),
-    // For a caller that asks for them.
+    // Parked because its caller asked for a replay.
     facts: statement(`
       INSERT INTO event_facts (caller, connection_id, type, fact, at, contact, send_seq, detail_json)
       SELECT given.caller, given.connection, given.type, given.fact, given.at, given.contact, given.send_seq, given.detail

@@ -22,6 +22,7 @@ import { PersistedClock } from './persisted-clock.ts';
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
+  wallNow: ':wallNow',
   // The owner counts how often the file was opened. All earlier owners are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
@@ -42,6 +43,7 @@ export const sqliteDialect: Dialect = {
     const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
+  hinted: (table, index) => `${table} INDEXED BY ${index}`,
   // A statement holds up the process, so that a list takes many short ones. Rows that no cache has take up to a millisecond each.
   visits: { least: 20, first: 120, most: 480 },
   newest: ({ of, table, where, order }, also) => {
@@ -83,6 +85,7 @@ export class SqliteEngine implements Engine {
   readonly #prepared = new Map<string, StatementSync>();
   readonly #listed = new Set<string>();
   readonly #steady: () => number;
+  readonly #wall: () => number;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
@@ -92,6 +95,7 @@ export class SqliteEngine implements Engine {
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
     this.#steady = options.monotonicClock ?? (() => performance.now());
+    this.#wall = options.wallClock ?? (() => Date.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
     this.secret = toSecret(this.#db.prepare(keepSecret.positional).get(newSecret())?.secret);
@@ -203,6 +207,10 @@ export class SqliteEngine implements Engine {
     return this.#db.isOpen;
   }
 
+  wallNow(): number {
+    return Math.floor(this.#wall());
+  }
+
   epoch(): number {
     return this.#me;
   }
@@ -217,7 +225,11 @@ export class SqliteEngine implements Engine {
   }
 
   #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.names, { me: this.#me, clock: this.#clock.now() });
+    const values = bindings(step, step.statement.names, {
+      me: this.#me,
+      clock: this.#clock.now(),
+      wallNow: this.wallNow(),
+    });
     return this.#prepare(step.statement).all(...values);
   }
 

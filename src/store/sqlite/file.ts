@@ -10,8 +10,11 @@ import {
   recipientIndexes,
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
+import { callerDaysTable } from '../sql/caller-counts.ts';
+import { campaignColumns, sqliteTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
 import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
+import { historyTable, sqliteHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -20,10 +23,12 @@ import {
   lookSchema,
   queueSchema,
   referenceColumn,
+  scheduleSchema,
   sendsIndexes,
   sendsTable,
   templateIndex,
   timeIndexes,
+  unknownIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
 import {
@@ -115,6 +120,11 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
   referenceColumn,
+  [...scheduleSchema.sends, ...scheduleSchema.broadcasts],
+  [...campaignColumns, tallyTimes, ...sqliteTallyTimes],
+  unknownIndexes,
+  [callerDaysTable],
+  [historyTable('INTEGER'), sqliteHistoryTrigger],
   templateIndex,
 ];
 

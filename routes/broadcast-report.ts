@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { callerOf } from '../src/http/authenticate.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
+import { asAttachment } from '../src/lib/content-disposition.ts';
+import { recipientsReport } from '../src/messages/recipients-report.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { broadcastParams } from '../src/schemas/broadcast.ts';
+import { exampleIds } from '../src/schemas/common.ts';
+import type { BroadcastStore } from '../src/store/broadcast-store.ts';
+import type { BroadcastServices } from './broadcasts.ts';
+
+export interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
+  store: Pick<BroadcastStore, 'listRecipients'>;
+  reports: SharedPool;
+  /** Whether this caller may still read its broadcasts. */
+  mayListen: (caller: string) => boolean;
+}
+
+/** What became of each recipient of a broadcast, as a CSV. */
+export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async (app, services) => {
+  const { broadcasts, store, reports, mayListen } = services;
+  app.get(
+    '/v1/broadcasts/:id/recipients.csv',
+    {
+      config: { scope: 'messages:read', produces: 'text/csv', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'reportBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Download what became of each recipient',
+        description:
+          "A CSV with a header row and a row for each recipient, in the order in which they were given: `Phone`, `Reference`, `Status`, `Delivery`, `FailureCode`, `FailureKind` and `FailureDetail`, `MessageId`, `ResendOf`, and the times `CalledAt` (our call to WATI), `SentAt`, `DeliveredAt`, `ReadAt`, `RepliedAt`, `FailedAt`, `UpdatedAt`; what is not known is blank. It can be read while the broadcast runs: each row is as it was when it was read. UTF-8, commas, CRLF; a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return has a `'` in front, so that no spreadsheet takes it for a formula. Recipients are deleted by age as all messages are. A download that breaks off is not complete: read it again.",
+        params: broadcastParams(exampleIds.doneBroadcast),
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request).id;
+      const { id, name } = await broadcasts.find(caller, request.params.id);
+      untilAnswered(reply, takeOrRefuse(reports, caller));
+      const rows = recipientsReport({ store, id, mayRead: () => mayListen(caller) });
+      return reply
+        .headers({
+          'content-type': 'text/csv; charset=utf-8; header=present',
+          'content-disposition': asAttachment(`${name}-recipients.csv`),
+        })
+        .send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
+    },
+  );
+};

@@ -1,0 +1,109 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { resendFingerprint } from '../src/broadcasts/resend.ts';
+import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
+import { mayUse } from '../src/callers.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import type { ListedCheck } from '../src/http/listed-check.ts';
+import { maskedIn } from '../src/http/request-log.ts';
+import type { StopCheck } from '../src/http/stop-check.ts';
+import { counted } from '../src/lib/counted.ts';
+import { type FieldError, Problem } from '../src/problem.ts';
+import { BroadcastResendPost, broadcastParams } from '../src/schemas/broadcast.ts';
+import { exampleIds } from '../src/schemas/common.ts';
+import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
+import { createSendingCheck, recordPointers } from '../src/sending-rules.ts';
+import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
+import { checkTemplate, parameterFaults, type Sendable } from '../src/templates/template-validation.ts';
+import { replyWithBroadcast, requireIdempotencyKey, resent } from './broadcast-response.ts';
+import type { BroadcastServices } from './broadcasts.ts';
+import { contextOn, deadlineOf } from './request-context.ts';
+
+export interface ResendServices extends BroadcastServices {
+  stopCheck: StopCheck;
+  listedCheck: ListedCheck;
+}
+
+/** Recipients of a broadcast that did not get it are sent to again, as a new broadcast. */
+export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async (app, services) => {
+  const { broadcasts } = services;
+  app.post(
+    '/v1/broadcasts/:id/resend',
+    {
+      config: {
+        scope: 'broadcasts:send',
+        sendsMessage: true,
+        problems: [
+          'not-found',
+          'message-not-resendable',
+          'template-unknown',
+          'template-parameters-invalid',
+          'connection-unusable',
+        ],
+      },
+      schema: {
+        operationId: 'resendBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Send a broadcast again to those who did not get it',
+        description:
+          'A new broadcast of the recipients in these states, with the same template, values, references and pace, linked by `resendOf`; each of its messages is linked to the one that it repeats. Those of `unknown` ones may then arrive twice, so they are taken only where `statuses` names it. A message is sent again once at most, and while its content is kept (`KEY_RETENTION_HOURS` after its end, unknown ones longer); `leftOut` counts those that are not. The template and what your key may send are checked as for a new broadcast.',
+        params: broadcastParams(exampleIds.doneBroadcast),
+        headers: BroadcastHeaders,
+        body: BroadcastResendPost,
+        response: resent,
+      },
+    },
+    async (request, reply) => {
+      const { statuses = ['not_sent', 'rejected'], reason } = request.body;
+      const requester = requireIdempotencyKey(request);
+      request.requestLog.broadcastId = request.params.id;
+      const original = await broadcasts.find(requester.caller, request.params.id);
+      const repeated = await broadcasts.findReplay(requester, () => resendFingerprint({ original, statuses }));
+      if (repeated) return replyWithBroadcast(reply, repeated);
+      const check = await recipientCheck(services, request, original);
+      request.log.info({ resendOf: original.id, reason: maskedIn(reason) }, 'resend');
+      return replyWithBroadcast(reply, await broadcasts.resend(requester, { original, statuses, check }));
+    },
+  );
+};
+
+/** Checks the connection and the template of the original; returns the check of its recipients. */
+async function recipientCheck(
+  { config, templates, stopCheck, listedCheck }: ResendServices,
+  request: FastifyRequest,
+  { connectionId: connection, template, channel = config.WATI_CHANNEL_NUMBER }: StoredBroadcast,
+) {
+  if (!mayUse(callerOf(request), connection)) {
+    throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
+  }
+  await stopCheck(request, connection);
+  await listedCheck(request, connection);
+  const rules = createSendingCheck(callerOf(request));
+  rules.template(template, recordPointers.template);
+  rules.assert();
+  const context = { ...contextOn(request, connection, deadlineOf(request, config)), channel };
+  const versions = checkTemplate(await templates.find(context, template, { fresh: true }), template);
+  return (recipients: readonly BroadcastRecipient[]) => {
+    for (const { to } of recipients) rules.recipient(to, recordPointers.to);
+    rules.assert();
+    assertFit(recipients, versions);
+  };
+}
+
+/** The template may have changed since the original. */
+function assertFit(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
+  const errors: FieldError[] = [];
+  for (const { parameters = {}, resendOf } of recipients) {
+    const faults = versions.map((each) => parameterFaults(each, parameters));
+    if (faults.some((each) => each.length === 0)) continue;
+    errors.push(
+      ...(faults[0] ?? []).map(({ detail }) => ({
+        pointer: '/path/id',
+        detail: `message ${resendOf}: a parameter ${detail}`,
+      })),
+    );
+  }
+  if (errors.length === 0) return;
+  const detail = `the template has changed: ${counted(errors.length, 'fault')} in the first recipients; nothing was sent`;
+  throw new Problem('template-parameters-invalid', detail, { errors: errors.slice(0, 100) });
+}

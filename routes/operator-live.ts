@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Callers } from '../src/callers.ts';
+import type { Holds } from '../src/holds/holds.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { standingRights } from '../src/http/standing-rights.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
+import { BudgetHistory } from '../src/operator/budget-history.ts';
+import { LiveFeed, liveStream } from '../src/operator/live-feed.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { Problem } from '../src/problem.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
+import { BudgetHistory as BudgetHistorySchema } from '../src/schemas/operator-live.ts';
+import type { OperatorMessageStore } from '../src/store/operator-message-store.ts';
+import { type OverviewServices, overviewOf } from './operator-overview.ts';
+import { shownBroadcast } from './operator-records.ts';
+import type { TypedApp } from './typed-app.ts';
+
+interface Services extends OverviewServices {
+  store: OverviewServices['store'] & Pick<OperatorMessageStore, 'listOpenBroadcasts' | 'findBroadcasts'>;
+  callers: Callers;
+  holds: Holds;
+  rateLimiter: OutboundRateLimiter | undefined;
+  operatorStreams: SharedPool;
+  /** Wall clock, ms. */
+  now: () => number;
+  onTaskError: (task: string, error: unknown) => void;
+}
+
+/** Broadcasts that are followed; the newest, if there are more. */
+const followedMax = 100;
+
+function getBudget(app: TypedApp, budget: BudgetHistory): void {
+  app.get(
+    '/v1/operations/budget',
+    {
+      config: { scope: 'operations:read' },
+      schema: {
+        operationId: 'getBudget',
+        tags: ['operations'],
+        summary: 'See how the budget of calls was used',
+        description:
+          'The last 15 minutes of the replica that answers: what went out, what may go out, what waited and what was refused. Replicas share what may go out; each tells of its own calls.',
+        response: { 200: BudgetHistorySchema },
+      },
+    },
+    async () => ({ intervalS: budget.intervalS, points: [...budget.points] }),
+  );
+}
+
+function streamOperations(app: TypedApp, feed: LiveFeed, { callers, operatorStreams }: Services): void {
+  app.get(
+    '/v1/operations/stream',
+    {
+      config: { scope: 'operations:read', produces: 'text/event-stream' },
+      schema: {
+        operationId: 'streamOperations',
+        tags: ['operations'],
+        summary: 'Follow how everything stands',
+        description:
+          'Server-sent events: `overview` with what `GET /v1/operations/overview` answers, every five seconds; `broadcast` with a broadcast of `GET /v1/operations/broadcasts`, whenever one of the hundred newest that have not ended has changed, and once more when it has ended; `budget` with the newest point of `GET /v1/operations/budget`. At first the present state of each. A client that reads slowly skips states, and is cut off if it hardly reads at all; come back after five seconds. There are 32 streams in all, and half of them at most for one caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/operations/stream`.',
+      },
+    },
+    async (request, reply) => {
+      if (feed.isReleased) throw new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 });
+      untilAnswered(reply, takeOrRefuse(operatorStreams, callerOf(request).id));
+      const rights = standingRights(request, callers);
+      const mayListen = () => rights() !== undefined;
+      const isOver = () => reply.raw.destroyed;
+      const events = Readable.from(liveStream({ feed, mayListen, isOver }), { objectMode: false });
+      return reply
+        .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+        .send(events);
+    },
+  );
+}
+
+/** What changes while an operator looks at it. */
+export const operatorLive: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { store, holds, rateLimiter, now, onTaskError } = services;
+  const budget = new BudgetHistory(rateLimiter, { now });
+  const feed = new LiveFeed({
+    source: {
+      openBroadcasts: async () =>
+        (await store.listOpenBroadcasts(followedMax)).map((broadcast) => shownBroadcast(broadcast, holds)),
+      broadcasts: async (ids) => (await store.findBroadcasts(ids)).map((broadcast) => shownBroadcast(broadcast, holds)),
+      overview: () => overviewOf(services),
+      lastPoint: () => budget.points.at(-1),
+    },
+    onFault: (error) => onTaskError('operations-stream', error),
+  });
+  app.addHook('onReady', async () => budget.start());
+  app.addHook('preClose', async () => feed.release());
+  app.addHook('onClose', async () => budget.close());
+  getBudget(app, budget);
+  streamOperations(app, feed, services);
+};

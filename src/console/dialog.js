@@ -1,0 +1,92 @@
+import { useEffect, useId, useRef, useState } from './hooks.js';
+import { html } from './html.js';
+import { ErrorNote } from './ui.js';
+
+/** @typedef {import('./preact.js').ComponentChildren} Children */
+
+/**
+ * A dialog that is open while it is rendered. The browser keeps the focus in it and gives it back.
+ * @param {{ title: string, onClose: () => void, children?: Children }} props
+ */
+function Dialog({ title, onClose, children }) {
+  const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const id = useId();
+  useEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return html`
+    <dialog ref=${element} aria-labelledby=${id} onClose=${onClose}>
+      <h2 id=${id}>${title}</h2>
+      ${children}
+    </dialog>
+  `;
+}
+
+/**
+ * What an act is, asked before it is done.
+ * @typedef {{
+ *   title: string,
+ *   words: Children,
+ *   confirm: string,
+ *   tone?: 'primary' | 'danger',
+ *   askReason?: string,
+ *   act: (reason: string) => Promise<unknown>,
+ *   onDone?: () => void,
+ * }} Act
+ */
+
+/**
+ * Says what an act does, asks for a reason where one is kept, and does it. A failure is shown here, and the dialog stays.
+ * @param {{ ask: Act, onClose: () => void }} props
+ */
+export function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, act, onDone }, onClose }) {
+  const [reason, setReason] = useState('');
+  const [state, setState] = useState(/** @type {{ busy?: boolean, error?: Error }} */ ({}));
+  const lacks = askReason !== undefined && reason.trim() === '';
+  const field = useId();
+  /** @param {Event} event */
+  const submit = async (event) => {
+    event.preventDefault();
+    if (lacks || state.busy) return;
+    setState({ busy: true });
+    try {
+      await act(reason.trim());
+      onDone?.();
+      onClose();
+    } catch (error) {
+      setState({ error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  };
+  return html`
+    <${Dialog} title=${title} onClose=${onClose}>
+      <form onSubmit=${submit} class="dialog-form">
+        <div class="words">${words}</div>
+        ${
+          askReason !== undefined &&
+          html`<div class="field">
+            <label for=${field}>${askReason}</label>
+            <input id=${field} value=${reason} maxlength="512" required autocomplete="off"
+              onInput=${(/** @type {InputEvent} */ event) => setReason(event.target instanceof HTMLInputElement ? event.target.value : '')} />
+          </div>`
+        }
+        <${ErrorNote} error=${state.error} />
+        <div class="actions end">
+          <button type="button" onClick=${onClose}>Back</button>
+          <button type="submit" class=${tone} disabled=${lacks || state.busy}>${state.busy ? 'Working' : confirm}</button>
+        </div>
+      </form>
+    </${Dialog}>
+  `;
+}
+
+/**
+ * At most one dialog at a time: `[the dialog to render, a function that asks]`.
+ * @returns {[Children, (ask: Act) => void]}
+ */
+export function useAct() {
+  const [ask, setAsk] = useState(/** @type {Act | undefined} */ (undefined));
+  const dialog = ask && html`<${ActDialog} ask=${ask} onClose=${() => setAsk(undefined)} />`;
+  return [dialog, setAsk];
+}

@@ -1,0 +1,98 @@
+import { sleep } from '../../lib/sleep.ts';
+import type { StoredMessage } from '../../store/message-store.ts';
+import type { Expiry, ScheduleStore } from '../../store/schedule-store.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { completionOf, outcomeOf, toJson } from '../outcome.ts';
+import { completeAll } from './complete.ts';
+import type { ActiveDelivery, Dispatch, DispatchServices } from './upstream-request.ts';
+
+/** The message could not go out before its `notAfter`. */
+export const expiredResult: AttemptResult = {
+  outcome: 'not_sent',
+  detail: 'it could not go out before its `notAfter`, and does not go out any more',
+  retryable: false,
+  expired: true,
+};
+
+const expired = outcomeOf(expiredResult);
+
+/** How the store ends messages that are late. */
+export const expiry: Expiry = {
+  failure: completionOf(expired).failure ?? { code: 'expired', detail: '' },
+  outcome: toJson(expired),
+};
+
+/** Whether `notAfter` has passed. The store checks it again with each claim. */
+export const isLate = (
+  { notAfter }: Pick<StoredMessage, 'notAfter'>,
+  { wallNow }: Pick<ScheduleStore, 'wallNow'>,
+): boolean => notAfter !== undefined && Date.parse(notAfter) <= wallNow();
+
+/** Ends those claimed messages that are late, and returns the others. No byte of them is out. */
+export async function endLate(
+  deliveries: readonly ActiveDelivery[],
+  dispatch: Dispatch,
+): Promise<readonly ActiveDelivery[]> {
+  const late = deliveries.filter(({ stored }) => isLate(stored, dispatch.services.store));
+  if (late.length === 0) return deliveries;
+  dispatch.request.streamed?.cancel();
+  await completeAll(
+    late.map((delivery) => ({ delivery, result: expiredResult })),
+    dispatch,
+  );
+  return deliveries.filter((delivery) => !late.includes(delivery));
+}
+
+/** A clock that is set is noticed after this long, ms. */
+const lookEveryMs = 1_000;
+/** Pause before a late message that could not be ended is looked at again, ms: it is being sent, or the store fails. */
+const lookAgainMs = 250;
+
+/**
+ * Resolves like `work`, the delivery of a message; or when its `notAfter` passes while it waits for a permit, a retry or its
+ * claim. A message that is being sent ends as it ends.
+ */
+export async function untilLate(
+  delivery: ActiveDelivery,
+  work: Promise<ActiveDelivery>,
+  services: Pick<DispatchServices, 'store' | 'closing' | 'now'>,
+): Promise<ActiveDelivery> {
+  const { notAfter } = delivery.stored;
+  if (notAfter === undefined) return work;
+  const over = new AbortController();
+  const signal = AbortSignal.any([services.closing, over.signal]);
+  const watch = async () => {
+    while (!signal.aborted) {
+      const leftMs = Date.parse(notAfter) - services.store.wallNow();
+      await sleep(leftMs > 0 ? Math.min(leftMs, lookEveryMs) : lookAgainMs, signal);
+      if (!signal.aborted && (await hasExpired(delivery, services))) return delivery;
+    }
+    return work;
+  };
+  try {
+    const ended = await Promise.race([work, watch()]);
+    // Left in the queue because it is late.
+    await hasExpired(ended, services);
+    return ended;
+  } finally {
+    over.abort();
+  }
+}
+
+/** Ends a message that is late and not being sent. Returns whether it has ended, here or elsewhere. */
+async function hasExpired(
+  delivery: ActiveDelivery,
+  { store, now }: Pick<DispatchServices, 'store' | 'now'>,
+): Promise<boolean> {
+  const { id, caller, status } = delivery.stored;
+  if (status !== 'queued' || !isLate(delivery.stored, store)) return false;
+  if (await store.expire(id, expiry).catch(() => false)) {
+    const updatedAt = new Date(now()).toISOString();
+    delivery.stored = { ...delivery.stored, ...expiry, status: 'not_sent', updatedAt };
+    return true;
+  }
+  const stored = await store.find(caller, id).catch(() => undefined);
+  if (stored?.status !== 'not_sent') return false;
+  delivery.stored = stored;
+  return true;
+}

@@ -1,0 +1,17 @@
+import { withTimeout } from '../lib/with-timeout.ts';
+import type { ActiveDelivery } from './dispatch/upstream-request.ts';
+import type { SendResult } from './types.ts';
+
+export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
+  stored: { ...stored },
+  ...(pendingWrite !== undefined && { pendingWrite: true }),
+});
+
+/** The state of the message when it is final, or after `ms`; the delivery then goes on without the client. */
+export async function waitForOutcome(
+  ms: number,
+  run: Promise<ActiveDelivery>,
+  delivery: ActiveDelivery,
+): Promise<SendResult> {
+  return toResult(await withTimeout(run, ms, () => delivery));
+}

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Broadcast } from '../../src/schemas/broadcast.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
+
+const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
+const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
+const broadcastOf = ({ json }: Answer) => json as Broadcast;
+
+describe('a campaign', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({
+      settings: { ...connection, GROUP_MAX_BROADCAST: '3' },
+      callers: [{ name: 'other', key: 'key-of-another-caller', scopes: ['*'], connections: ['*'] }],
+    });
+  });
+  afterAll(() => service.close());
+
+  const create = (key: string, recipients: object[], more: object = {}) =>
+    service.ask('POST', '/v1/broadcasts', {
+      json: { template: 'order_update', broadcastName: 'sale', recipients, ...more },
+      headers: { 'idempotency-key': key },
+    });
+  const to = (...numbers: string[]) => numbers.map((number) => ({ to: number, parameters }));
+  const read = async (id: string) => broadcastOf(await service.ask('GET', `/v1/broadcasts/${id}`));
+
+  it('keeps to its own pace, shows when it will end, and is another request with another pace', async () => {
+    const numbers = ['14155551000', '14155551001', '14155551002'];
+    const started = await create('pace', to(...numbers), { perMinute: 1, reference: 'autumn' });
+    expect(started).toMatchObject({ status: 202, json: { perMinute: 1, reference: 'autumn' } });
+    const { id } = broadcastOf(started);
+    await expect.poll(async () => (await read(id)).counts.accepted).toBe(1);
+    const { counts, estimatedEndAt, createdAt, updatedAt } = await read(id);
+    expect(counts).toMatchObject({ accepted: 1, queued: 2 });
+    const leftMs = Date.parse(String(estimatedEndAt)) - Date.parse(updatedAt);
+    expect(leftMs).toBeGreaterThan(100_000);
+    expect(updatedAt >= createdAt).toBe(true);
+    for (const more of [{}, { perMinute: 2 }, { perMinute: 1, reference: 'winter' }]) {
+      const other = await create('pace', to(...numbers), more);
+      expect(other).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
+    }
+    expect(await create('pace', to(...numbers), { perMinute: 1 })).toMatchObject({ status: 202, json: { id } });
+    for (const perMinute of [0, 100_001, 1.5, '5'])
+      expect((await create('pace-2', to('14155551000'), { perMinute })).status).toBe(400);
+    const paused = broadcastOf(await service.ask('POST', `/v1/broadcasts/${id}/pause`));
+    expect(paused).toMatchObject({ status: 'paused', pausedBy: 'caller' });
+    expect(paused).not.toHaveProperty('estimatedEndAt');
+    expect(service.simulator.ledger.of('sendTemplateMessagesV2').map(({ recipients }) => recipients)).toEqual([
+      ['14155551000'],
+    ]);
+    expect((await service.ask('POST', `/v1/broadcasts/${id}/cancel`)).status).toBe(200);
+  });
+
+  it('is sent again to those who did not get it, once, as a new broadcast that names it', async () => {
+    const given = ['14155551000', '14155551020', '14155550423', '14155550202'];
+    const named = to(...given).map((each, n) => ({ ...each, reference: `order ${n}` }));
+    const { id } = broadcastOf(await create('again', named, { perMinute: 100_000 }));
+    const ended = async (each: string) => {
+      await expect.poll(async () => (await read(each)).finishedAt).toBeDefined();
+      return read(each);
+    };
+    const { counts } = await ended(id);
+    expect(counts).toMatchObject({ accepted: 1, rejected: 2, unknown: 1 });
+    const again = (key: string, json: object, more: { key?: string } = {}) =>
+      service.ask('POST', `/v1/broadcasts/${id}/resend`, { json, headers: { 'idempotency-key': key }, ...more });
+    const reason = 'the numbers were put on WhatsApp';
+    const resent = await again('resend', { reason });
+    expect(resent).toMatchObject({
+      status: 202,
+      json: { resendOf: id, leftOut: 0, perMinute: 100_000, counts: { total: 2, queued: 2 } },
+    });
+    const second = await ended(broadcastOf(resent).id);
+    expect(second).toMatchObject({
+      template: 'order_update',
+      broadcastName: 'sale',
+      counts: { total: 2, rejected: 2 },
+    });
+    const list = await service.ask('GET', `/v1/messages?broadcastId=${second.id}`);
+    const { data } = list.json as { data: { to: string; resendOf: string; reference: string }[] };
+    expect(data.map(({ to: number, reference }) => [number, reference]).toSorted()).toEqual([
+      ['14155550423', 'order 2'],
+      ['14155551020', 'order 1'],
+    ]);
+    for (const { to: number, resendOf } of data) {
+      const original = await service.ask('GET', `/v1/messages/${resendOf}`);
+      expect(original.json).toMatchObject({ to: number, broadcastId: id, status: 'rejected' });
+    }
+    // The same key is answered from the record; the recipients were sent to again once, and others are chosen by name.
+    expect(await again('resend', { reason: 'other words' })).toMatchObject({
+      status: 202,
+      headers: { 'idempotency-replayed': 'true' },
+      json: { id: second.id },
+    });
+    const mismatch = await again('resend', { reason, statuses: ['unknown'] });
+    expect(mismatch).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
+    const nothing = await again('resend-2', { reason });
+    expect(nothing).toMatchObject({ status: 409, json: { type: problem('message-not-resendable') } });
+    const unknown = await again('resend-3', { reason, statuses: ['unknown', 'rejected'] });
+    expect(unknown).toMatchObject({ status: 202, json: { leftOut: 2, counts: { total: 1 } } });
+    expect((await again('resend-4', { reason }, { key: 'key-of-another-caller' })).status).toBe(404);
+    for (const json of [{}, { reason, statuses: [] }, { reason, statuses: ['accepted'] }, { reason, more: 1 }])
+      expect((await again('resend-5', json)).status).toBe(400);
+    expect(service.logs()).toContainEqual(expect.objectContaining({ msg: 'resend', resendOf: id, reason }));
+  });
+});

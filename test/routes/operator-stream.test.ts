@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
+import { crmKey, pausedBroadcast, readerKey, staff, writerKey } from './operator-helper.ts';
+import { seededConnection } from './outcomes.ts';
+
+let service: Service;
+const leaving = new AbortController();
+beforeEach(async () => {
+  service = await startService({ callers: staff, settings: { MATON_CONNECTION_ID: seededConnection } });
+});
+afterEach(() => {
+  leaving.abort();
+  return service.close();
+});
+
+const open = (key = readerKey) =>
+  fetch(`${service.url}/v1/operations/stream`, {
+    headers: { authorization: `Bearer ${key}` },
+    signal: leaving.signal,
+  });
+
+/** Reads until the text so far matches. */
+async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, pattern: RegExp): Promise<string> {
+  const decoder = new TextDecoder();
+  for (let text = ''; ; ) {
+    if (pattern.test(text)) return text;
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`it ended with ${text}`);
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+describe('an operator who follows operations', () => {
+  it('sees the overview and each broadcast as it changes, with its scope alone, over so many streams', async () => {
+    const id = await pausedBroadcast(service, crmKey);
+    expect((await service.ask('GET', '/v1/operations/stream', { key: crmKey })).status).toBe(403);
+    expect((await service.ask('GET', '/v1/operations/budget', { key: readerKey })).json).toEqual({
+      intervalS: 5,
+      points: [],
+    });
+    const answer = await open();
+    expect(answer.headers.get('content-type')).toBe('text/event-stream');
+    const reader = answer.body?.getReader();
+    if (!reader) throw new Error('no body');
+    const first = await readUntil(reader, /event: overview\ndata: .*\n\n/);
+    expect(first).toContain(`event: broadcast\ndata: {"id":"${id}"`);
+    expect(first).not.toMatch(/1415555/);
+    await service.ask('POST', `/v1/operations/broadcasts/${id}/cancel`, { key: writerKey });
+    await readUntil(reader, /event: broadcast\ndata: .*"status":"cancelled"/);
+
+    for (let n = 1; n < 16; n++) expect((await open()).status).toBe(200);
+    const refused = await service.ask('GET', '/v1/operations/stream', { key: readerKey });
+    expect(refused).toMatchObject({ status: 429, json: { type: problem('rate-limited') } });
+  });
+});
