@@ -83,6 +83,8 @@ describe('SQLite: the query plan of a list', () => {
       'sends_recipient',
       'sends_reference',
       'sends_status',
+      // Of those that are shown as queued.
+      'sends_status + sends_status',
       'sends_template',
     ]);
   });
