@@ -7,13 +7,10 @@ import { contacts } from '../routes/contacts.ts';
 import { conversations } from '../routes/conversations.ts';
 import { events } from '../routes/events.ts';
 import { files } from '../routes/files.ts';
-import { healthAndMetrics } from '../routes/health-and-metrics.ts';
 import { media } from '../routes/media.ts';
 import { messageRecords } from '../routes/message-records.ts';
 import { messages } from '../routes/messages.ts';
-import { operator } from '../routes/operator.ts';
 import { passthrough } from '../routes/passthrough.ts';
-import { problemPages } from '../routes/problem-pages.ts';
 import { templates as templateRoutes } from '../routes/templates.ts';
 import { webhookEndpoints } from '../routes/webhook-endpoints.ts';
 import { hasScope } from './callers.ts';
@@ -22,19 +19,12 @@ import { clientErrorHandler } from './http/client-errors.ts';
 import { frameworkErrors } from './http/framework-errors.ts';
 import { createFront } from './http/front.ts';
 import { createProblemBase } from './http/problem-base.ts';
-import { registerFrontMetrics } from './observability/front-metrics.ts';
-import { registerGauges } from './observability/gauges.ts';
-import { cachedWithTimeout } from './observability/metric-factories.ts';
 import { createMetrics, createProcessMetrics } from './observability/metrics.ts';
-import { tellMonthCalls } from './observability/poll-metrics.ts';
-import { createCallersView } from './operator/callers-view.ts';
-import { heldMessages } from './operator/held-messages.ts';
-import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
+import { registerOperatorRoutes } from './register-operator-routes.ts';
 import { type AppParts, type Checks, createChecks, registerPlugins } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
-import { version } from './version.ts';
 
 /** The largest body of most routes: twice the largest message, because every letter may be escaped. Broadcasts set their own limit. */
 const jsonBytesMax = 64 * 1024;
@@ -185,70 +175,4 @@ async function registerEventRoutes(parts: AppParts, { isListed }: Checks) {
     now: overrides.now ?? Date.now,
     onChange: () => services.dispatcher.wake(),
   });
-}
-
-/** Metrics, health, the pages, and what operators may do. */
-async function registerOperatorRoutes(
-  { app, config, overrides, front, metrics, services }: AppParts,
-  { listedCheck }: Checks,
-) {
-  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, monthCalls } = services;
-  const { uploads, upstream, sends, intake } = services;
-  const callersView = createCallersView({
-    callers: overrides.callers,
-    stopped: stopSwitch,
-    store,
-    counts: services.callerCounts,
-    now: overrides.now ?? Date.now,
-  });
-  // Asked less often with PostgreSQL, which counts every row.
-  const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
-  registerGauges(metrics.registry, {
-    version,
-    uploads,
-    ready: readiness.check,
-    sends: () => store.counts(),
-    sendsRestMs: countsRestMs,
-    stopped: () => stopSwitch.stopped,
-    dayQuota: () => dayQuota.reading(),
-    held: async () => heldMessages(await callersView.all()),
-    broadcasts: async () => ({
-      scheduled: await store.countScheduledBroadcasts(),
-      running: (await store.listRunningBroadcasts(100)).length,
-      held: await store.countPausedByService(),
-    }),
-    ...(rateLimiter && { rateLimiter }),
-    ...(overrides.callers.file && { callersFile: overrides.callers.file }),
-  });
-  tellMonthCalls(metrics.registry, {
-    calls: () => monthCalls.reading(),
-    quota: monthQuotas[config.WATI_PLAN],
-    restMs: countsRestMs,
-  });
-  registerFrontMetrics(metrics.registry, {
-    front,
-    pools: [
-      sends,
-      ...uploads.pools,
-      ...Object.values(front.pools),
-      ...upstream.bodyReader.pools,
-      ...(intake?.pools ?? []),
-    ],
-    linesDropped: overrides.linesDropped ?? (() => 0),
-  });
-  await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
-  await app.register(operator, {
-    ...services,
-    config,
-    callers: overrides.callers,
-    listedCheck,
-    operatorStreams: front.pools.operatorStreams,
-    reports: front.pools.reports,
-    now: overrides.now ?? Date.now,
-    callersView,
-    holds: shownHolds,
-    onChange: () => services.broadcastWorker.wake(),
-    counts: cachedWithTimeout(() => store.counts(), countsRestMs),
-  });
-  await app.register(problemPages);
 }
