@@ -58,7 +58,6 @@ export function createMetrics(ofProcess: Registry): Metrics {
   const expired = new Counter({
     name: 'wati_bff_expired_total',
     help: 'Of the sends that ended `not_sent`, those whose `notAfter` passed',
-    labelNames: ['kind'] as const,
     registers,
   });
   return {
@@ -69,7 +68,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
     recordOutcome: (kind, outcome) => sends.inc({ kind, outcome }),
     recordExpired: (kind) => {
       sends.inc({ kind, outcome: 'not_sent' });
-      expired.inc({ kind });
+      expired.inc();
     },
     recordBatch: (lane, size) => groups.observe({ lane }, size),
     tracking: createTrackingMetrics(registry),

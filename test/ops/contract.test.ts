@@ -84,7 +84,7 @@ describe('a change of openapi.yaml that can break a caller is named:', () => {
       'it may be absent',
       schema('Broadcast'),
       { required: ['id', 'template', 'broadcastName', 'connectionId', 'counts', 'createdAt', 'updatedAt'] },
-      ['Broadcast.status may be absent now (createBroadcast, listBroadcasts, getBroadcast and 7 more)'],
+      ['Broadcast.status may be absent now (createBroadcast, listBroadcasts, getBroadcast and 8 more)'],
     ],
     [
       'it has values that nobody knows',

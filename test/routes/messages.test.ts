@@ -151,6 +151,7 @@ describe('sending', () => {
       channel,
       status: 'accepted',
       attempts: 1,
+      idempotencyKey: 'order-1',
       createdAt: isoTime,
       updatedAt: isoTime,
       ...row.message,

@@ -59,6 +59,27 @@ const parametersOf = (template: string) => (template === 'order_update' ? { para
 const sections = [{ title: 'c', rows: [{ title: 'd' }] }];
 
 type Try = (to: string, template: string) => Promise<Answer>;
+/** Sends under the wide entry, whose answer is lost. The entry is narrowed again before anything else is asked for. */
+async function lost(send: () => Promise<Answer>): Promise<Answer> {
+  const narrowed = now;
+  narrow({});
+  // What the tests before have left to send would meet the fault.
+  await vi.waitFor(async () => {
+    expect((await service.ask('GET', '/v1/broadcasts?limit=100', { key })).text).not.toContain('"running"');
+  }, 20_000);
+  service.simulator.script('sendTemplateMessagesV2', { fault: 'reset-before' });
+  const first = await send();
+  now = narrowed;
+  return first;
+}
+
+/** Messages, broadcasts and sends that a first request leaves, which is sent again. */
+const firstTraces: Record<string, readonly number[]> = {
+  resendMessage: [1, 0, 1],
+  resendAnyMessage: [1, 0, 1],
+  resendBroadcast: [1, 1, 1],
+};
+
 /** How each sending route is asked for one recipient and one template. */
 const tries: Record<string, Try> = {
   sendText: (to) => ask('/v1/messages/text', { to, text: 'hello' }),
@@ -75,22 +96,33 @@ const tries: Record<string, Try> = {
     const recipients = ['14155551001', to].map((each) => ({ to: each, ...parametersOf(template) }));
     return ask('/v1/broadcasts', { template, broadcastName: 'b', recipients });
   },
-  // Sent under the wide entry, which is narrowed before it is asked for again.
   resendMessage: async (to, template) => {
-    const narrowed = now;
-    narrow({});
-    // What the tests before have left to send would meet the fault.
-    await vi.waitFor(async () => {
-      expect((await service.ask('GET', '/v1/broadcasts?limit=100', { key })).text).not.toContain('"running"');
-    }, 20_000);
-    service.simulator.script('sendTemplateMessagesV2', { fault: 'reset-before' });
-    const first = await tries.sendTemplate?.(to, template);
-    now = narrowed;
+    const first = await lost(() => ask('/v1/messages/template', { to, template, ...parametersOf(template) }));
     expect(first).toMatchObject({ status: 202, json: { status: 'unknown' } });
-    return ask(`${first?.headers.location}/resend`, { reason: 'nothing came' });
+    return ask(`${first.headers.location}/resend`, { reason: 'nothing came' });
+  },
+  resendAnyMessage: async (to, template) => {
+    const first = await lost(() => ask('/v1/messages/template', { to, template, ...parametersOf(template) }));
+    const path = `${first.headers.location}`.replace('/v1/', '/v1/operations/');
+    return ask(`${path}/resend`, { reason: 'nothing came' });
+  },
+  resendBroadcast: async (to, template) => {
+    const recipients = [{ to, ...parametersOf(template) }];
+    const first = await lost(async () => {
+      const started = await ask('/v1/broadcasts', { template, broadcastName: 'b', recipients });
+      await vi.waitFor(async () => {
+        const answer = await service.ask('GET', `${started.headers.location}`, { key });
+        expect(answer.json).toMatchObject({ status: 'done', counts: { unknown: 1 } });
+      }, 20_000);
+      return started;
+    });
+    return ask(`${first.headers.location}/resend`, { statuses: ['unknown'], reason: 'nothing came' });
   },
 };
-const templated = ['sendTemplate', 'sendTemplateCsv', 'importBroadcast', 'createBroadcast', 'resendMessage'];
+const templated = [
+  ...['sendTemplate', 'sendTemplateCsv', 'importBroadcast', 'createBroadcast'],
+  ...['resendMessage', 'resendAnyMessage', 'resendBroadcast'],
+];
 /** Whether anything of what was asked for the stranger went out, or is on record. */
 const tracesOf = async () => {
   const messages = await service.ask('GET', `/v1/messages?to=${stranger}`, { key });
@@ -115,9 +147,7 @@ describe('the entry of a caller', () => {
     const refused = await tries[name]?.(stranger, 'welcome');
     expect(refused).toMatchObject({ status: 403, json: { type: problem('sending-forbidden'), retryable: false } });
     expect(refused?.text).not.toContain(stranger);
-    // Of the resend, the first send is there.
-    const first = name === 'resendMessage' ? 1 : 0;
-    expect(await tracesOf()).toEqual(before.map((count, at) => count + (at === 1 ? 0 : first)));
+    expect(await tracesOf()).toEqual(before.map((count, at) => count + (firstTraces[name]?.[at] ?? 0)));
     const taken = await tries[name]?.(mine, 'welcome');
     expect([201, 202], taken?.text).toContain(taken?.status);
   });

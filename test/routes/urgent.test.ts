@@ -129,7 +129,7 @@ describe('a send with Priority: u=0', () => {
     const takes = operationsOf(service).filter(({ parameters }) => parameters.some(({ name }) => name === 'priority'));
     expect(takes.map(({ id }) => id).toSorted()).toEqual(
       [
-        ...['resendMessage', 'sendButtons', 'sendFile', 'sendFileLink', 'sendList', 'sendTemplate'],
+        ...['resendAnyMessage', 'resendMessage', 'sendButtons', 'sendFile', 'sendFileLink', 'sendList', 'sendTemplate'],
         ...['sendTemplateCsv', 'sendText'],
       ].toSorted(),
     );
