@@ -60,7 +60,8 @@ test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing
         `the first ${Math.round(first - backAt)} ms after it was back, then ${Math.round(rate)}/s until it had caught up; ` +
         `the other endpoint ${quantiles(phases.before)} before, ${quantiles(phases.meanwhile)} meanwhile, ${quantiles(phases.after)} while it caught up`,
     );
-    const feed = await wholeFeed(url);
+    // After a quarter of an hour the endpoint itself is reported as failing.
+    const feed = (await wholeFeed(url)).filter(({ fact }) => !fact.startsWith('webhook_endpoint.'));
     expect(eventFaults({ source, feed, readings: {}, receivers: [away, beside] })).toEqual([]);
     expect(parked.most).toBeLessThanOrEqual(firstFailures);
     expect(parked.last).toBe(0);
