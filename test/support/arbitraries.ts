@@ -35,6 +35,7 @@ function validString(schema: Json): fc.Arbitrary<string> {
   if (schema['x-channel'] !== undefined) return fc.constantFrom(...phones);
   if (schema['x-recipient'] !== undefined)
     return fc.constantFrom(...phones, ...(schema['x-recipient'] === 'any' ? ids : []));
+  if (schema['x-time'] !== undefined) return daysAhead(1, 29);
   if (schema['x-address'] !== undefined) return fc.webUrl({ validSchemes: ['https'], withQueryParameters: true });
   if (schema['x-media-path'] !== undefined)
     return fc.constantFrom('data/images/a b.jpg', 'data/documents/\u00fc+(1).pdf');
@@ -50,13 +51,27 @@ function validString(schema: Json): fc.Arbitrary<string> {
 const isBroken = (text: string, kind: unknown): boolean =>
   textFault(text, kind === 'line' ? 'line' : 'lines') !== undefined || (kind !== undefined && isBlank(text));
 
+const daysAhead = (least: number, most: number): fc.Arbitrary<string> =>
+  fc.integer({ min: least, max: most }).map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
+
+/** Of two times of one object, the first is to be before the other. */
+const ordered: Readonly<Record<string, fc.Arbitrary<string>>> = {
+  sendAt: daysAhead(1, 9),
+  notAfter: daysAhead(10, 29),
+  since: daysAhead(-29, -10),
+  until: daysAhead(-9, 0),
+};
+
 function validObject(schema: Json): fc.Arbitrary<unknown> {
   const required = Array.isArray(schema.required) ? schema.required.map(String) : [];
   const properties = Object.entries(record(schema.properties));
-  const known = fc.record(Object.fromEntries(properties.map(([name, inner]) => [name, validOf(record(inner))])), {
-    requiredKeys: required,
-    noNullPrototype: true,
-  });
+  const known = fc.record(
+    Object.fromEntries(properties.map(([name, inner]) => [name, ordered[name] ?? validOf(record(inner))])),
+    {
+      requiredKeys: required,
+      noNullPrototype: true,
+    },
+  );
   if (!isRecord(schema.additionalProperties)) {
     const { minProperties: least = 0, maxProperties: most = properties.length } = schema;
     const fits = (count: number) => count >= Number(least) && count <= Number(most);
