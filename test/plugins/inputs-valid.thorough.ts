@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { validOf } from '../support/arbitraries.ts';
+import { validNamed, validOf } from '../support/arbitraries.ts';
 import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
 import { type Answer, type Service, startService } from '../support/service.ts';
 import { wire } from '../support/wire.ts';
@@ -50,7 +50,7 @@ describe('valid input', () => {
         operation.parameters
           // A cursor comes from an answer; no schema can tell a good one.
           .filter((each) => each.in === place && each.name !== 'cursor')
-          .map((each) => [each.name, validOf(each.schema)]),
+          .map((each) => [each.name, validNamed(each.name, each.schema)]),
       );
     const required = operation.parameters
       .filter((each) => each.in === 'query' && each.required)

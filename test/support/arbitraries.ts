@@ -62,11 +62,14 @@ const ordered: Readonly<Record<string, fc.Arbitrary<string>>> = {
   until: daysAhead(-9, 0),
 };
 
+/** Values of a property or a parameter. */
+export const validNamed = (name: string, schema: Json): fc.Arbitrary<unknown> => ordered[name] ?? validOf(schema);
+
 function validObject(schema: Json): fc.Arbitrary<unknown> {
   const required = Array.isArray(schema.required) ? schema.required.map(String) : [];
   const properties = Object.entries(record(schema.properties));
   const known = fc.record(
-    Object.fromEntries(properties.map(([name, inner]) => [name, ordered[name] ?? validOf(record(inner))])),
+    Object.fromEntries(properties.map(([name, inner]) => [name, validNamed(name, record(inner))])),
     {
       requiredKeys: required,
       noNullPrototype: true,
