@@ -12,7 +12,9 @@ export function validOf(schema: Json): fc.Arbitrary<unknown> {
       return validObject(schema);
     case 'array': {
       const { minItems: minLength = 0, maxItems: maxLength = 5 } = schema;
-      return fc.array(validOf(record(schema.items)), { minLength: Number(minLength), maxLength: Number(maxLength) });
+      const bounds = { minLength: Number(minLength), maxLength: Number(maxLength) };
+      const each = validOf(record(schema.items));
+      return schema.uniqueItems === true ? fc.uniqueArray(each, bounds) : fc.array(each, bounds);
     }
     case 'integer':
       return fc.integer({ min: Number(schema.minimum ?? -1e6), max: Number(schema.maximum ?? 1e6) });
