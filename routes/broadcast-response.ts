@@ -11,7 +11,8 @@ import { requesterOf } from './request-context.ts';
 
 /** The answers of the routes that start a broadcast. */
 export const started = {
-  200: answers('With `dryRun=true`: what would happen.', BroadcastDryRun),
+  // Not 200: generated clients take the lowest status for the answer of an operation, and that is the broadcast.
+  '2xx': answers('200 with `dryRun=true`: what would happen.', BroadcastDryRun),
   202: answers(
     'All recipients are recorded, and go out from now on, or from `sendAt` on; `Location` names the broadcast.',
     Broadcast,

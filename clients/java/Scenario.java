@@ -113,7 +113,8 @@ final class Scenario {
         Path invoice = Files.writeString(Files.createTempDirectory("wati-bff").resolve("invoice.pdf"), "%PDF-1.4\nhello");
         File file = invoice.toFile();
         try {
-            Message sent = messages.sendFile("14155550100", file, null, "Your invoice", "java-file-" + run, null, null, null);
+            Message sent = messages.sendFile(
+                    "14155550100", file, null, null, null, "Your invoice", "java-file-" + run, null, null, null);
             equal(Message.KindEnum.FILE, sent.getKind());
             equal(Message.StatusEnum.ACCEPTED, sent.getStatus());
         } finally {
@@ -131,10 +132,10 @@ final class Scenario {
                 .toList();
         BroadcastPost post =
                 new BroadcastPost().template("order_update").broadcastName("clients").recipients(recipients);
-        Broadcast started = broadcasts.createBroadcast("java-broadcast-" + run, post, null, null);
+        Broadcast started = broadcasts.createBroadcast("java-broadcast-" + run, post, null, null, null);
 
         // RestTemplate has the whole stream, once it has ended.
-        String events = broadcasts.streamBroadcast(started.getId());
+        String events = broadcasts.streamBroadcast(started.getId(), null);
         equal(true, events.contains("event: end"));
 
         Broadcast ended = broadcasts.getBroadcast(started.getId());

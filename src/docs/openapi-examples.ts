@@ -21,7 +21,7 @@ const notReady = {
   connection: 'unknown',
 };
 const dryRun = {
-  '200': {
+  '2XX': {
     recipients: 3,
     valid: 1,
     duplicates: 1,
