@@ -16,6 +16,8 @@ export default defineConfig({
         const ok = operation.responses?.['200'];
         const content = ok && 'content' in ok ? ok.content?.['text/event-stream'] : undefined;
         const [first, ...others] = (streamed[path] ?? []).map((name) => ({ $ref: `#/components/schemas/${name}` }));
+        // A 204 says that the stream is over, which is no event of it.
+        if (content) delete operation.responses?.['204'];
         if (content) content.schema = first && others.length > 0 ? { anyOf: [first, ...others] } : (first ?? {});
       },
     },

@@ -21,7 +21,7 @@ const notReady = {
   connection: 'unknown',
 };
 const dryRun = {
-  '2XX': {
+  '2xx': {
     recipients: 3,
     valid: 1,
     duplicates: 1,

@@ -140,6 +140,7 @@ const calls: Record<Operation, () => Called> = {
   resumeAnyBroadcast: () => sdk.resumeAnyBroadcast(ofBroadcast),
   cancelAnyBroadcast: () => sdk.cancelAnyBroadcast(ofBroadcast),
   getAnyBroadcast: () => sdk.getAnyBroadcast(ofBroadcast),
+  reportAnyBroadcast: () => sdk.reportAnyBroadcast({ ...ofBroadcast, parseAs: 'text' }),
   reconcileAnyBroadcast: () => sdk.reconcileAnyBroadcast(ofBroadcast),
   getAnyMessage: () => sdk.getAnyMessage(ofMessage),
   cancelAnyMessage: () => sdk.cancelAnyMessage(ofMessage),
