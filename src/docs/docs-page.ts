@@ -77,13 +77,12 @@ const streams = [];
 function prepare(spec) {
   for (const [path, item] of Object.entries(spec.paths)) {
     for (const operation of Object.values(item)) {
-      if (operation.responses['200']?.content?.['text/event-stream']) {
-        streams.push(new RegExp('^' + path.replace(/\\{[^}]+\\}/g, '[^/]+') + '$'));
-      }
+      const form = new RegExp('^' + path.replace(/\\{[^}]+\\}/g, '[^/]+') + '$');
+      if (operation.responses['200']?.content?.['text/event-stream']) streams.push(form);
       for (const parameter of operation.parameters ?? []) {
         if (parameter.name !== 'idempotency-key') continue;
         if (parameter.required) {
-          keyed.push(path);
+          keyed.push(form);
           parameter.description += '. Left blank, this page makes a new one for each try';
         }
         parameter.required = false;
@@ -118,7 +117,7 @@ async function firstEvents(url, options) {
 
 function beforeRequest(request) {
   const { pathname } = new URL(request.url, location.href);
-  if (keyed.includes(pathname) && request.method === 'POST') {
+  if (keyed.some((form) => form.test(pathname)) && request.method === 'POST') {
     const given = Object.keys(request.headers).some((name) => name.toLowerCase() === 'idempotency-key');
     if (!given) request.headers['idempotency-key'] = newKey();
   }

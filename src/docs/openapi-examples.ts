@@ -48,7 +48,7 @@ const others: typeof answers = {
   resendBroadcast: {
     '202': {
       ...exampleAnswers.answers.createBroadcast['202'],
-      resendOf: exampleIds.doneBroadcast,
+      resendOf: exampleIds.failedBroadcast,
       leftOut: 0,
     },
   },

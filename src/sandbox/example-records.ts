@@ -17,12 +17,13 @@ const {
   waitingMessage,
   scheduledMessage,
   doneBroadcast,
+  failedBroadcast,
   pausedBroadcast,
   unwantedBroadcast,
   operatedBroadcast,
 } = exampleIds;
 const { endpoint, unwantedEndpoint, event } = exampleIds;
-const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
+const broadcasts = [doneBroadcast, failedBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
 const named = [
   unknownMessage,
   lostMessage,
@@ -58,11 +59,15 @@ export async function recordExamples(
   const later = { caller, kind: 'text' as const, to, connectionId, content, sendAt };
   await store.insert({ ...later, id: scheduledMessage, localMessageId: scheduledMessage });
 
-  await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
-  const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
-  await store.completeAll(
-    recipients.map(({ id }) => ({ id, ...completionOf({ outcome: 'accepted', evidence: 'answer' }) })),
-  );
+  const detail = 'the gateway could not be reached';
+  for (const [broadcast, name, outcome] of [
+    [doneBroadcast, 'november', { outcome: 'accepted', evidence: 'answer' }],
+    [failedBroadcast, 'october', { outcome: 'not_sent', detail, retryAfterS: 1 }],
+  ] as const) {
+    await start(store, { caller, broadcast, name });
+    const recipients = await store.claimBatch(broadcast, 100);
+    await store.completeAll(recipients.map(({ id }) => ({ id, ...completionOf(outcome) })));
+  }
   while ((await store.sweepBroadcasts(100)) > 0);
   for (const [broadcast, name] of [
     [exampleIds.pausedBroadcast, 'winter'],

@@ -78,6 +78,8 @@ export const exampleIds = {
   /** Unknown as well, for operators. */
   lostMessage: '0e6d1f4b-5a17-4c83-9d20-7fb1c83e5a64',
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
+  /** Not sent to any recipient. */
+  failedBroadcast: 'c41e7a90-2b6d-4f58-8e13-9d5a0b7c6e2f',
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
   operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
