@@ -59,8 +59,9 @@ function follow(string $broadcast): array
         },
     ]);
     $events = explode("\n\n", trim($text));
-    preg_match('/^event: (.*)\ndata: (.*)$/', end($events), $last);
-    return [$last[1], json_decode($last[2], true)];
+    preg_match_all('/^(\w+): (.*)$/m', end($events), $lines);
+    $last = array_combine($lines[1], $lines[2]);
+    return [$last['event'], json_decode($last['data'], true)];
 }
 
 [$status] = ask('/v1/templates', [], [CURLOPT_NOBODY => true]);

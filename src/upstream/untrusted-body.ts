@@ -72,7 +72,7 @@ export class UntrustedBodyReader {
   constructor(
     finder: KeyFinder,
     onEcho: (operation: string) => void,
-    { poolBytes = 32 * 1024 * 1024, clock = () => performance.now(), pause = sleep }: BodyReaderOptions = {},
+    { poolBytes = 24 * 1024 * 1024, clock = () => performance.now(), pause = sleep }: BodyReaderOptions = {},
   ) {
     this.#finder = finder;
     this.#onEcho = onEcho;
