@@ -176,13 +176,15 @@ const importOf = (times: Record<string, string>) =>
     headers: { ...formHeaders, ...keyed() },
   });
 
-/** Every way to send, with times given in its body or its query. */
-const ways = (): {
+interface Way {
   name: string;
   place: string;
   takesSendAt: boolean;
   ask(times: Record<string, string>): Promise<Answer>;
-}[] => [
+}
+
+/** Every way to send, with times given in its body or its query. */
+const ways = (): Way[] => [
   ...singles().map(({ name, method, path, ask }) => ({
     name,
     place: '',
@@ -205,7 +207,23 @@ const ways = (): {
   { name: 'import', place: '/query', takesSendAt: true, ask: importOf },
 ];
 
-test('every way to send says what is wrong with a time, and records nothing', async () => {
+const dryRuns = (): Way[] => [
+  {
+    name: 'dry run of a broadcast',
+    place: '',
+    takesSendAt: true,
+    ask: (times) =>
+      service.ask('POST', '/v1/broadcasts?dryRun=true', { json: { ...broadcastBody(), ...times }, headers: keyed() }),
+  },
+  {
+    name: 'dry run of an import',
+    place: '/query',
+    takesSendAt: true,
+    ask: (times) => importOf({ ...times, dryRun: 'true' }),
+  },
+];
+
+test('every way to send, and each dry run, says what is wrong with a time, and records nothing', async () => {
   const form = 'must be a time in UTC such as 2026-11-02T09:30:00Z';
   const faults: [times: Record<string, string>, field: string, detail: string][] = [
     ...[
@@ -247,7 +265,7 @@ test('every way to send says what is wrong with a time, and records nothing', as
     ],
   ];
   const before = await store.counts();
-  for (const { name, place, takesSendAt, ask } of ways()) {
+  for (const { name, place, takesSendAt, ask } of [...ways(), ...dryRuns()]) {
     for (const [times, field, detail] of [...faults, ...(takesSendAt ? ofSendAt : [])]) {
       const refused = await ask(times);
       expect(refused, `${name} ${JSON.stringify(times)}`).toMatchObject({
