@@ -110,7 +110,8 @@ describe('a campaign', () => {
       data: expect.arrayContaining([expect.objectContaining({ id })]),
     });
     expect(await found('hidden')).toEqual({ data: [] });
-    expect((await service.ask('GET', `/v1/broadcasts/${id}/recipients.csv`)).status).toBe(404);
+    for (const side of ['', '/operations'])
+      expect((await service.ask('GET', `/v1${side}/broadcasts/${id}/recipients.csv`)).status).toBe(404);
     expect((await service.ask('GET', `/v1/messages?broadcastId=${id}`)).json).toEqual({ data: [] });
     expect(await service.ask('POST', `/v1/broadcasts/${id}/pause`)).toMatchObject({
       status: 409,
