@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { assertChanged } from '../src/broadcasts/status-change.ts';
 import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
@@ -94,9 +95,7 @@ function changeBroadcasts(app: TypedApp, { store, holds, onChange }: Services): 
           const broadcast = await store.changeAnyBroadcastStatus(id, to).catch(throwStoreUnreadable);
           if (!broadcast) throw new Problem('not-found', 'there is no broadcast with this id');
           about.of = broadcast.caller;
-          if (broadcast.status !== to) {
-            throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
-          }
+          assertChanged(broadcast.status, to);
           onChange();
           return shownBroadcast(broadcast, holds);
         });

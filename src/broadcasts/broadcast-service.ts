@@ -17,7 +17,8 @@ import { durationS, expectedPerMinute } from './pace.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
-import { listByKey, notChangeable } from './started-by-key.ts';
+import { listByKey } from './started-by-key.ts';
+import { assertChanged } from './status-change.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
@@ -224,10 +225,7 @@ class BroadcastService implements Broadcasts {
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
-    const goesOn = to === 'running' && broadcast.status === 'scheduled';
-    if (broadcast.status !== to && !goesOn) {
-      throw new Problem('broadcast-over', notChangeable(broadcast.status));
-    }
+    assertChanged(broadcast.status, to);
     onChange();
     return broadcast;
   }

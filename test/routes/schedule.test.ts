@@ -314,12 +314,20 @@ test('a broadcast that is scheduled is paused, goes on as scheduled, and is canc
   const sendAt = at(minuteMs);
   const headers = keyed();
   const { id } = bodyOf(await begin(sendAt, headers));
-  const steer = async (verb: string) => bodyOf(await service.ask('POST', `/v1/broadcasts/${id}/${verb}`));
+  const steer = async (verb: string, side = '') =>
+    bodyOf(await service.ask('POST', `/v1${side}/broadcasts/${id}/${verb}`));
   expect(await begin(sendAt, headers)).toMatchObject({ status: 202, json: { id, status: 'scheduled' } });
   expect(await begin(at(dayMs), headers)).toMatchObject({ status: 422 });
   expect(await steer('pause')).toMatchObject({ status: 'paused', pausedBy: 'caller', sendAt });
   expect(await steer('resume')).toMatchObject({ status: 'scheduled' });
   expect(await steer('resume')).toMatchObject({ status: 'scheduled' });
+  for (const each of [1, 2]) {
+    expect(await steer('pause', '/operations'), `pause ${each}`).toMatchObject({
+      status: 'paused',
+      pausedBy: 'operator',
+    });
+    expect(await steer('resume', '/operations'), `resume ${each}`).toMatchObject({ status: 'scheduled', sendAt });
+  }
   expect((await service.ask('GET', `/v1/operations/broadcasts?status=scheduled`)).json).toMatchObject({
     data: [{ id }],
   });
