@@ -216,6 +216,9 @@ describe('a late message is not sent', () => {
     }
     expect(processed(scene)).toBe(0);
     expect((await service.ask('GET', '/metrics')).text).toContain('wati_bff_expired_total 5');
+    expect((await service.ask('GET', '/v1/operations/callers')).json).toMatchObject({
+      data: [{ id: 'tester', today: { accepted: 1, notSent: 5 } }],
+    });
   });
 
   test('as a file, whose bytes wait for a permit', async () => {
