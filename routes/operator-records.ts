@@ -173,7 +173,8 @@ export function shownMessage(
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
-  const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, createdAt, updatedAt } = rest;
+  const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, sendAt, notAfter } = rest;
+  const { createdAt, updatedAt } = rest;
   const words = (text: string) => (reveal ? text : maskedIn(text));
   return {
     id,
@@ -189,6 +190,8 @@ export function shownMessage(
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
     ...(delivery && { delivery }),
     attempts,
+    ...(sendAt !== undefined && { sendAt }),
+    ...(notAfter !== undefined && { notAfter }),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),
     ...(localMessageId !== undefined && { localMessageId }),

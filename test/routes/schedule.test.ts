@@ -35,6 +35,8 @@ const patiently = { timeout: 5_000, interval: 20 };
 const at = (ms: number) => new Date(now + ms).toISOString();
 const bodyOf = ({ json }: Answer) => json as Record<string, unknown> & { id: string; errors?: unknown };
 const read = async (id: string) => bodyOf(await service.ask('GET', `/v1/messages/${id}`));
+const seenByOperator = async (id: string) => bodyOf(await service.ask('GET', `/v1/operations/messages/${id}`));
+const ofScheduled = expect.arrayContaining([expect.objectContaining({ event: 'scheduled' })]);
 const becomes = (id: string, status: string) =>
   expect.poll(async () => (await read(id)).status, patiently).toBe(status);
 /** How many were sent to the customer of this test. */
@@ -59,6 +61,7 @@ describe('a message with sendAt', () => {
     expect(await read(id)).toEqual(answer.json);
     const listed = await service.ask('GET', `/v1/messages?status=queued&to=${to}`);
     expect(listed.json).toMatchObject({ data: [{ id }] });
+    expect(await seenByOperator(id)).toMatchObject({ status: 'queued', sendAt: at(minuteMs), timeline: ofScheduled });
     await aLook();
     expect(sent()).toBe(0);
     now += minuteMs;
@@ -67,8 +70,12 @@ describe('a message with sendAt', () => {
   });
 
   test('that has passed goes out at once, and its answer waits for the outcome', async () => {
-    const answer = await text({ sendAt: at(-dayMs) });
-    expect(answer).toMatchObject({ status: 201, json: { status: 'accepted', sendAt: at(-dayMs) } });
+    const times = { sendAt: at(-dayMs), notAfter: at(dayMs) };
+    const answer = await text(times);
+    expect(answer).toMatchObject({ status: 201, json: { status: 'accepted', ...times } });
+    const seen = await seenByOperator(bodyOf(answer).id);
+    expect(seen).toMatchObject(times);
+    expect(seen.timeline).not.toEqual(ofScheduled);
   });
 
   test('is not sent when its clock is set back, and once when it is set forward', async () => {
