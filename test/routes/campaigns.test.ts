@@ -133,7 +133,8 @@ describe('a campaign', () => {
   it('is sent again to those who did not get it, once, as a new broadcast that names it', async () => {
     const given = ['14155551000', '14155551020', '14155550423', '14155550202'];
     const named = to(...given).map((each, n) => ({ ...each, reference: `order ${n}` }));
-    const { id } = broadcastOf(await create('again', named, { perMinute: 100_000 }));
+    const kept = { perMinute: 100_000, reference: 'autumn', notAfter: new Date(Date.now() + 3_600_000).toISOString() };
+    const { id } = broadcastOf(await create('again', named, kept));
     const ended = async (each: string) => {
       await expect.poll(async () => (await read(each)).finishedAt).toBeDefined();
       return read(each);
@@ -146,7 +147,7 @@ describe('a campaign', () => {
     const resent = await again('resend', { reason });
     expect(resent).toMatchObject({
       status: 202,
-      json: { resendOf: id, leftOut: 0, perMinute: 100_000, counts: { total: 2, queued: 2 } },
+      json: { resendOf: id, leftOut: 0, ...kept, counts: { total: 2, queued: 2 } },
     });
     const second = await ended(broadcastOf(resent).id);
     expect(second).toMatchObject({
