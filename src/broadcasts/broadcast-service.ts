@@ -105,6 +105,8 @@ class BroadcastService implements Broadcasts {
     } catch (error) {
       // If this fails as well, the sweep deletes the rows as soon as the store works.
       await store.discardBroadcast(id).catch(() => {});
+      // It deletes them now: until then, the messages that a resend was to repeat count as sent again.
+      onChange();
       throw error;
     }
   }

@@ -1,6 +1,11 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
+import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
+import { StoreError } from '../../src/store/errors.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { OPTIONS } from '../store/samples.ts';
+import { fakeStore } from '../support/fake-store.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Answer, allKey, type Service, startService } from '../support/service.ts';
 
@@ -182,4 +187,33 @@ describe('a campaign', () => {
       expect((await again('resend-5', json)).status).toBe(400);
     expect(service.logs()).toContainEqual(expect.objectContaining({ msg: 'resend', resendOf: id, reason }));
   });
+});
+
+it('a resend that could not be recorded leaves its recipients to the next one', async () => {
+  const real = await openStore('memory:', OPTIONS);
+  let isBroken = false;
+  const publishBroadcast: Store['publishBroadcast'] = (...terms) =>
+    isBroken
+      ? Promise.reject(new StoreError('the store is full', { notCommitted: true }))
+      : real.publishBroadcast(...terms);
+  const service = await startService({
+    store: fakeStore(real, { publishBroadcast }),
+    settings: connection,
+    // Only what asks for it makes the worker look.
+    seams: { pauses: { ...defaultRetryDelays, lookEveryMs: 600_000 } },
+  });
+  const ask = (path: string, key: string, json: object) =>
+    service.ask('POST', `/v1/broadcasts${path}`, { json, headers: { 'idempotency-key': key } });
+  const recipients = ['14155551020', '14155550423'].map((to) => ({ to, parameters }));
+  const { id } = broadcastOf(await ask('', 'first', { template: 'order_update', broadcastName: 'sale', recipients }));
+  const read = async () => broadcastOf(await service.ask('GET', `/v1/broadcasts/${id}`));
+  await expect.poll(async () => (await read()).counts.rejected).toBe(2);
+  isBroken = true;
+  expect((await ask(`/${id}/resend`, 'again', { reason: 'mended' })).status).toBe(503);
+  isBroken = false;
+  const left = () => real.listResendable(id, 'rejected', { after: 0, limit: 10 });
+  await expect.poll(async () => (await left()).messages.length).toBe(2);
+  const again = await ask(`/${id}/resend`, 'again', { reason: 'mended' });
+  expect(again).toMatchObject({ status: 202, json: { leftOut: 0, counts: { total: 2 } } });
+  await service.close();
 });
