@@ -106,6 +106,7 @@ async function rehearse(services: ImportServices, reply: FastifyReply, { templat
   const { request } = reply;
   const context = await services.resolveContext(request);
   const requester = requireIdempotencyKey(request);
+  assertSchedule(request, services.broadcasts.wallNow());
   const versions = await versionsOf(services, request, { context, template });
   const run = new DryRun({ broadcasts: services.broadcasts, requester, versions });
   let valid = 0;
@@ -150,7 +151,7 @@ async function startImport(services: ImportServices, reply: FastifyReply, query:
     };
     const { check, mayReach } = rowCheck(services, request, { versions, onRow: (recipient) => rows.push(recipient) });
     const file = await readThrough(services, reply, { check, afterEach: flush });
-    // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
+    // If this throws, the recipients that were recorded so far are deleted. None of them was sent or listed.
     mayReach.assert();
     await flush();
     return { fingerprint: print(file) };

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import { callerOf } from '../src/http/authenticate.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
 import { asAttachment } from '../src/lib/content-disposition.ts';
@@ -9,7 +10,7 @@ import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
 import { exampleIds } from '../src/schemas/common.ts';
-import type { BroadcastStore } from '../src/store/broadcast-store.ts';
+import type { BroadcastStore, StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
 export interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
@@ -37,21 +38,29 @@ export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async 
     },
     async (request, reply) => {
       const caller = callerOf(request).id;
-      const { id, name, status } = await broadcasts.find(caller, request.params.id);
-      if (status === 'recording') {
-        throw new Problem(
-          'not-found',
-          'the broadcast is still recording: its recipients can be read once all of them are there',
-        );
-      }
-      untilAnswered(reply, takeOrRefuse(reports, caller));
-      const rows = recipientsReport({ store, id, mayRead: () => mayListen(caller) });
-      return reply
-        .headers({
-          'content-type': 'text/csv; charset=utf-8; header=present',
-          'content-disposition': asAttachment(`${name}-recipients.csv`),
-        })
-        .send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
+      const broadcast = await broadcasts.find(caller, request.params.id);
+      return replyWithReport(reply, { broadcast, store, reports, mayRead: () => mayListen(caller) });
     },
   );
 };
+
+interface Report extends Omit<Parameters<typeof recipientsReport>[0], 'id'> {
+  broadcast: Pick<StoredBroadcast, 'id' | 'name' | 'status'>;
+  reports: SharedPool;
+}
+
+/** Streams the report of a broadcast whose recipients are all there. */
+export function replyWithReport(reply: FastifyReply, { broadcast, reports, ...report }: Report): FastifyReply {
+  const { id, name, status } = broadcast;
+  if (status === 'recording') {
+    const detail = 'the broadcast is still recording: its recipients can be read once all of them are there';
+    throw new Problem('not-found', detail);
+  }
+  untilAnswered(reply, takeOrRefuse(reports, callerOf(reply.request).id));
+  return reply
+    .headers({
+      'content-type': 'text/csv; charset=utf-8; header=present',
+      'content-disposition': asAttachment(`${name}-recipients.csv`),
+    })
+    .send(Readable.from(recipientsReport({ ...report, id }), { objectMode: false, highWaterMark: 64 * 1024 }));
+}

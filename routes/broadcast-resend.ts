@@ -46,7 +46,7 @@ export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async 
         tags: ['broadcasts'],
         summary: 'Send a broadcast again to those who did not get it',
         description:
-          'A new broadcast of the recipients in these states, with the same template, values, references and pace, linked by `resendOf`; each of its messages is linked to the one that it repeats. Those of `unknown` ones may then arrive twice, so they are taken only where `statuses` names it. A message is sent again once at most, and while its content is kept (`KEY_RETENTION_HOURS` after its end, unknown ones longer); `leftOut` counts those that are not. The template and what your key may send are checked as for a new broadcast.',
+          'A new broadcast of the recipients in these states, with the same template, values, references and pace, and the same `notAfter` while that is to come, linked by `resendOf`; each of its messages is linked to the one that it repeats. Those of `unknown` ones may then arrive twice, so they are taken only where `statuses` names it. A message is sent again once at most, and while its content is kept (`KEY_RETENTION_HOURS` after its end, unknown ones longer); `leftOut` counts those that are not. The template and what your key may send are checked as for a new broadcast.',
         params: broadcastParams(exampleIds.failedBroadcast),
         headers: BroadcastHeaders,
         body: BroadcastResendPost,

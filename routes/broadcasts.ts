@@ -68,6 +68,7 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
       const versionsOf = async () => checkTemplate(await templates.find(context, template, { fits }), template);
       if (request.query.dryRun) {
+        assertSchedule(request, broadcasts.wallNow());
         const rules = callerOf(request);
         assertAllWithinRules(rules, template, []);
         const parts = { broadcasts, requester, rules, versions: await versionsOf() };

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { assertChanged } from '../src/broadcasts/status-change.ts';
 import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
@@ -94,9 +95,7 @@ function changeBroadcasts(app: TypedApp, { store, holds, onChange }: Services): 
           const broadcast = await store.changeAnyBroadcastStatus(id, to).catch(throwStoreUnreadable);
           if (!broadcast) throw new Problem('not-found', 'there is no broadcast with this id');
           about.of = broadcast.caller;
-          if (broadcast.status !== to) {
-            throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
-          }
+          assertChanged(broadcast.status, to);
           onChange();
           return shownBroadcast(broadcast, holds);
         });
@@ -174,7 +173,8 @@ export function shownMessage(
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
-  const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, createdAt, updatedAt } = rest;
+  const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, sendAt, notAfter } = rest;
+  const { createdAt, updatedAt } = rest;
   const words = (text: string) => (reveal ? text : maskedIn(text));
   return {
     id,
@@ -190,6 +190,8 @@ export function shownMessage(
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
     ...(delivery && { delivery }),
     attempts,
+    ...(sendAt !== undefined && { sendAt }),
+    ...(notAfter !== undefined && { notAfter }),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),
     ...(localMessageId !== undefined && { localMessageId }),

@@ -1,14 +1,8 @@
-import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Callers } from '../src/callers.ts';
-import { callerOf } from '../src/http/authenticate.ts';
 import { maskedIn } from '../src/http/request-log.ts';
 import { standingRights } from '../src/http/standing-rights.ts';
-import { untilAnswered } from '../src/http/until-answered.ts';
-import { asAttachment } from '../src/lib/content-disposition.ts';
 import { masked } from '../src/lib/masked.ts';
-import { recipientsReport } from '../src/messages/recipients-report.ts';
-import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
@@ -17,6 +11,7 @@ import { OperatorMessageGet } from '../src/schemas/operator-message.ts';
 import type { BroadcastStore, ReportedRecipient } from '../src/store/broadcast-store.ts';
 import type { OperatorMessageStore } from '../src/store/operator-message-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
+import { replyWithReport } from './broadcast-report.ts';
 import { audited } from './operator-act.ts';
 import { assertMayReveal } from './operator-records.ts';
 
@@ -52,17 +47,10 @@ export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, {
         return found;
       };
       const act = { act: 'recipients-reveal', about: { broadcastId: id } };
-      const { name } = reveal ? await audited(request, act, find) : await find();
-      untilAnswered(reply, takeOrRefuse(reports, callerOf(request).id));
+      const broadcast = reveal ? await audited(request, act, find) : await find();
       const rights = standingRights(request, callers);
       const mayRead = () => rights() !== undefined;
-      const rows = recipientsReport({ store, id, mayRead, ...(!reveal && { shown: maskedRecipient }) });
-      return reply
-        .headers({
-          'content-type': 'text/csv; charset=utf-8; header=present',
-          'content-disposition': asAttachment(`${name}-recipients.csv`),
-        })
-        .send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
+      return replyWithReport(reply, { broadcast, store, reports, mayRead, ...(!reveal && { shown: maskedRecipient }) });
     },
   );
 };

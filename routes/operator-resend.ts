@@ -31,6 +31,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         problems: [
           'not-found',
           'message-not-resendable',
+          'message-expired',
           'session-window-closed',
           'recipient-invalid',
           'recipient-opted-out',
@@ -44,7 +45,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         tags: ['operations'],
         summary: 'Send an unknown or unsent message of any caller again',
         description:
-          'A new message of the same caller, linked by `resendOf`: its quota is charged, its entry has to allow it, and what is stopped is refused. An `unknown` one may then arrive twice, which is for you to decide. Once per message, and not for files: their bytes are gone. It is written to the log with the reason.',
+          'A new message of the same caller, linked by `resendOf`, with the same `notAfter` while that is to come: its quota is charged, its entry has to allow it, and what is stopped is refused. An `unknown` one may then arrive twice, which is for you to decide. Once per message, and not for files: their bytes are gone. It is written to the log with the reason.',
         params: OperatorResendParams,
         headers: SendHeaders,
         body: OperatorResendPost,

@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
 import { createDelivery } from './delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
+import { expiry } from './delivery/dispatch/expiry.ts';
 import { createReconcileWorker } from './delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from './delivery/reconcile/reconciler.ts';
 import { createMaintenance } from './delivery/recovery/maintenance.ts';
@@ -26,6 +27,9 @@ import type { Upstream } from './upstream/upstream.ts';
 
 const dayMs = 24 * 3_600_000;
 
+/** A message that has an outcome. */
+export type EndedMessage = Pick<StoredMessage, 'caller' | 'kind' | 'connectionId' | 'status' | 'failure'>;
+
 export interface MessagingParts {
   store: Store;
   rateLimiter: OutboundRateLimiter | undefined;
@@ -34,8 +38,7 @@ export interface MessagingParts {
   metrics: Metrics;
   pauses: RetryDelays;
   recording: Recording;
-  /** A message has an outcome. */
-  onEnd: (message: StoredMessage) => void;
+  onEnd: (message: EndedMessage) => void;
   onTaskError: OnTaskError;
 }
 
@@ -177,7 +180,7 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
 
 /** Messages that this process is delivering are counted when they end there. */
 const createOwnSchedule = (
-  { store, metrics, recording, pauses, onTaskError }: MessagingParts,
+  { store, recording, pauses, onEnd, onTaskError }: MessagingParts,
   { delivery, broadcastWorker }: ReturnType<typeof createOutbound>,
 ): Schedule =>
   createSchedule({
@@ -185,7 +188,9 @@ const createOwnSchedule = (
     resumeQueued: () => delivery.resumeQueued(),
     onBroadcastsDue: () => broadcastWorker.wake(),
     onExpired: (messages) => {
-      for (const { id, kind } of messages) if (!delivery.isUnderWay(id)) metrics.recordExpired(kind);
+      for (const { id, ...message } of messages) {
+        if (!delivery.isUnderWay(id)) onEnd({ ...message, status: 'not_sent', failure: expiry.failure });
+      }
       recording.recorder.wake();
     },
     onFault: (error) => onTaskError('schedule', error),

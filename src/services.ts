@@ -4,7 +4,7 @@ import { acceptConnection, createConnectionPin } from './connections/connection-
 import { type EventServices, openEventServices } from './event-services.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
-import { createMessaging, type MessagingParts } from './messaging.ts';
+import { createMessaging, type EndedMessage, type MessagingParts } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { CallerCounts } from './operator/caller-counts.ts';
 import { createPolling } from './polling.ts';
@@ -17,7 +17,6 @@ import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
-import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
@@ -102,7 +101,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
 
 function countOutcome(
-  message: StoredMessage,
+  message: EndedMessage,
   { metrics, callerCounts }: { metrics: Metrics; callerCounts: CallerCounts },
 ) {
   const { kind, status, failure } = message;

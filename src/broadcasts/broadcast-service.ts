@@ -17,7 +17,8 @@ import { durationS, expectedPerMinute } from './pace.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
-import { listByKey, notChangeable } from './started-by-key.ts';
+import { listByKey } from './started-by-key.ts';
+import { assertChanged } from './status-change.ts';
 import type {
   BroadcastDraft,
   BroadcastRecipient,
@@ -104,6 +105,8 @@ class BroadcastService implements Broadcasts {
     } catch (error) {
       // If this fails as well, the sweep deletes the rows as soon as the store works.
       await store.discardBroadcast(id).catch(() => {});
+      // It deletes them now: until then, the messages that a resend was to repeat count as sent again.
+      onChange();
       throw error;
     }
   }
@@ -224,10 +227,7 @@ class BroadcastService implements Broadcasts {
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
     }
-    const goesOn = to === 'running' && broadcast.status === 'scheduled';
-    if (broadcast.status !== to && !goesOn) {
-      throw new Problem('broadcast-over', notChangeable(broadcast.status));
-    }
+    assertChanged(broadcast.status, to);
     onChange();
     return broadcast;
   }

@@ -1,12 +1,14 @@
+import { keptInResend } from '../delivery/new-message.ts';
 import { contentOf, fingerprintOf } from '../delivery/send-content.ts';
 import { Problem } from '../problem.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { StoredMessage } from '../store/message-store.ts';
+import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import type { BroadcastRecipient, BroadcastRequester, BroadcastResend, Broadcasts, Started } from './types.ts';
 
 interface ResendServices {
-  store: Pick<BroadcastStore, 'listResendable'>;
+  store: Pick<BroadcastStore, 'listResendable'> & Pick<ScheduleStore, 'wallNow'>;
   start: Broadcasts['start'];
 }
 
@@ -31,7 +33,8 @@ export async function resendBroadcast(
   const { template, name: broadcastName, connectionId: connection, channel, perMinute, id: resendOf } = original;
   const asked = contentOf(first[0])?.body.channel;
   const draft = { template, broadcastName, connection, channel, asked, perMinute, resendOf };
-  return start(requester, draft, async (add) => {
+  const asking = { ...requester, ...keptInResend(original, store.wallNow()) };
+  return start(asking, draft, async (add) => {
     for (let page: StoredMessage[] | undefined = first; page; page = (await pages.next()).value) {
       const recipients = page.flatMap(toRecipient);
       await check(recipients);

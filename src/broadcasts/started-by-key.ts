@@ -1,4 +1,4 @@
-import type { BroadcastStatus, BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 
 /** The routes that start broadcasts; a key is unique within each. */
 const routes = ['POST /v1/broadcasts', 'POST /v1/broadcasts/import', 'POST /v1/broadcasts/:id/resend'];
@@ -14,9 +14,3 @@ export async function listByKey(
   const seen = await Promise.all(found.map((each) => each && store.findBroadcast(caller, each.id)));
   return seen.filter((each) => each !== undefined);
 }
-
-/** Why its status cannot be changed. */
-export const notChangeable = (status: BroadcastStatus): string =>
-  status === 'recording'
-    ? 'the broadcast is still recording, and nothing was sent; to stop it, end the request that sends its file'
-    : `the broadcast is ${status}; it cannot be changed any more`;

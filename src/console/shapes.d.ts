@@ -1,21 +1,7 @@
 // The shapes that the service answers, from its own schemas.
-import type { OperatorBroadcast as Broadcast, OperatorMessage as Message } from '../schemas/operator.ts';
-import type { OperatorMessageDetail as Detail } from '../schemas/operator-message.ts';
-
 export type { Connection, CreatedConnection } from '../schemas/connection.ts';
 export type { Ready } from '../schemas/health.ts';
-export type { OperatorCaller, Overview, Sending } from '../schemas/operator.ts';
+export type { OperatorBroadcast, OperatorCaller, OperatorMessage, Overview, Sending } from '../schemas/operator.ts';
 export type { BudgetPoint } from '../schemas/operator-live.ts';
-export type { UnknownGroup } from '../schemas/operator-message.ts';
+export type { OperatorMessageDetail, UnknownGroup } from '../schemas/operator-message.ts';
 export type { RenderedTemplate, Template } from '../schemas/template.ts';
-
-/** What callers call their messages, and when they are due. */
-interface Named {
-  reference?: string;
-  idempotencyKey?: string;
-  sendAt?: string;
-}
-
-export type OperatorMessage = Message & Named;
-export type OperatorMessageDetail = Detail & Named;
-export type OperatorBroadcast = Broadcast & { sendAt?: string; estimatedEndAt?: string };

@@ -25,7 +25,7 @@ import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
 import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { findReplay, findResendable, keyInProgress, locationOf, replayOrReject } from './idempotency.ts';
-import { messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
+import { keptInResend, messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
 import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
@@ -146,8 +146,7 @@ class DeliveryService implements Delivery {
     if ('replayed' in found) return found;
     const { original, content } = found;
     const { context, waitMs } = await contextOf(original, content);
-    const { reference } = original;
-    const asked = { ...requester, ...(reference !== undefined && { reference }) };
+    const asked = { ...requester, ...keptInResend(original, this.wallNow()) };
     const request = { requester: asked, content, context, waitMs };
     return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }

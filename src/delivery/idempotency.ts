@@ -11,8 +11,9 @@ import type { Delivery, Requester } from './types.ts';
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
 
-/** Its first request was answered before its time came. */
-const wasScheduled = ({ sendAt, createdAt }: StoredMessage): boolean => sendAt !== undefined && sendAt > createdAt;
+/** It was recorded before its time, and its first request answered then. */
+export const wasScheduled = ({ sendAt, createdAt }: Pick<StoredMessage, 'sendAt' | 'createdAt'>): boolean =>
+  sendAt !== undefined && sendAt > createdAt;
 
 const isRunning = ({ status }: StoredMessage): boolean => status === 'queued' || status === 'sending';
 

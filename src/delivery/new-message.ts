@@ -1,5 +1,5 @@
 import { digits } from '../schemas/common.ts';
-import type { MessageKind, NewMessage, Schedule } from '../store/message-store.ts';
+import type { MessageKind, NewMessage, Schedule, StoredMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
 import type { Requester, SendRequest } from './types.ts';
@@ -46,6 +46,12 @@ export function messageFields(
 export const scheduleOf = ({ sendAt, notAfter }: Schedule): Schedule => ({
   ...(sendAt !== undefined && { sendAt }),
   ...(notAfter !== undefined && { notAfter }),
+});
+
+/** What a resend has of its original beside the content. A `notAfter` that has passed does not hold for what is asked for after it. */
+export const keptInResend = ({ reference, notAfter }: Pick<StoredMessage, 'reference' | 'notAfter'>, now: number) => ({
+  ...(reference !== undefined && { reference }),
+  ...(notAfter !== undefined && Date.parse(notAfter) > now && { notAfter }),
 });
 
 /** The channel as it is recorded. `channelNamed` is set only if the request named another one than the default. */

@@ -1,3 +1,4 @@
+import { wasScheduled } from '../delivery/idempotency.ts';
 import { storedOutcome } from '../delivery/outcome.ts';
 import type { AttemptMade, TimelineEntry } from '../schemas/operator-message.ts';
 import type { MessageHistory } from '../store/operator-message-store.ts';
@@ -21,9 +22,9 @@ export function timelineOf(history: MessageHistory): TimelineEntry[] {
   const { createdAt, resendOf, sendAt } = message;
   const steps: Step[] = [
     { event: 'recorded', at: Date.parse(createdAt), detail: resendOf && `sends ${resendOf} again` },
-    ...(sendAt === undefined
-      ? []
-      : [{ event: 'scheduled' as const, at: Date.parse(createdAt), detail: `for ${sendAt}` }]),
+    ...(wasScheduled(message)
+      ? [{ event: 'scheduled' as const, at: Date.parse(createdAt), detail: `for ${sendAt}` }]
+      : []),
     ...attemptSteps(history),
     ...outcomeSteps(message),
     ...deliverySteps(message),

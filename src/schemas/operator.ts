@@ -67,6 +67,8 @@ export const OperatorMessage = Type.Object(
     failure: shown.failure,
     delivery: shown.delivery,
     attempts: shown.attempts,
+    sendAt: shown.sendAt,
+    notAfter: shown.notAfter,
     broadcastId: shown.broadcastId,
     resendOf: shown.resendOf,
     localMessageId: shown.localMessageId,
@@ -137,8 +139,12 @@ export const OperatorCallerParams = Type.Object({ id: callerName }, strict);
 
 export const CancelledQueue = Type.Object(
   {
-    messages: Type.Integer({ description: 'single messages that were queued and are cancelled now' }),
-    broadcasts: Type.Integer({ description: 'broadcasts that were running or paused and are cancelled now' }),
+    messages: Type.Integer({
+      description: 'single messages that were queued, scheduled ones included, and are cancelled now',
+    }),
+    broadcasts: Type.Integer({
+      description: 'broadcasts that were scheduled, running or paused and are cancelled now',
+    }),
     left: Type.Boolean({ description: 'more is queued than one request cancels: ask again' }),
   },
   { title: 'CancelledQueue' },

@@ -1,6 +1,11 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
+import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
+import { StoreError } from '../../src/store/errors.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { OPTIONS } from '../store/samples.ts';
+import { fakeStore } from '../support/fake-store.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Answer, allKey, type Service, startService } from '../support/service.ts';
 
@@ -110,7 +115,8 @@ describe('a campaign', () => {
       data: expect.arrayContaining([expect.objectContaining({ id })]),
     });
     expect(await found('hidden')).toEqual({ data: [] });
-    expect((await service.ask('GET', `/v1/broadcasts/${id}/recipients.csv`)).status).toBe(404);
+    for (const side of ['', '/operations'])
+      expect((await service.ask('GET', `/v1${side}/broadcasts/${id}/recipients.csv`)).status).toBe(404);
     expect((await service.ask('GET', `/v1/messages?broadcastId=${id}`)).json).toEqual({ data: [] });
     expect(await service.ask('POST', `/v1/broadcasts/${id}/pause`)).toMatchObject({
       status: 409,
@@ -132,7 +138,8 @@ describe('a campaign', () => {
   it('is sent again to those who did not get it, once, as a new broadcast that names it', async () => {
     const given = ['14155551000', '14155551020', '14155550423', '14155550202'];
     const named = to(...given).map((each, n) => ({ ...each, reference: `order ${n}` }));
-    const { id } = broadcastOf(await create('again', named, { perMinute: 100_000 }));
+    const kept = { perMinute: 100_000, reference: 'autumn', notAfter: new Date(Date.now() + 3_600_000).toISOString() };
+    const { id } = broadcastOf(await create('again', named, kept));
     const ended = async (each: string) => {
       await expect.poll(async () => (await read(each)).finishedAt).toBeDefined();
       return read(each);
@@ -145,7 +152,7 @@ describe('a campaign', () => {
     const resent = await again('resend', { reason });
     expect(resent).toMatchObject({
       status: 202,
-      json: { resendOf: id, leftOut: 0, perMinute: 100_000, counts: { total: 2, queued: 2 } },
+      json: { resendOf: id, leftOut: 0, ...kept, counts: { total: 2, queued: 2 } },
     });
     const second = await ended(broadcastOf(resent).id);
     expect(second).toMatchObject({
@@ -180,4 +187,33 @@ describe('a campaign', () => {
       expect((await again('resend-5', json)).status).toBe(400);
     expect(service.logs()).toContainEqual(expect.objectContaining({ msg: 'resend', resendOf: id, reason }));
   });
+});
+
+it('a resend that could not be recorded leaves its recipients to the next one', async () => {
+  const real = await openStore('memory:', OPTIONS);
+  let isBroken = false;
+  const publishBroadcast: Store['publishBroadcast'] = (...terms) =>
+    isBroken
+      ? Promise.reject(new StoreError('the store is full', { notCommitted: true }))
+      : real.publishBroadcast(...terms);
+  const service = await startService({
+    store: fakeStore(real, { publishBroadcast }),
+    settings: connection,
+    // Only what asks for it makes the worker look.
+    seams: { pauses: { ...defaultRetryDelays, lookEveryMs: 600_000 } },
+  });
+  const ask = (path: string, key: string, json: object) =>
+    service.ask('POST', `/v1/broadcasts${path}`, { json, headers: { 'idempotency-key': key } });
+  const recipients = ['14155551020', '14155550423'].map((to) => ({ to, parameters }));
+  const { id } = broadcastOf(await ask('', 'first', { template: 'order_update', broadcastName: 'sale', recipients }));
+  const read = async () => broadcastOf(await service.ask('GET', `/v1/broadcasts/${id}`));
+  await expect.poll(async () => (await read()).counts.rejected).toBe(2);
+  isBroken = true;
+  expect((await ask(`/${id}/resend`, 'again', { reason: 'mended' })).status).toBe(503);
+  isBroken = false;
+  const left = () => real.listResendable(id, 'rejected', { after: 0, limit: 10 });
+  await expect.poll(async () => (await left()).messages.length).toBe(2);
+  const again = await ask(`/${id}/resend`, 'again', { reason: 'mended' });
+  expect(again).toMatchObject({ status: 202, json: { leftOut: 0, counts: { total: 2 } } });
+  await service.close();
 });

@@ -216,6 +216,9 @@ describe('a late message is not sent', () => {
     }
     expect(processed(scene)).toBe(0);
     expect((await service.ask('GET', '/metrics')).text).toContain('wati_bff_expired_total 5');
+    expect((await service.ask('GET', '/v1/operations/callers')).json).toMatchObject({
+      data: [{ id: 'tester', today: { accepted: 1, notSent: 5 } }],
+    });
   });
 
   test('as a file, whose bytes wait for a permit', async () => {
@@ -234,6 +237,28 @@ describe('a late message is not sent', () => {
     expect(processed(scene)).toBe(1);
     expect(await scene.store.counts()).toMatchObject({ not_sent: 1, queued: 0, sending: 0 });
   });
+});
+
+test('a resend keeps to the same time while that is to come, and to none after it', async () => {
+  const scene = await start();
+  const { service, clock, at } = scene;
+  const refusals = Array(3).fill({ status: 429, headers: { 'retry-after': '0' } });
+  const resend = async (id: string, side: string) =>
+    service.ask('POST', `/v1${side}/messages/${id}/resend`, { json: { reason: 'nothing came' } });
+  for (const side of ['', '/operations']) {
+    const notAfter = at(minuteMs);
+    service.simulator.script('sendSessionMessage', ...refusals);
+    const refused = bodyOf(await text(scene, { notAfter, reference: 'A-77' }));
+    expect(refused).toMatchObject({ outcome: 'not_sent' });
+    const [{ id } = { id: '' }] = (await scene.store.list('tester', { status: 'not_sent' }, { limit: 1 })).messages;
+    expect(await resend(id, side)).toMatchObject({ status: 201, json: { resendOf: id, reference: 'A-77', notAfter } });
+    const late = bodyOf(await text(scene, { sendAt: at(1_000), notAfter }));
+    clock.now += minuteMs;
+    await endsExpired(scene, late.id);
+    const again = await resend(late.id, side);
+    expect(again).toMatchObject({ status: 201, json: { resendOf: late.id } });
+    expect(again.json).not.toHaveProperty('notAfter');
+  }
 });
 
 test.each(sendingTo(() => to))(

@@ -35,6 +35,8 @@ const patiently = { timeout: 5_000, interval: 20 };
 const at = (ms: number) => new Date(now + ms).toISOString();
 const bodyOf = ({ json }: Answer) => json as Record<string, unknown> & { id: string; errors?: unknown };
 const read = async (id: string) => bodyOf(await service.ask('GET', `/v1/messages/${id}`));
+const seenByOperator = async (id: string) => bodyOf(await service.ask('GET', `/v1/operations/messages/${id}`));
+const ofScheduled = expect.arrayContaining([expect.objectContaining({ event: 'scheduled' })]);
 const becomes = (id: string, status: string) =>
   expect.poll(async () => (await read(id)).status, patiently).toBe(status);
 /** How many were sent to the customer of this test. */
@@ -59,6 +61,7 @@ describe('a message with sendAt', () => {
     expect(await read(id)).toEqual(answer.json);
     const listed = await service.ask('GET', `/v1/messages?status=queued&to=${to}`);
     expect(listed.json).toMatchObject({ data: [{ id }] });
+    expect(await seenByOperator(id)).toMatchObject({ status: 'queued', sendAt: at(minuteMs), timeline: ofScheduled });
     await aLook();
     expect(sent()).toBe(0);
     now += minuteMs;
@@ -67,8 +70,12 @@ describe('a message with sendAt', () => {
   });
 
   test('that has passed goes out at once, and its answer waits for the outcome', async () => {
-    const answer = await text({ sendAt: at(-dayMs) });
-    expect(answer).toMatchObject({ status: 201, json: { status: 'accepted', sendAt: at(-dayMs) } });
+    const times = { sendAt: at(-dayMs), notAfter: at(dayMs) };
+    const answer = await text(times);
+    expect(answer).toMatchObject({ status: 201, json: { status: 'accepted', ...times } });
+    const seen = await seenByOperator(bodyOf(answer).id);
+    expect(seen).toMatchObject(times);
+    expect(seen.timeline).not.toEqual(ofScheduled);
   });
 
   test('is not sent when its clock is set back, and once when it is set forward', async () => {
@@ -176,13 +183,15 @@ const importOf = (times: Record<string, string>) =>
     headers: { ...formHeaders, ...keyed() },
   });
 
-/** Every way to send, with times given in its body or its query. */
-const ways = (): {
+interface Way {
   name: string;
   place: string;
   takesSendAt: boolean;
   ask(times: Record<string, string>): Promise<Answer>;
-}[] => [
+}
+
+/** Every way to send, with times given in its body or its query. */
+const ways = (): Way[] => [
   ...singles().map(({ name, method, path, ask }) => ({
     name,
     place: '',
@@ -205,7 +214,23 @@ const ways = (): {
   { name: 'import', place: '/query', takesSendAt: true, ask: importOf },
 ];
 
-test('every way to send says what is wrong with a time, and records nothing', async () => {
+const dryRuns = (): Way[] => [
+  {
+    name: 'dry run of a broadcast',
+    place: '',
+    takesSendAt: true,
+    ask: (times) =>
+      service.ask('POST', '/v1/broadcasts?dryRun=true', { json: { ...broadcastBody(), ...times }, headers: keyed() }),
+  },
+  {
+    name: 'dry run of an import',
+    place: '/query',
+    takesSendAt: true,
+    ask: (times) => importOf({ ...times, dryRun: 'true' }),
+  },
+];
+
+test('every way to send, and each dry run, says what is wrong with a time, and records nothing', async () => {
   const form = 'must be a time in UTC such as 2026-11-02T09:30:00Z';
   const faults: [times: Record<string, string>, field: string, detail: string][] = [
     ...[
@@ -247,7 +272,7 @@ test('every way to send says what is wrong with a time, and records nothing', as
     ],
   ];
   const before = await store.counts();
-  for (const { name, place, takesSendAt, ask } of ways()) {
+  for (const { name, place, takesSendAt, ask } of [...ways(), ...dryRuns()]) {
     for (const [times, field, detail] of [...faults, ...(takesSendAt ? ofSendAt : [])]) {
       const refused = await ask(times);
       expect(refused, `${name} ${JSON.stringify(times)}`).toMatchObject({
@@ -296,12 +321,20 @@ test('a broadcast that is scheduled is paused, goes on as scheduled, and is canc
   const sendAt = at(minuteMs);
   const headers = keyed();
   const { id } = bodyOf(await begin(sendAt, headers));
-  const steer = async (verb: string) => bodyOf(await service.ask('POST', `/v1/broadcasts/${id}/${verb}`));
+  const steer = async (verb: string, side = '') =>
+    bodyOf(await service.ask('POST', `/v1${side}/broadcasts/${id}/${verb}`));
   expect(await begin(sendAt, headers)).toMatchObject({ status: 202, json: { id, status: 'scheduled' } });
   expect(await begin(at(dayMs), headers)).toMatchObject({ status: 422 });
   expect(await steer('pause')).toMatchObject({ status: 'paused', pausedBy: 'caller', sendAt });
   expect(await steer('resume')).toMatchObject({ status: 'scheduled' });
   expect(await steer('resume')).toMatchObject({ status: 'scheduled' });
+  for (const each of [1, 2]) {
+    expect(await steer('pause', '/operations'), `pause ${each}`).toMatchObject({
+      status: 'paused',
+      pausedBy: 'operator',
+    });
+    expect(await steer('resume', '/operations'), `resume ${each}`).toMatchObject({ status: 'scheduled', sendAt });
+  }
   expect((await service.ask('GET', `/v1/operations/broadcasts?status=scheduled`)).json).toMatchObject({
     data: [{ id }],
   });

@@ -187,3 +187,21 @@ function canMount(): boolean {
   rmSync(folder, { recursive: true });
   return mounted;
 }
+
+test('what callers did is kept for a month, whichever month it is', async () => {
+  const clock = { now: Date.UTC(2026, 11, 20) };
+  const store = await openStore('memory:', { ...OPTIONS, wallClock: () => clock.now });
+  const counted = [{ caller: 'crm', name: 'accepted' as const, n: 1 }];
+  const december = async () => {
+    clock.now = Date.UTC(2026, 11, 20);
+    return store.callerCountsToday();
+  };
+  await store.addCallerCounts(counted);
+  clock.now = Date.UTC(2027, 0, 19);
+  await store.addCallerCounts(counted);
+  expect(await december()).toEqual(counted);
+  clock.now = Date.UTC(2027, 0, 21);
+  await store.addCallerCounts(counted);
+  expect(await december()).toEqual([]);
+  await store.close();
+});

@@ -13,6 +13,9 @@ CREATE TABLE caller_days (
   PRIMARY KEY (day, caller, name)
 )`;
 
+/** A month, for operators who look at the table. */
+const keptMs = 31 * 24 * 3_600_000;
+
 const NAMES: Readonly<Record<CallerCountName, true>> = {
   accepted: true,
   rejected: true,
@@ -33,8 +36,7 @@ export function callerCountStatements({ inputRows, among }: Dialect) {
     spent: statement(`
       SELECT caller, hour, in_hour, day, in_day FROM caller_quotas
       WHERE caller ${among(`SELECT given.caller FROM ${inputRows({ caller: 'TEXT' })}`)}`),
-    // A month is kept for operators who look at the table.
-    expire: statement('DELETE FROM caller_days WHERE day < :day - 100'),
+    expire: statement('DELETE FROM caller_days WHERE day < :oldest'),
   };
 }
 
@@ -44,19 +46,19 @@ export function createCallerCountStore(
   now: () => number = () => Date.now(),
 ): CallerCountStore {
   const sql = callerCountStatements(dialect);
-  const today = () => Number(new Date(now()).toISOString().slice(0, 10).replaceAll('-', ''));
+  const dayOf = (wall: number) => Number(new Date(wall).toISOString().slice(0, 10).replaceAll('-', ''));
   return {
     async addCallerCounts(counts) {
       if (counts.length === 0) return;
-      const day = today();
+      const wall = now();
       await engine.write([
-        { statement: sql.add, values: { day, rows: JSON.stringify(counts) } },
-        { statement: sql.expire, values: { day } },
+        { statement: sql.add, values: { day: dayOf(wall), rows: JSON.stringify(counts) } },
+        { statement: sql.expire, values: { oldest: dayOf(wall - keptMs) } },
       ]);
     },
 
     async callerCountsToday() {
-      const rows = await engine.read({ statement: sql.today, values: { day: today() } });
+      const rows = await engine.read({ statement: sql.today, values: { day: dayOf(now()) } });
       return rows.flatMap((row): CallerCount[] => {
         const name = required(row, 'name');
         // A newer version may count more.
