@@ -66,7 +66,7 @@ async function readThrough(
 
 type Query = Static<typeof ImportQuery>;
 
-/** Rows are handed on as they are read, and taken off by `flush` between chunks of the file. */
+/** Collects rows as they are read; `flush` empties the collection between chunks of the file. */
 function rowCheck(
   { config, numbers }: ImportServices,
   request: FastifyRequest,
@@ -89,7 +89,7 @@ function rowCheck(
   return { check, mayReach };
 }
 
-/** Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then. */
+/** Reads the templates without the cache, because they cannot be read again when the header of the CSV arrives. */
 async function versionsOf(
   { templates }: ImportServices,
   request: FastifyRequest,
@@ -101,7 +101,7 @@ async function versionsOf(
   return checkTemplate(await templates.find(context, template, { fresh: true }), template);
 }
 
-/** Reads the whole file, whatever faults it has. */
+/** Reads the whole file, even if it has faults. */
 async function rehearse(services: ImportServices, reply: FastifyReply, { template, perMinute }: Query) {
   const { request } = reply;
   const context = await services.resolveContext(request);

@@ -15,11 +15,11 @@ import type { BroadcastServices } from './broadcasts.ts';
 export interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
   store: Pick<BroadcastStore, 'listRecipients'>;
   reports: SharedPool;
-  /** Whether this caller may still read its broadcasts. */
+  /** Returns whether this caller may still read its broadcasts. */
   mayListen: (caller: string) => boolean;
 }
 
-/** What became of each recipient of a broadcast, as a CSV. */
+/** Serves the outcome of each recipient of a broadcast as a CSV. */
 export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async (app, services) => {
   const { broadcasts, store, reports, mayListen } = services;
   app.get(

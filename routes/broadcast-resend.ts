@@ -24,7 +24,7 @@ export interface ResendServices extends BroadcastServices {
   listedCheck: ListedCheck;
 }
 
-/** Recipients of a broadcast that did not get it are sent to again, as a new broadcast. */
+/** Sends a broadcast again to recipients that did not get it, as a new broadcast. */
 export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async (app, services) => {
   const { broadcasts } = services;
   app.post(

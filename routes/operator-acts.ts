@@ -117,7 +117,7 @@ function unwritten(cause: unknown): never {
   throw new Problem('store-unavailable', detail, { cause, retryAfterS: 2 });
 }
 
-/** What operators do to single messages, and the search for the unknown ones of a broadcast. */
+/** Lets operators act on single messages, and search for the unknown messages of a broadcast. */
 export const operatorActs: FastifyPluginAsyncTypebox<ActServices> = async (app, services) => {
   cancelAnyMessage(app, services);
   reconcileAnyMessage(app, services);

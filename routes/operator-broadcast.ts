@@ -15,7 +15,7 @@ interface Services {
   holds: Holds;
 }
 
-/** One broadcast of any caller. */
+/** Returns one broadcast of any caller. */
 export const operatorBroadcast: FastifyPluginAsyncTypebox<Services> = async (app, { store, broadcasts, holds }) => {
   app.get(
     '/v1/operations/broadcasts/:id',

@@ -28,7 +28,7 @@ interface Services extends OverviewServices {
   onTaskError: (task: string, error: unknown) => void;
 }
 
-/** Broadcasts that are followed; the newest, if there are more. */
+/** Maximum number of broadcasts that are followed: the newest ones. */
 const followedMax = 100;
 
 function getBudget(app: TypedApp, budget: BudgetHistory): void {
@@ -76,7 +76,7 @@ function streamOperations(app: TypedApp, feed: LiveFeed, { callers, operatorStre
   );
 }
 
-/** What changes while an operator looks at it. */
+/** Streams the state of operations, and returns the history of the rate limit. */
 export const operatorLive: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { store, holds, rateLimiter, now, onTaskError } = services;
   const budget = new BudgetHistory(rateLimiter, { now });

@@ -83,7 +83,7 @@ function getAnyMessage(app: TypedApp, { store, holds }: Services): void {
   );
 }
 
-/** One message with its past, and the messages whose outcome is unknown. */
+/** Returns one message with its history, and lists messages whose outcome is unknown. */
 export const operatorMessages: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listUnknown(app, services);
   getAnyMessage(app, services);

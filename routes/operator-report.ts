@@ -26,7 +26,7 @@ interface Services {
   reports: SharedPool;
 }
 
-/** The report of a broadcast of any caller. */
+/** Serves the report of a broadcast of any caller. */
 export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, { store, callers, reports }) => {
   app.get(
     '/v1/operations/broadcasts/:id/recipients.csv',
@@ -67,7 +67,7 @@ export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, {
   );
 };
 
-/** The words of WATI and Meta may contain the number as well. */
+/** Also masks the number in failure texts of WATI and Meta. */
 function maskedRecipient({ to, failure, delivery, ...rest }: ReportedRecipient): ReportedRecipient {
   const hidden = <Failure extends { detail: string }>(given: Failure) => ({ ...given, detail: maskedIn(given.detail) });
   return {

@@ -83,7 +83,7 @@ function requesterFor(request: FastifyRequest, callers: Callers, { caller }: Sto
   };
 }
 
-/** The entry of the message's caller decides, not the operator's. */
+/** Takes rights and quota from the entry of the message's caller, not of the operator. */
 function resendContext(request: FastifyRequest, services: ActServices, message: StoredMessage): ResendContext {
   const { callers, config, holds, templates, listedCheck } = services;
   return async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {

@@ -1,4 +1,4 @@
-// The shapes that the service answers, from its own schemas.
+// Types of responses, from the schemas of the service.
 import type { OperatorBroadcast as Broadcast, OperatorMessage as Message } from '../schemas/operator.ts';
 import type { OperatorMessageDetail as Detail } from '../schemas/operator-message.ts';
 
@@ -9,7 +9,7 @@ export type { BudgetPoint } from '../schemas/operator-live.ts';
 export type { UnknownGroup } from '../schemas/operator-message.ts';
 export type { RenderedTemplate, Template } from '../schemas/template.ts';
 
-/** What callers call their messages, and when they are due. */
+/** Names that callers give to their messages, and times at which they are due. */
 interface Named {
   reference?: string;
   idempotencyKey?: string;

@@ -9,7 +9,7 @@ const channel = Type.Optional(Channel);
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
-/** What a broadcast takes beside its list, in the body or in the query. */
+/** Options of a broadcast besides its list, in the body or in the query. */
 const terms = {
   channel,
   reference: Type.Optional(Reference),
