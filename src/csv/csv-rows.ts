@@ -27,7 +27,7 @@ export interface CsvCheckOptions extends CsvNumberOptions {
   keepsGoing?: boolean;
   rowsMax: number;
   cellBytesMax: number;
-  /** Called with each row while the file has no fault (see `keepsGoing`). Later rows may have faults, so the result is known only after `end()`. */
+  /** Called with each row while the file has no fault (see `keepsGoing`). A later row may have one: only `end()` knows. */
   onRow?: (row: CsvRow, number: number) => void;
 }
 

@@ -72,7 +72,7 @@ export function phonesOf(tenant: Tenant, { search, limit }: { search: string; li
     const last = phone.includes(wanted) || name.toLowerCase().includes(wanted) ? rows.findLast(isMessage) : undefined;
     return last ? [{ phone, name, last }] : [];
   });
-  // Rows with the same time are in the order of their creation.
+  // Reversed first, so that the later one of two conversations with the same time comes first.
   const newest = found.toReversed().toSorted((one, other) => compare(other.last.created, one.last.created));
   return {
     total: found.length,

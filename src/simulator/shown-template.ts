@@ -49,7 +49,7 @@ function kindOf(type: string): ShownButton['kind'] {
   return /call|phone/i.test(type) ? 'call' : 'other';
 }
 
-/** `own`: the name of the value of a positional variable of this part. */
+/** `own`: the name that stands for a positional variable such as `{{1}}` of this part. */
 function filled(text: string, values: Values, own?: string): string {
   return text.replace(
     /\{\{\s*([^{}\s]+)\s*\}\}/g,

@@ -183,8 +183,8 @@ export interface MessageStore extends QueueStore, PinStore {
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
    * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, or rejected and
-   * not a recipient of a broadcast). Returns false, and changes nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
-   * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
+   * not a recipient of a broadcast). Returns false, and changes nothing, if it was completed otherwise. Any process may cancel
+   * a message that is `queued`; every other completion of a `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
    */
   complete(id: string, completion: Completion): Promise<boolean>;

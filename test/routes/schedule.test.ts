@@ -37,11 +37,11 @@ const bodyOf = ({ json }: Answer) => json as Record<string, unknown> & { id: str
 const read = async (id: string) => bodyOf(await service.ask('GET', `/v1/messages/${id}`));
 const becomes = (id: string, status: string) =>
   expect.poll(async () => (await read(id)).status, patiently).toBe(status);
-/** How many were sent to the customer of this test. */
+/** Returns the number of sends to the customer of this test. */
 const sent = () => service.simulator.ledger.sendsTo(to).length - sentBefore;
 const text = (more: object, headers: Record<string, string> = {}) =>
   service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello', ...more }, headers });
-/** Resolves once a look has passed since now. */
+/** Resolves when the schedule has looked once more. */
 const aLook = async () => {
   recipient += 1;
   const json = { to: String(recipient), template: 'welcome', sendAt: at(1) };
@@ -111,7 +111,7 @@ describe('a message with sendAt', () => {
     }
     now += minuteMs;
     await expect.poll(async () => (await text({ sendAt }, headers)).status, patiently).toBe(201);
-    // Also when the time that it named is long over.
+    // Also when its `sendAt` is long past.
     now += 40 * dayMs;
     expect(await text({ sendAt }, headers)).toMatchObject({ status: 201 });
     expect(sent()).toBe(1);
@@ -148,7 +148,7 @@ test('only what is queued can be cancelled, and only by its caller', async () =>
   });
   expect(await cancel('of-another')).toMatchObject({ status: 404 });
   expect(await store.find('another', 'of-another')).toMatchObject({ status: 'queued' });
-  // On the wire.
+  // In flight.
   const answer = Promise.withResolvers<void>();
   service.simulator.script('sendSessionMessage', { until: answer.promise });
   const waits = text({});
@@ -176,7 +176,7 @@ const importOf = (times: Record<string, string>) =>
     headers: { ...formHeaders, ...keyed() },
   });
 
-/** Every way to send, with times given in its body or its query. */
+/** Returns every way to send, with times in its body or its query. */
 const ways = (): {
   name: string;
   place: string;

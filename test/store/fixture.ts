@@ -6,7 +6,7 @@ export interface StoreFixture {
   open(): Promise<Store>;
   /** Moves the clock by which records age. */
   advance(ms: number): Promise<void>;
-  /** Sets the wall clock of the store forward, or back, as seen from what is scheduled. */
+  /** Moves the wall clock of the store, forward or back, for schedules. */
   setWall?(byMs: number): Promise<void>;
   tearDown(): Promise<void>;
 }

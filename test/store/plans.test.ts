@@ -32,7 +32,7 @@ describe('SQLite: the query plan', () => {
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });
 
-  test('of a page of a report reads that page by its broadcast, and no other recipient', () => {
+  test('of a page of a report reads only the recipients of that page, by their broadcast', () => {
     const { report, countOptedOut } = recipientReads(sqliteDialect);
     const plan = walks(planOf(report));
     expect(plan).toEqual([
