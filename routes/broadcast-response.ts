@@ -11,9 +11,9 @@ import { requesterOf } from './request-context.ts';
 
 /** Responses of the routes that start a broadcast. */
 export const started = {
-  200: answers('With `dryRun=true`: what would happen.', BroadcastDryRun),
+  200: answers('With `dryRun=true`: the result of the check.', BroadcastDryRun),
   202: answers(
-    'All recipients are recorded, and go out from now on, or from `sendAt` on; `Location` names the broadcast.',
+    'All recipients are recorded. Sending starts now, or at `sendAt`; `Location` names the broadcast.',
     Broadcast,
   ),
 };

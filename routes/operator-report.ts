@@ -35,9 +35,9 @@ export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, {
       schema: {
         operationId: 'reportAnyBroadcast',
         tags: ['operations'],
-        summary: 'Download what became of each recipient of any broadcast',
+        summary: 'Download the outcome of each recipient of any broadcast',
         description:
-          'The CSV that its caller gets from `GET /v1/broadcasts/{id}/recipients.csv`. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+          'The CSV that its caller gets from `GET /v1/broadcasts/{id}/recipients.csv`. Numbers are masked except for their last four digits. `reveal=true` shows them in full to a key with the scope `operations:reveal`, and is recorded in the audit log.',
         params: broadcastParams(exampleIds.doneBroadcast),
         querystring: OperatorMessageGet,
       },

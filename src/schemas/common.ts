@@ -38,17 +38,17 @@ export const Reference = Type.String({
   maxLength: 255,
   'x-text': 'line',
   description:
-    'what you call it yourself, such as the number of an order: shown with the message, in its events and in the log, and `GET /v1/messages?reference=` finds it. It is not sent, need not be unique, and should not be a phone number',
+    'your own name for the message, such as an order number: shown with the message, in its events and in the log; `GET /v1/messages?reference=` finds it. It is not sent, need not be unique, and should not be a phone number',
 });
 
 const utcTime = (description: string) => Type.String({ 'x-time': 'utc', maxLength: 40, description });
 
 /** Has no examples, because the docs page would send them. */
 export const SendAt = utcTime(
-  'not before this time: ISO 8601 in UTC with `Z`, at most 30 days ahead. Until then it is `queued`, and can be cancelled; the answer does not wait. At once where the time has passed',
+  'not before this time: ISO 8601 in UTC with `Z`, at most 30 days ahead. Until then the message is `queued` and can be cancelled; the answer does not wait. If the time has passed, it is sent at once',
 );
 export const NotAfter = utcTime(
-  'not at or after this time, whatever holds it up: what has not gone out by then is `not_sent` with the failure `expired`. ISO 8601 in UTC with `Z`, later than `sendAt`, at most 30 days ahead',
+  'not at or after this time, whatever delays it: a message that has not gone out by then ends as `not_sent` with the failure `expired`. ISO 8601 in UTC with `Z`, later than `sendAt`, at most 30 days ahead',
 );
 
 /** For existing records: numbers that a newer rule refuses can still be found and erased. */
