@@ -1,7 +1,7 @@
 import { afterEach, beforeEach } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 
-/** A database of its own: each `open` opens the same one. */
+/** A database for one test. Each `open` opens the same one. */
 export interface StoreFixture {
   open(): Promise<Store>;
   /** Moves the clock by which records age. */

@@ -11,7 +11,7 @@ const START = Date.parse('2026-03-01T00:00:00Z');
 const at = (second: number) => new Date(START + second * 1_000).toISOString();
 const SINGLES = 100_000;
 const RECIPIENTS = 60_000;
-/** What a page may look at: all that it is made of, and nothing that grows with the table. */
+/** Maximum number of rows that a page visits. It does not grow with the table. */
 const BOUND = 16_000;
 
 let db: DatabaseSync;
@@ -51,7 +51,7 @@ beforeAll(() => {
 });
 afterAll(() => db.close());
 
-/** Every row that a statement looks at is counted, also those that it leaves out. */
+/** Counts every row that a statement visits, including those that it filters out. */
 const engine: Pick<Engine, 'list'> = {
   list: async ({ statement: { named }, values }) => {
     const { positional, names } = statement(
@@ -102,7 +102,7 @@ test('a page of 200,000 rows visits a bounded number, whatever the filter', asyn
   );
   visited = 0;
   db.prepare(positional).all();
-  expect(visited).toBeGreaterThan(SINGLES); // what is counted is what is looked at
+  expect(visited).toBeGreaterThan(SINGLES); // checks that visited rows are counted
   // Every 53rd combination: 53 is coprime to all numbers of choices.
   for (const filter of filters.filter((_, n) => n % 53 === 0)) {
     expect((await page(filter)).visited, JSON.stringify(filter)).toBeLessThan(BOUND);

@@ -14,7 +14,7 @@ const ROWS = 60_000;
 /** Maximum number of rows that a page visits: some thousand entries of each possible index, and the ends of the period. */
 const BOUND = 40_000;
 
-/** Every row that a step of a plan gave on or left out. */
+/** Returns the number of rows that a step of a plan returned or filtered out. */
 function lookedAt(plan: Row): number {
   const children = Array.isArray(plan.Plans) ? plan.Plans : [];
   const own = Number(plan['Actual Rows']) + Number(plan['Rows Removed by Filter'] ?? 0);

@@ -8,7 +8,7 @@ import { openStore } from '../../src/store/open.ts';
 import { OPTIONS, recoverAndAdopt } from './samples.ts';
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts');
-/** A state that was acknowledged, and where the send may stand by the time of the kill. */
+/** For each acknowledged state, the states that the send may have at the time of the kill. */
 const REACHED: Readonly<Record<string, readonly MessageStatus[]>> = {
   queued: ['queued', 'sending', 'accepted'],
   sending: ['sending', 'accepted'],
