@@ -11,7 +11,7 @@ import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run bench -- holds [--quick]`: the longest time for which the event loop of a process stands still while its SQLite file is
- * listed, purged and imported into, over 2,000,000 records; the median of five. Idle, it tells what the machine itself holds up.
+ * listed, purged and imported into, over 2,000,000 records; the median of five. The idle figure shows the delays of the machine itself.
  */
 const quick = process.argv.includes('--quick');
 const records = quick ? 100_000 : 2_000_000;

@@ -1,6 +1,6 @@
 /*
- * Two million records for `npm run bench -- lists`, written by plain SQL that both databases understand: singles and
- * broadcasts of three callers, by turns, so that the newest rows are of all kinds.
+ * Two million records for `npm run bench -- lists`, written in SQL that both databases understand: alternating single messages and
+ * broadcasts of three callers, so that the newest rows are of all kinds.
  */
 
 const SINGLES_A_CHUNK = 60_000;
@@ -9,12 +9,12 @@ export const CHUNKS = 20;
 export const ROWS = CHUNKS * (SINGLES_A_CHUNK + RECIPIENTS_A_CHUNK);
 
 export const START = Date.parse('2026-03-01T00:00:00Z');
-/** Between two single messages. */
+/** Time between two single messages. */
 export const STEP_MS = 2_000;
 const CHUNK_MS = SINGLES_A_CHUNK * STEP_MS;
 
 export interface SceneDialect {
-  /** A FROM clause with the numbers `i` from 0 to below `n`. */
+  /** Returns a FROM clause with the numbers `i` from 0 to `n - 1`. */
   series: (n: number) => string;
 }
 
@@ -49,7 +49,7 @@ function singles({ series }: SceneDialect, chunk: number): string {
     FROM ${series(SINGLES_A_CHUNK)}`;
 }
 
-/** The second but last broadcast waits, and the last one is being recorded. */
+/** The last broadcast is being recorded, and the one before it waits. */
 function recipients({ series }: SceneDialect, chunk: number): string {
   const time = START + (chunk + 1) * CHUNK_MS;
   const isStaged = chunk >= CHUNKS - 2;
@@ -76,13 +76,13 @@ function broadcast(chunk: number): string[] {
   ];
 }
 
-/** Of most accepted messages it is known what became of them. */
+/** Most accepted messages have a delivery. */
 const deliveries = `INSERT INTO deliveries (send_seq, caller, broadcast_id, rank, sent_at, delivered_at, read_at, replied_at, source, updated_at)
   SELECT seq, caller, broadcast_id, CASE WHEN seq % 97 = 0 THEN 2 WHEN seq % 3 = 0 THEN 4 WHEN seq % 5 = 0 THEN 1 ELSE 3 END,
     created_at, created_at, created_at, CASE WHEN seq % 211 = 0 THEN created_at END, 'webhook', created_at
   FROM sends WHERE status = 'accepted' AND seq % 6 > 0 ORDER BY seq`;
 
-/** One statement each, in this order. */
+/** Yields the statements, in the order in which they must run. */
 export function* sceneStatements(dialect: SceneDialect): Generator<string> {
   for (let chunk = 0; chunk < CHUNKS; chunk += 1) {
     yield singles(dialect, chunk);

@@ -14,9 +14,8 @@ import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run bench -- lists [--store=file:lists.db|postgres://…]`: pages of lists over two million messages, by random combinations
- * of all filters and by each filter alone, through the store itself. The store is filled if it is empty, and kept if it was named.
- * Times are those of this thread on the CPU, which other programs on the machine do not change; as the clock told them they are
- * printed beside.
+ * of all filters and by each filter alone, through the store itself. Fills the store if it is empty, and keeps it if it was named.
+ * Reports the CPU time of this thread, which other programs on the machine do not affect, and the elapsed time beside it.
  */
 const { values } = parseArgs({
   options: { store: { type: 'string' }, quick: { type: 'boolean', default: false }, pages: { type: 'string' } },
@@ -41,7 +40,7 @@ const choices: { [Name in keyof MessageFilter]-?: readonly NonNullable<MessageFi
   until: [time(START), time((START + END) / 2), time(END + 1e9)],
 };
 
-/** Always the same numbers, so that two runs ask the same. */
+/** Returns the same sequence for a seed, so that two runs make the same requests. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -96,9 +95,9 @@ async function fill(named: string | undefined): Promise<{ url: string; remove: (
 
 interface Measured {
   what: string;
-  /** As the clock told it. */
+  /** Elapsed time. */
   ms: number;
-  /** Of this thread. */
+  /** CPU time of this thread. */
   cpuMs: number;
   rows: number;
 }
@@ -170,7 +169,7 @@ try {
         ]),
     ],
   ];
-  // Far into lists that are long, or hard to fill.
+  // Walks far into lists that are long, or hard to fill.
   const walks: MessageFilter[] = [
     {},
     { since: time((START + END) / 2) },

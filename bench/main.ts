@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /**
- * `npm run bench [-- reads|sends|uploads|webhooks|events|budget|lists|holds] [-- --quick]`: what the service costs over proxies that only pass on, in one run a
- * part. Without a name, all parts, each in a process of its own: one's garbage is not the other's.
+ * `npm run bench [-- reads|sends|uploads|webhooks|events|budget|lists|holds] [-- --quick]`: compares the cost of the service with
+ * proxies that only forward. Without a name, runs all parts, each in a process of its own, so that garbage of one does not slow another.
  */
 const parts = ['reads', 'sends', 'uploads', 'webhooks', 'events', 'budget', 'lists', 'holds'];
 const named = process.argv.slice(2).filter((argument) => parts.includes(argument));

@@ -51,7 +51,7 @@ export function createPeers() {
           ...settings,
         }),
       ),
-    /** The floor of a recorded send. */
+    /** The minimum cost of a recorded send. */
     durableSend: (upstream: Peer) =>
       start({ name: 'floor', path: '' }, (port) =>
         child('durable-send', port, upstream.url, join(directory, `${port}.db`)),

@@ -13,14 +13,14 @@ export interface Flood {
   perSecond: number;
   p50: number;
   p99: number;
-  /** CPU time of the service by sends, µs. */
+  /** CPU time of the service per send, µs. */
   cpu: number;
-  /** Shares of a core. */
+  /** CPU use, in cores. */
   busy: number;
   upstreamBusy: number;
 }
 
-/** As many texts as the callers get through, each asking again as soon as it has its answer. */
+/** Sends as many texts as possible: each caller sends again as soon as it has its answer. */
 export async function floodOnce(peer: Peer, upstream: Peer, duration: number): Promise<Flood> {
   const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
   const startedAt = performance.now();

@@ -5,7 +5,7 @@ import type { Goal } from './table.ts';
 
 const rounds = 5;
 
-/** Sends recorded in PostgreSQL and in SQLite, in alternating rounds, because only their ratio outlives a busy machine. */
+/** Compares sends in PostgreSQL and SQLite in alternating rounds, because only their ratio is reliable on a busy machine. */
 export async function compareStores(
   peers: ReturnType<typeof createPeers>,
   { upstream, onDisk, seconds }: { upstream: Peer; onDisk: Peer; seconds: number },

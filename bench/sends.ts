@@ -8,8 +8,8 @@ import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run bench -- sends`: one text at a time, made directly with undici, through the service, and through the service with
- * durable records, in alternating rounds; then as many sends as 64 callers get, beside the floor of a recorded send
- * (bench/children/durable-send.ts) in alternating rounds too. The upstream answers at once.
+ * durable records, in alternating rounds; then as many sends as 64 callers can make, compared with the minimum of a recorded
+ * send (bench/children/durable-send.ts), also in alternating rounds. The upstream answers at once.
  * BENCH_POSTGRES_URL names an empty database, to compare sends that are recorded there.
  */
 const quick = process.argv.includes('--quick');
@@ -98,7 +98,7 @@ async function takeTurns(ways: Record<string, () => Promise<number>>): Promise<M
   return waits;
 }
 
-/** In turns as well, each against the floor of its own round. The first round warms up. */
+/** Alternates too, and compares each with the minimum of its own round. The first round warms up. */
 async function flood(all: Peer[], upstream: Peer): Promise<Map<Peer, Flood[]>> {
   const results = new Map<Peer, Flood[]>(all.map((peer) => [peer, []]));
   for (let round = 0; round <= floodRounds; round += 1)

@@ -139,7 +139,7 @@ async function ask({ url, document }: Api, { path, method, raw }: Operation, req
   const answer = await fetch(target, { method: method.toUpperCase(), headers, ...(body !== undefined && { body }) });
   const told = record(record(record(raw.responses)[String(answer.status)]).content);
   if (!('application/json' in told)) {
-    // A stream has no end.
+    // A stream never ends by itself.
     await answer.body?.cancel();
     return undefined;
   }

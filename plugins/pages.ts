@@ -13,13 +13,13 @@ export interface PagesOptions {
   version: string;
 }
 
-/** Scripts and styles of this service alone, nothing inline, and no text becomes markup or code. */
+/** Allows only scripts and styles of this service, nothing inline, and no text that becomes markup or code. */
 const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /**
- * `/` and `/console`. Their files are read once, at the start, and served under an address that contains the digest of all of
- * them, so a browser keeps them until the service is replaced.
+ * Serves `/` and `/console`. Their files are read once, at the start, and served under a path that contains the digest of all
+ * files, so browsers cache them until the version changes.
  */
 const routes: FastifyPluginAsync<PagesOptions> = async (app, options) => {
   const files = readAssets({ withConsole: options.console, isSandbox: options.account === 'sandbox' });
@@ -51,7 +51,7 @@ const routes: FastifyPluginAsync<PagesOptions> = async (app, options) => {
   app.get<{ Params: { digest: string; file: string } }>('/assets/:digest/:file', hidden, (request, reply) => {
     const asset = files.get(request.params.file);
     if (asset === undefined) throw new Problem('not-found', 'there is no such path');
-    // A page of another version may ask while replicas are replaced. It gets what there is, and asks again next time.
+    // While replicas are replaced, a page of another version may ask. It gets the present file, which it must not cache.
     const keeps = request.params.digest === digest ? 'public, max-age=31536000, immutable' : 'no-cache';
     return sendAsset(asset, request, reply.header('cache-control', keeps));
   });

@@ -8,10 +8,10 @@ import { render } from './rendered-template.ts';
 
 const samplesMax = 3;
 const faultsShown = 100;
-/** Numbers that are looked up at once: a lookup holds SQLite's thread for about a millisecond. */
+/** Numbers per lookup. Each lookup blocks SQLite's thread for about a millisecond. */
 const lookedUpMax = 200;
 
-/** What was found in the recipients; `faults` are the first hundred. */
+/** The result of checking recipients; `faults` are the first hundred. */
 export interface Found {
   recipients: number;
   valid: number;
@@ -26,7 +26,7 @@ interface DryRunParts {
   versions: Sendable;
 }
 
-/** Looks at valid recipients as they come, and holds only three of them. */
+/** Examines valid recipients as they arrive, and keeps only three of them. */
 export class DryRun {
   readonly #parts: DryRunParts;
   readonly #samples: BroadcastDryRun['samples'] = [];
@@ -37,7 +37,7 @@ export class DryRun {
     this.#parts = parts;
   }
 
-  /** Synchronous, for the rows of a file. */
+  /** Synchronous, because a file is read row by row. */
   note({ to, parameters = {} }: BroadcastRecipient): void {
     this.#waiting.push(to);
     if (this.#samples.length >= samplesMax) return;
@@ -73,7 +73,7 @@ export class DryRun {
   }
 }
 
-/** A dry run of recipients in a body. */
+/** Checks the recipients of a JSON body. */
 export async function dryRunOfList(
   parts: DryRunParts & { rules: SendingRules },
   recipients: readonly BroadcastRecipient[],
@@ -94,7 +94,7 @@ export async function dryRunOfList(
   );
 }
 
-/** Adds what the caller's entry does not allow. */
+/** Adds the recipients that the caller's entry forbids. */
 export function withFaults(found: Found, mayReach: Pick<SendingCheck, 'found'>): Found {
   const { faults, faultCount } = mayReach.found();
   return {

@@ -12,7 +12,7 @@ import { type Broadcast, BroadcastStreamHeaders, broadcastParams } from '../src/
 import { exampleIds } from '../src/schemas/common.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
-/** The type is that of what the handler sends. */
+/** Typed as the stream that the handler sends. */
 const nothingMore = Type.Unsafe<Readable | null>({
   type: 'null',
   description: 'the last event came before; an EventSource stops',
@@ -71,7 +71,7 @@ export const broadcastEvents: FastifyPluginAsyncTypebox<EventServices> = async (
   );
 };
 
-/** An import that is refused leaves nothing. */
+/** Maps `not-found` to undefined: a refused import leaves no broadcast. */
 function undefinedIfGone(error: unknown): undefined {
   if (error instanceof Problem && error.slug === 'not-found') return undefined;
   throw error;

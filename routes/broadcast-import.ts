@@ -66,7 +66,7 @@ async function readThrough(
 
 type Query = Static<typeof ImportQuery>;
 
-/** Rows are handed on as they are read, and taken off by `flush` between chunks of the file. */
+/** Collects rows as they are read; `flush` empties the collection between chunks of the file. */
 function rowCheck(
   { config, numbers }: ImportServices,
   request: FastifyRequest,
@@ -89,7 +89,7 @@ function rowCheck(
   return { check, mayReach };
 }
 
-/** Fresh: the columns are compared when the header of the CSV arrives, and the templates cannot be read again then. */
+/** Reads the templates without the cache, because they cannot be read again when the header of the CSV arrives. */
 async function versionsOf(
   { templates }: ImportServices,
   request: FastifyRequest,
@@ -101,7 +101,7 @@ async function versionsOf(
   return checkTemplate(await templates.find(context, template, { fresh: true }), template);
 }
 
-/** Reads the whole file, whatever faults it has. */
+/** Reads the whole file, even if it has faults. */
 async function rehearse(services: ImportServices, reply: FastifyReply, { template, perMinute }: Query) {
   const { request } = reply;
   const context = await services.resolveContext(request);
@@ -179,7 +179,7 @@ function importBroadcast(app: TypedApp, services: ImportServices): void {
         tags: ['broadcasts'],
         summary: 'Send a template to the numbers of a CSV, each a message of its own',
         description:
-          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8 with commas, semicolons or tabs and a header row; the number in `Phone`, whole or with its country code in `CountryCode`, each number once; the columns named like the parameters of the template fill them. Case, blanks, `_` and `-` make no difference in names of columns; blank rows at the end, commas behind every row, a BOM and `sep=` are passed over. Each fault names its `row` and `line`.\n\nA long file: with `Prefer: respond-async` the broadcast is there from its first row on, as `recording`, with counts that rise while the file comes in. Find it with `GET /v1/broadcasts?idempotencyKey=`, and follow it by its event stream; the answer still comes when the whole file is there. A file that is refused leaves nothing: the broadcast is a 404 again, and its key is free.',
+          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8 with commas, semicolons or tabs and a header row; the number in `Phone`, whole or with its country code in `CountryCode`, each number once; the columns named like the parameters of the template fill them. Case, blanks, `_` and `-` make no difference in names of columns; blank rows at the end, commas behind every row, a BOM and `sep=` are ignored. Each fault names its `row` and `line`.\n\nFor a long file, use `Prefer: respond-async`: the broadcast is visible from its first row on, with the status `recording` and rising counts. Find it with `GET /v1/broadcasts?idempotencyKey=`, and follow its event stream; the answer still comes once the whole file is read. A refused file leaves nothing: the broadcast is a 404 again, and its key is free.',
         querystring: ImportQuery,
         headers: BroadcastHeaders,
         response: started,

@@ -12,13 +12,13 @@ export interface RecipientFaults {
   shown: FieldError[];
   count: number;
   duplicates: number;
-  /** Places in the list. */
+  /** Indexes of faulty recipients in the list. */
   faulty: ReadonlySet<number>;
-  /** No version of the template takes all of them. */
+  /** True if no version of the template accepts all recipients. */
   fitsNone: boolean;
 }
 
-/** All faults of the recipients of a request: numbers that are given twice, and parameters that do not fit the template. */
+/** Returns all faults of the recipients of a request: duplicate numbers, and parameters that do not fit the template. */
 export function recipientFaults(recipients: readonly BroadcastRecipient[], versions: Sendable): RecipientFaults {
   const fits = (each: WatiTemplate) =>
     recipients.every(({ parameters = {} }) => parameterFaults(each, parameters).length === 0);

@@ -16,11 +16,11 @@ import type { BroadcastServices } from './broadcasts.ts';
 export interface ReportServices extends Pick<BroadcastServices, 'broadcasts'> {
   store: Pick<BroadcastStore, 'listRecipients'>;
   reports: SharedPool;
-  /** Whether this caller may still read its broadcasts. */
+  /** Returns whether this caller may still read its broadcasts. */
   mayListen: (caller: string) => boolean;
 }
 
-/** What became of each recipient of a broadcast, as a CSV. */
+/** Serves the outcome of each recipient of a broadcast as a CSV. */
 export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async (app, services) => {
   const { broadcasts, store, reports, mayListen } = services;
   app.get(
@@ -30,9 +30,9 @@ export const broadcastReport: FastifyPluginAsyncTypebox<ReportServices> = async 
       schema: {
         operationId: 'reportBroadcast',
         tags: ['broadcasts'],
-        summary: 'Download what became of each recipient',
+        summary: 'Download the outcome of each recipient',
         description:
-          "A CSV with a header row and a row for each recipient, in the order in which they were given: `Phone`, `Reference`, `Status`, `Delivery`, `FailureCode`, `FailureKind` and `FailureDetail`, `MessageId`, `ResendOf`, and the times `CalledAt` (our call to WATI), `SentAt`, `DeliveredAt`, `ReadAt`, `RepliedAt`, `FailedAt`, `UpdatedAt`; what is not known is blank. It can be read while the broadcast runs: each row is as it was when it was read. UTF-8, commas, CRLF; a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return has a `'` in front, so that no spreadsheet takes it for a formula. Recipients are deleted by age as all messages are. A download that breaks off is not complete: read it again.",
+          "A CSV with a header row and a row for each recipient, in the order of the request: `Phone`, `Reference`, `Status`, `Delivery`, `FailureCode`, `FailureKind` and `FailureDetail`, `MessageId`, `ResendOf`, and the times `CalledAt` (our call to WATI), `SentAt`, `DeliveredAt`, `ReadAt`, `RepliedAt`, `FailedAt`, `UpdatedAt`; unknown values are blank. It can be read while the broadcast runs: each row shows the state at which it was read. UTF-8, commas, CRLF; a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return is prefixed with `'`, so that no spreadsheet reads it as a formula. Recipients are deleted by age like all messages. A download that breaks off is incomplete: repeat it.",
         params: broadcastParams(exampleIds.doneBroadcast),
       },
     },

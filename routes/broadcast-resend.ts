@@ -24,7 +24,7 @@ export interface ResendServices extends BroadcastServices {
   listedCheck: ListedCheck;
 }
 
-/** Recipients of a broadcast that did not get it are sent to again, as a new broadcast. */
+/** Sends a broadcast again to recipients that did not get it, as a new broadcast. */
 export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async (app, services) => {
   const { broadcasts } = services;
   app.post(
@@ -44,9 +44,9 @@ export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async 
       schema: {
         operationId: 'resendBroadcast',
         tags: ['broadcasts'],
-        summary: 'Send a broadcast again to those who did not get it',
+        summary: 'Send a broadcast again to recipients that did not get it',
         description:
-          'A new broadcast of the recipients in these states, with the same template, values, references and pace, and the same `notAfter` while that is to come, linked by `resendOf`; each of its messages is linked to the one that it repeats. Those of `unknown` ones may then arrive twice, so they are taken only where `statuses` names it. A message is sent again once at most, and while its content is kept (`KEY_RETENTION_HOURS` after its end, unknown ones longer); `leftOut` counts those that are not. The template and what your key may send are checked as for a new broadcast.',
+          'Starts a new broadcast to the recipients in these states, with the same template, values, references and pace, and with `notAfter` while that is to come. `resendOf` links the broadcast, and each of its messages, to the original. `unknown` recipients may get the message twice, so they are included only if `statuses` names them. Each message can be sent again once, while its content is kept (`KEY_RETENTION_HOURS` after its end, longer if unknown); `leftOut` counts the recipients that are left out. The template and the rights of your key are checked as for a new broadcast.',
         params: broadcastParams(exampleIds.failedBroadcast),
         headers: BroadcastHeaders,
         body: BroadcastResendPost,

@@ -9,26 +9,26 @@ import { BroadcastDryRun } from '../src/schemas/dry-run.ts';
 import type { Schedule } from '../src/store/message-store.ts';
 import { requesterOf } from './request-context.ts';
 
-/** The answers of the routes that start a broadcast. */
+/** Responses of the routes that start a broadcast. */
 export const started = {
   // Not 200: generated clients take the lowest status for the answer of an operation, and that is the broadcast.
-  '2xx': answers('200 with `dryRun=true`: what would happen.', BroadcastDryRun),
+  '2xx': answers('200 with `dryRun=true`: the result of the check.', BroadcastDryRun),
   202: answers(
-    'All recipients are recorded, and go out from now on, or from `sendAt` on; `Location` names the broadcast.',
+    'All recipients are recorded. Sending starts now, or at `sendAt`; `Location` names the broadcast.',
     Broadcast,
   ),
 };
 
 export const resent = { 202: started[202] };
 
-/** Who asks, for the log as well. The schema of the headers requires the key. */
+/** Returns the requester, and adds it to the log. The schema of the headers requires the key. */
 export function requireIdempotencyKey(request: FastifyRequest): BroadcastRequester {
   const requester = { key: '', ...requesterOf(request) };
   logSend(request, requester);
   return requester;
 }
 
-/** The part of a request's content that earlier versions did not know: absent from the fingerprint of a request without it. */
+/** Options that earlier versions did not know. A request without them has the same fingerprint as in those versions. */
 export function termsOf({ channel, perMinute, sendAt, notAfter }: Terms): unknown[] {
   return [
     ...(channel ? [channel] : []),

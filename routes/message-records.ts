@@ -144,7 +144,7 @@ function cancelMessage(app: TypedApp, { delivery, holds }: Services): void {
         tags: ['messages'],
         summary: 'Cancel a message that is queued',
         description:
-          'One that waits for its `sendAt`, is held, or waits for its turn, is never sent then; also a recipient of a broadcast. There is no way back, and what it spent of a quota stays spent. What is being sent cannot be called back. Cancelling it again is answered alike.',
+          'Works while the message waits for its `sendAt` or its turn, or is held, and also for a recipient of a broadcast. The message is then never sent. This cannot be undone, and the quota that it used stays used. A message that is being sent cannot be cancelled. Repeating the call gives the same answer.',
         params: CancelParams,
         response: { 200: Message },
       },

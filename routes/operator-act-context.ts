@@ -25,7 +25,7 @@ export interface ActServices {
   listedCheck: ListedCheck;
 }
 
-/** Problems of calls over the connection of the record. */
+/** Problems that calls over the connection of the record can cause. */
 export const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',
@@ -36,7 +36,7 @@ export const upstreamProblems = [
   'upstream-timeout',
 ] as const;
 
-/** Finds the message, and adds it to the audit line. */
+/** Finds the message, and notes it for the audit line. */
 export async function findFor(
   request: FastifyRequest,
   { store }: ActServices,
@@ -50,7 +50,7 @@ export async function findFor(
   return history;
 }
 
-/** Calls upstream are queued as the message's caller's own. */
+/** Queues upstream calls under the caller of the message, not the operator. */
 export function contextFor(
   request: FastifyRequest,
   { config, callers }: ActServices,

@@ -29,7 +29,7 @@ function reconcileAnyMessage(app: TypedApp, services: ActServices): void {
         tags: ['operations'],
         summary: 'Find out now whether an unknown message of any caller was sent',
         description:
-          'As its caller would, and also for a caller that is removed. Exactly one match makes it `accepted`; no match proves nothing. Nothing is sent. It is written to the log.',
+          'Searches as for its caller, and also for a removed caller. Exactly one match makes the message `accepted`; no match proves nothing. Nothing is sent. The call is recorded in the audit log.',
         params: MessageParams,
         response: { 200: OperatorMessageDetail },
       },
@@ -58,7 +58,7 @@ function cancelAnyMessage(app: TypedApp, services: ActServices): void {
         tags: ['operations'],
         summary: 'Cancel a queued message of any caller',
         description:
-          'It is never sent then. What is on the wire or has an outcome cannot be cancelled. A recipient of a broadcast is taken out of it. It is written to the log.',
+          'The message is then never sent. A message that is being sent or has an outcome cannot be cancelled. A recipient of a broadcast is removed from it. The call is recorded in the audit log.',
         params: CancelParams,
         response: { 200: OperatorMessageDetail },
       },
@@ -92,9 +92,9 @@ function reconcileAnyBroadcast(app: TypedApp, { store, broadcasts, holds }: ActS
         tags: ['operations'],
         summary: 'Find out whether the unknown messages of any broadcast were sent',
         description:
-          'As its caller would: all that are `unknown` are looked for from now on, first one of each lost call. `looks` tells how far that is. Nothing is sent. It is written to the log.',
+          'Searches for all messages of the broadcast that are `unknown`, starting with one of each lost call; `looks` shows the progress. Nothing is sent. The call is recorded in the audit log.',
         params: broadcastParams(exampleIds.doneBroadcast),
-        response: { 202: answers('The looks begin.', OperatorBroadcast) },
+        response: { 202: answers('The search has begun.', OperatorBroadcast) },
       },
     },
     async (request, reply) => {
@@ -117,7 +117,7 @@ function unwritten(cause: unknown): never {
   throw new Problem('store-unavailable', detail, { cause, retryAfterS: 2 });
 }
 
-/** What operators do to single messages, and the search for the unknown ones of a broadcast. */
+/** Lets operators act on single messages, and search for the unknown messages of a broadcast. */
 export const operatorActs: FastifyPluginAsyncTypebox<ActServices> = async (app, services) => {
   cancelAnyMessage(app, services);
   reconcileAnyMessage(app, services);

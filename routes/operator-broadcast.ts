@@ -15,7 +15,7 @@ interface Services {
   holds: Holds;
 }
 
-/** One broadcast of any caller. */
+/** Returns one broadcast of any caller. */
 export const operatorBroadcast: FastifyPluginAsyncTypebox<Services> = async (app, { store, broadcasts, holds }) => {
   app.get(
     '/v1/operations/broadcasts/:id',
@@ -26,7 +26,7 @@ export const operatorBroadcast: FastifyPluginAsyncTypebox<Services> = async (app
         tags: ['operations'],
         summary: 'Read a broadcast of any caller',
         description:
-          'As its caller reads it: with what became of the accepted ones, why others were rejected, and how far the search for the unknown ones is. `hold` says why one that has recipients waiting does not go on now.',
+          'As its caller reads it: with the deliveries of accepted messages, the reasons for rejections, and the progress of the search for unknown ones. `hold` says why a broadcast with waiting recipients does not continue now.',
         params: broadcastParams(exampleIds.doneBroadcast),
         response: { 200: OperatorBroadcast },
       },

@@ -28,7 +28,7 @@ interface Services extends OverviewServices {
   onTaskError: (task: string, error: unknown) => void;
 }
 
-/** Broadcasts that are followed; the newest, if there are more. */
+/** Maximum number of broadcasts that are followed: the newest ones. */
 const followedMax = 100;
 
 function getBudget(app: TypedApp, budget: BudgetHistory): void {
@@ -39,9 +39,9 @@ function getBudget(app: TypedApp, budget: BudgetHistory): void {
       schema: {
         operationId: 'getBudget',
         tags: ['operations'],
-        summary: 'See how the budget of calls was used',
+        summary: 'See how the rate limit of calls was used',
         description:
-          'The last 15 minutes of the replica that answers: what went out, what may go out, what waited and what was refused. Replicas share what may go out; each tells of its own calls.',
+          'The last 15 minutes of the replica that answers: calls that went out, the limit, calls that waited, and calls that were refused. Replicas share the limit; each reports its own calls.',
         response: { 200: BudgetHistorySchema },
       },
     },
@@ -57,9 +57,9 @@ function streamOperations(app: TypedApp, feed: LiveFeed, { callers, operatorStre
       schema: {
         operationId: 'streamOperations',
         tags: ['operations'],
-        summary: 'Follow how everything stands',
+        summary: 'Follow the state of operations',
         description:
-          'Server-sent events: `overview` with what `GET /v1/operations/overview` answers, every five seconds; `broadcast` with a broadcast of `GET /v1/operations/broadcasts`, whenever one of the hundred newest that have not ended has changed, and once more when it has ended; `budget` with the newest point of `GET /v1/operations/budget`. At first the present state of each. A client that reads slowly skips states, and is cut off if it hardly reads at all; come back after five seconds. There are 32 streams in all, and half of them at most for one caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/operations/stream`.',
+          'Server-sent events: `overview` with the answer of `GET /v1/operations/overview`, every five seconds; `broadcast` with a broadcast of `GET /v1/operations/broadcasts`, whenever one of the hundred newest unfinished ones changes, and once when it ends; `budget` with the newest point of `GET /v1/operations/budget`. The stream begins with the present state of each. A client that reads slowly skips states, and is disconnected if it hardly reads at all; reconnect after five seconds. There are 32 streams in all, and at most half of them for one caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/operations/stream`.',
       },
     },
     async (request, reply) => {
@@ -76,7 +76,7 @@ function streamOperations(app: TypedApp, feed: LiveFeed, { callers, operatorStre
   );
 }
 
-/** What changes while an operator looks at it. */
+/** Streams the state of operations, and returns the history of the rate limit. */
 export const operatorLive: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { store, holds, rateLimiter, now, onTaskError } = services;
   const budget = new BudgetHistory(rateLimiter, { now });

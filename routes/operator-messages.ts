@@ -39,9 +39,9 @@ function listUnknown(app: TypedApp, { store }: Services): void {
       schema: {
         operationId: 'listUnknown',
         tags: ['operations'],
-        summary: 'List what nobody knows the outcome of',
+        summary: 'List messages of unknown outcome',
         description:
-          'Messages that may or may not have been sent, grouped by the call whose answer was lost; one that had a call of its own stands alone. Newest first; a page may hold fewer than `limit`, or none, while there is a `nextCursor`. What is found leaves the list; a message that was sent again stays in it.',
+          'Messages that may or may not have been sent, grouped by the call whose answer was lost; a message with a call of its own is a group of one. Newest first. A page may contain fewer than `limit`, or none, although there is a `nextCursor`. Messages that are found leave the list; a message that was sent again stays in it.',
         querystring: UnknownQuery,
         response: { 200: UnknownGroupList },
       },
@@ -67,7 +67,7 @@ function getAnyMessage(app: TypedApp, { store, holds }: Services): void {
         tags: ['operations'],
         summary: 'Read a message of any caller, with what happened to it',
         description:
-          'Without its content. `timeline` is what is known, from recorded to read, in the order of time; `attemptsMade` has why each attempt failed. The number is shown by its last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+          'Without its content. `timeline` lists what happened, from recorded to read, in chronological order; `attemptsMade` says why each attempt failed. The number is masked except for its last four digits. `reveal=true` shows it in full to a key with the scope `operations:reveal`, and is recorded in the audit log.',
         params: MessageParams,
         querystring: OperatorMessageGet,
         response: { 200: OperatorMessageDetail },
@@ -83,7 +83,7 @@ function getAnyMessage(app: TypedApp, { store, holds }: Services): void {
   );
 }
 
-/** One message with its past, and the messages whose outcome is unknown. */
+/** Returns one message with its history, and lists messages whose outcome is unknown. */
 export const operatorMessages: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listUnknown(app, services);
   getAnyMessage(app, services);

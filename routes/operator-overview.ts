@@ -82,7 +82,7 @@ function listCallers(app: TypedApp, { callersView }: Services): void {
         tags: ['operations'],
         summary: 'List the callers',
         description:
-          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled. Each with what it did today, what is left of its quotas, and its webhook endpoints: their hosts, whether they fail, and until when a secret before the present one signs.',
+          'Callers of the present callers file, with the number of queued messages of each; then removed callers that still have messages queued or being sent, which wait until the caller is back or they are cancelled. Each with its counts of today, its remaining quotas, and its webhook endpoints: host, whether it fails, and until when the previous secret still signs.',
         response: { 200: OperatorCallerList },
       },
     },
@@ -100,7 +100,7 @@ function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services)
         tags: ['operations'],
         summary: 'Cancel all that a caller has queued',
         description:
-          'Its queued single messages and its scheduled, running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
+          'Cancels its queued single messages and its scheduled, running and paused broadcasts. Messages that are being sent are not affected. This cannot be undone. Stop the caller first, or it may queue more meanwhile. Name a removed caller by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
         params: OperatorCallerParams,
         response: { 200: CancelledQueue },
       },

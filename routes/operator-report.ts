@@ -21,7 +21,7 @@ interface Services {
   reports: SharedPool;
 }
 
-/** The report of a broadcast of any caller. */
+/** Serves the report of a broadcast of any caller. */
 export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, { store, callers, reports }) => {
   app.get(
     '/v1/operations/broadcasts/:id/recipients.csv',
@@ -30,9 +30,9 @@ export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, {
       schema: {
         operationId: 'reportAnyBroadcast',
         tags: ['operations'],
-        summary: 'Download what became of each recipient of any broadcast',
+        summary: 'Download the outcome of each recipient of any broadcast',
         description:
-          'The CSV that its caller gets from `GET /v1/broadcasts/{id}/recipients.csv`. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+          'The CSV that its caller gets from `GET /v1/broadcasts/{id}/recipients.csv`. Numbers are masked except for their last four digits. `reveal=true` shows them in full to a key with the scope `operations:reveal`, and is recorded in the audit log.',
         params: broadcastParams(exampleIds.doneBroadcast),
         querystring: OperatorMessageGet,
       },
@@ -55,7 +55,7 @@ export const operatorReport: FastifyPluginAsyncTypebox<Services> = async (app, {
   );
 };
 
-/** The words of WATI and Meta may contain the number as well. */
+/** Also masks the number in failure texts of WATI and Meta. */
 function maskedRecipient({ to, failure, delivery, ...rest }: ReportedRecipient): ReportedRecipient {
   const hidden = <Failure extends { detail: string }>(given: Failure) => ({ ...given, detail: maskedIn(given.detail) });
   return {

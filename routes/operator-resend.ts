@@ -45,7 +45,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         tags: ['operations'],
         summary: 'Send an unknown or unsent message of any caller again',
         description:
-          'A new message of the same caller, linked by `resendOf`, with the same `notAfter` while that is to come: its quota is charged, its entry has to allow it, and what is stopped is refused. An `unknown` one may then arrive twice, which is for you to decide. Once per message, and not for files: their bytes are gone. It is written to the log with the reason.',
+          'Sends a new message of the same caller, linked by `resendOf`, with the same `notAfter` while that is to come. It uses the quota of the caller, the entry of the caller must allow it, and it is refused while sending is stopped. An `unknown` message may arrive twice, so decide whether that is better than none. Possible once per message, and not for files, whose bytes are not kept. The call and the reason are recorded in the audit log.',
         params: OperatorResendParams,
         headers: SendHeaders,
         body: OperatorResendPost,
@@ -84,7 +84,7 @@ function requesterFor(request: FastifyRequest, callers: Callers, { caller }: Sto
   };
 }
 
-/** The entry of the message's caller decides, not the operator's. */
+/** Takes rights and quota from the entry of the message's caller, not of the operator. */
 function resendContext(request: FastifyRequest, services: ActServices, message: StoredMessage): ResendContext {
   const { callers, config, holds, templates, listedCheck } = services;
   return async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {

@@ -2,7 +2,7 @@ import type { RenderedTemplate, TemplateCard } from '../src/schemas/template.ts'
 import { renderPart } from '../src/templates/template-text.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
 
-/** What the customer would read. */
+/** Renders a template as the customer would read it. */
 export function render(template: WatiTemplate, parameters: Readonly<Record<string, string>>): RenderedTemplate {
   const { header, ...rest } = partOf(renderPart(template, parameters));
   const { language, footer, cards } = template;

@@ -64,7 +64,7 @@ export function requestedChannel(
   return textIn(request.body, 'channel') ?? textIn(request.query, 'channel') ?? byDefault;
 }
 
-/** What the request calls its message, in its body or its query. */
+/** Returns the reference in the body or the query of a request. */
 function referenceOf({ body, query }: FastifyRequest): { reference?: string } {
   const reference = textIn(body, 'reference') ?? textIn(query, 'reference');
   return reference === undefined ? {} : { reference };
@@ -109,7 +109,7 @@ export const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
 export const isUnattended = (request: FastifyRequest): boolean =>
   request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
 
-/** The `Requester` of src/delivery: the caller with its quota, its idempotency key, and what it calls the message. The schema has checked them. */
+/** The `Requester` of src/delivery: the caller with its quota, its idempotency key, and the reference. The schema has validated them. */
 export function requesterOf(request: FastifyRequest) {
   const key = request.headers['idempotency-key'];
   return {

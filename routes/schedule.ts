@@ -3,7 +3,7 @@ import { type FieldError, invalid } from '../src/problem.ts';
 import type { Schedule } from '../src/store/message-store.ts';
 import { textIn } from './request-text.ts';
 
-/** When it may go out. The schema has read the times. */
+/** Returns `sendAt` and `notAfter` of a request. The schema has parsed the times. */
 export function scheduleOf({ body, query }: FastifyRequest): Schedule {
   const sendAt = textIn(body, 'sendAt') ?? textIn(query, 'sendAt');
   const notAfter = textIn(body, 'notAfter') ?? textIn(query, 'notAfter');
@@ -12,7 +12,7 @@ export function scheduleOf({ body, query }: FastifyRequest): Schedule {
 
 const aheadMaxMs = 30 * 24 * 3_600_000;
 
-/** Throws the Problem of times that cannot be kept. `now` is the wall clock of the store, ms. */
+/** Throws a Problem if `sendAt` or `notAfter` is not possible. `now` is the wall clock of the store, ms. */
 export function assertSchedule(request: FastifyRequest, now: number): void {
   const { sendAt, notAfter } = scheduleOf(request);
   if (sendAt === undefined && notAfter === undefined) return;

@@ -1,6 +1,6 @@
 import { invalid } from '../src/problem.ts';
 
-/** Throws the Problem of a time that is none, of a `since` in the future, and of a time that ends before it begins. */
+/** Throws a Problem for an invalid time, a `since` in the future, and an `until` before `since`. */
 export function assertTimes({ since, until }: { since?: string; until?: string }): void {
   assertSince(since);
   if (until === undefined) return;

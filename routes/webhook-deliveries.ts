@@ -81,7 +81,7 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, tests, now }: Web
   );
 }
 
-/** A receiver that refuses the signature shows it by its status alone. */
+/** Adds advice to a 401 or 403, by which receivers usually refuse a signature. */
 const helped = (status: number | undefined, error: string): string =>
   status === 401 || status === 403
     ? `${error}: does the receiver have this endpoint's secret, and does its clock go right?`

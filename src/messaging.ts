@@ -178,7 +178,7 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
   return { sends, delivery, broadcastWorker, onBroadcastStart: queueLog.started };
 }
 
-/** Messages that this process is delivering are counted when they end there. */
+/** Counts expired messages, except those that this process is delivering: they are counted when their delivery ends. */
 const createOwnSchedule = (
   { store, recording, pauses, onEnd, onTaskError }: MessagingParts,
   { delivery, broadcastWorker }: ReturnType<typeof createOutbound>,

@@ -11,7 +11,7 @@ import { monthQuotas } from './rate-limit/month-calls.ts';
 import type { AppParts, Checks } from './register-plugins.ts';
 import { version } from './version.ts';
 
-/** Metrics, health, the pages, and what operators may do. */
+/** Registers metrics, health, the pages and the operator routes. */
 export async function registerOperatorRoutes(
   { app, config, overrides, front, metrics, services }: AppParts,
   { listedCheck }: Checks,
@@ -25,7 +25,7 @@ export async function registerOperatorRoutes(
     counts: services.callerCounts,
     now: overrides.now ?? Date.now,
   });
-  // Asked less often with PostgreSQL, which counts every row.
+  // Read less often with PostgreSQL, which counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   registerGauges(metrics.registry, {
     version,

@@ -83,7 +83,7 @@ const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
-/** Counts a caller's own 429s. */
+/** Counts the 429s that a caller's own limits cause. */
 const countOwnRefusals =
   ({ callerCounts }: Services) =>
   ({ caller }: FastifyRequest, { statusCode }: FastifyReply) => {

@@ -40,9 +40,9 @@ export function assertWithinRules(rules: SendingRules, sending: Sending, pointer
 /** The same for many recipients: all of them are checked before the request is refused. */
 export interface SendingCheck {
   template(name: string | undefined, pointer: string): void;
-  /** False: the caller may not send to it. */
+  /** Returns false if the caller may not send to this recipient. */
   recipient(to: string, pointer: string): boolean;
-  /** The faults so far, the first hundred of them listed. */
+  /** Returns the number of faults so far, and the first hundred. */
   found(): { faultCount: number; faults: readonly FieldError[] };
   /** Throws `sending-forbidden` with the first hundred faults and their number. */
   assert(): void;

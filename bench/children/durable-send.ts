@@ -5,9 +5,9 @@ import Fastify from 'fastify';
 import { Agent, request } from 'undici';
 
 /**
- * The floor of a durable send in Node, and no more: a Fastify route with schemas, three marks that are on disk before the next
- * thing happens (recorded, sending, accepted; the marks of one turn of the event loop share a commit), and a call over a fresh
- * TCP connection. No keys, limits, log, metrics, permits, or answers that are anything but a yes.
+ * The minimum of a durable send in Node: a Fastify route with schemas, three writes that are on disk before the next step (recorded,
+ * sending, accepted; writes of one turn of the event loop share a commit), and a call over a fresh TCP connection. It has no keys,
+ * limits, log, metrics or permits, and handles only successful answers.
  */
 const [port, upstream = '', file = ''] = argv.slice(2);
 

@@ -15,8 +15,8 @@ import { followKey, followSigningKeys, hideSecrets, reasonOf } from './followed-
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
-  // Buffered, because a write to the kernel would cost more than making the line: under load some sixty lines are one write.
-  // What is left is written within 100 ms, and when the process ends.
+  // Buffered, because a system call costs more than formatting a line: under load one write contains about sixty lines.
+  // The buffer is flushed every 100 ms, and when the process ends.
   const buffered = { minLength: 32_768, maxWrite: 65_536, periodicFlush: 100, maxLength: logBytesMax };
   const stream = pino.destination({ sync: false, ...buffered });
   // If the log is not read, lines that exceed the buffer are lost and counted, so that memory is left for sends.

@@ -13,7 +13,7 @@ export interface RecordFields {
   routing: ReturnType<typeof recordedChannel>;
 }
 
-/** The content of a recipient, stored like that of a template message, so that it is sent, reconciled and resent like any other. */
+/** Stores a recipient like a template message, so that it is sent, reconciled and resent like one. */
 export function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
@@ -43,7 +43,7 @@ export function toRecord(
   };
 }
 
-/** A broadcast, ready to be recorded. */
+/** Returns a broadcast in the form in which it is recorded. */
 export function toNewBroadcast(
   { id, routing }: Pick<RecordFields, 'id' | 'routing'>,
   requester: BroadcastRequester,

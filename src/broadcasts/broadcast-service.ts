@@ -50,7 +50,7 @@ interface BroadcastsServices {
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
   reconcileWorker: Pick<ReconcileWorker, 'wake' | 'estimateMs'>;
-  /** Recipients a minute of all broadcasts together, at the present pace. */
+  /** Recipients per minute of all broadcasts together, at the present rate. */
   sharedPerMinute: () => number;
   /** Wall clock, ms. */
   now: () => number;
@@ -69,7 +69,7 @@ class BroadcastService implements Broadcasts {
     const { store } = this.#services;
     const known = await store.findBroadcastByKey(caller, route, key).catch(throwStoreUnreadable);
     if (known === undefined) return undefined;
-    // As for messages: a repeat that names no reference contradicts nothing.
+    // As for messages, a repeat without a reference is accepted.
     const isOther = reference !== undefined && known.reference !== undefined && reference !== known.reference;
     if (isOther) throw keyReused(broadcastLocation(known));
     return replay(known, store.sameContent(known, await fingerprint()));

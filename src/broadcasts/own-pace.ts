@@ -4,10 +4,10 @@ import { StoreError } from '../store/errors.ts';
 import { retryWhileStoreFails } from '../store/retry-while-store-fails.ts';
 import type { RunningBroadcast } from './claims.ts';
 
-/** Recipients of so many seconds go out together, because each call counts against what the account may call. */
+/** The recipients of this many seconds go out in one call, because each call counts against the account's rate limit. */
 const togetherS = 5;
 
-/** How many recipients of a broadcast with a pace of its own go out in one call. */
+/** Number of recipients per call of a broadcast with `perMinute`. */
 const recipientsTogether = (perMinute: number, batchMax: number): number =>
   Math.min(batchMax, Math.max(1, Math.floor((perMinute * togetherS) / 60)));
 
@@ -18,8 +18,8 @@ interface PaceServices {
 }
 
 /**
- * Waits until the pace of a broadcast lets more recipients be claimed, and resolves with how many; without a pace of its own at
- * once. Undefined: the process ends first.
+ * Waits until `perMinute` of a broadcast allows more recipients to be claimed, and resolves with their number; at once if it has
+ * no pace of its own. Resolves with undefined if the process ends first.
  */
 export async function waitForPace(
   { id, perMinute }: Pick<RunningBroadcast, 'id' | 'perMinute'>,

@@ -2,14 +2,14 @@ import type { BroadcastStore } from '../store/broadcast-store.ts';
 
 export interface PaceServices {
   store: Pick<BroadcastStore, 'listRunningBroadcasts'>;
-  /** Recipients a minute of all broadcasts together, at the present pace. */
+  /** Recipients per minute of all broadcasts together, at the present rate. */
   sharedPerMinute: () => number;
 }
 
-/** More running broadcasts than these are not counted. */
+/** Maximum number of running broadcasts that are counted. */
 const runningMax = 100;
 
-/** The recipients a minute that a broadcast may expect beside those that run. */
+/** Returns the recipients per minute that a broadcast can expect beside the running ones. */
 export async function expectedPerMinute(
   { store, sharedPerMinute }: PaceServices,
   { perMinute = Number.POSITIVE_INFINITY, isRunning }: { perMinute?: number | undefined; isRunning: boolean },

@@ -7,12 +7,12 @@ const silenceMaxMs = 15_000;
 /** A slow store is polled less often: polling takes at most a tenth of the time. */
 const restFactor = 10;
 
-/** The id of the last event. A client that comes back with it has heard everything. */
+/** The id of the last event. A client that reconnects with it has received all events. */
 export const endId = 'end';
 
 /**
- * The events of one listener (WHATWG server-sent events), until the broadcast has ended, `poll` finds nothing any more, or `closing`
- * aborts. Each has the time of the change as its id.
+ * Yields the events of one listener (WHATWG server-sent events) until the broadcast has ended, `poll` returns undefined, or
+ * `closing` aborts. The id of an event is the time of the change.
  */
 export async function* progressEvents(
   first: Broadcast,

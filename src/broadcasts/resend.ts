@@ -12,14 +12,14 @@ interface ResendServices {
   start: Broadcasts['start'];
 }
 
-/** Originals that are read and recorded again at once. */
+/** Originals per page: they are read and recorded together. */
 const pageRows = 200;
 
-/** The content of a request to resend, by which a repeat under its key is known. */
+/** Fingerprint of a resend request, to recognize a repeat under its key. */
 export const resendFingerprint = ({ original, statuses }: Pick<BroadcastResend, 'original' | 'statuses'>): string =>
   fingerprintOf(original.connectionId, ['resend', original.id, [...new Set(statuses)].sort()]);
 
-/** A new broadcast of the recipients of another that are in one of these states and were not sent again before. */
+/** Creates a broadcast of those recipients of another that are in one of these states and were not resent before. */
 export async function resendBroadcast(
   { store, start }: ResendServices,
   requester: BroadcastRequester,
@@ -27,7 +27,7 @@ export async function resendBroadcast(
 ): Promise<Started> {
   const wanted = [...new Set(statuses)];
   const pages = pagesOf(store, original.id, wanted);
-  // Read before anything is recorded, because the channel that the original named is only in the content of its messages.
+  // Read before anything is recorded, because only the content of its messages contains the channel of the original.
   const first = (await pages.next()).value;
   if (!first) throw nothingToResend();
   const { template, name: broadcastName, connectionId: connection, channel, perMinute, id: resendOf } = original;
@@ -45,7 +45,7 @@ export async function resendBroadcast(
   });
 }
 
-/** Pages that are not empty. */
+/** Yields the pages that are not empty. */
 async function* pagesOf(
   store: ResendServices['store'],
   id: string,

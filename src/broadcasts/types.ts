@@ -11,7 +11,7 @@ export interface BroadcastRequester extends Schedule {
   key: string;
   /** Messages that the caller may have recorded; absent: it has no quota. */
   quota?: QuotaLimits;
-  /** What the caller calls the broadcast. */
+  /** The caller's own name for the broadcast. */
   reference?: string;
 }
 
@@ -23,18 +23,18 @@ export interface BroadcastDraft {
   channel?: string | undefined;
   /** The company number, only if the request named it: then it is part of each message's content. */
   asked?: string | undefined;
-  /** The broadcast some of whose recipients this one repeats. */
+  /** Id of the broadcast of which this one is a resend. */
   resendOf?: string;
-  /** The most recipients that are sent to in a minute. */
+  /** Maximum number of recipients per minute. */
   perMinute?: number | undefined;
-  /** Its caller sees it while it is recording. */
+  /** Visible to its caller while it is recording. */
   shownEarly?: boolean;
 }
 
 export interface BroadcastRecipient {
   to: string;
   reference?: string;
-  /** The message that this one repeats. */
+  /** Id of the message of which this one is a resend. */
   resendOf?: string;
   parameters?: Readonly<Record<string, string>>;
 }
@@ -44,7 +44,7 @@ export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promi
 
 export interface Filled {
   fingerprint: string;
-  /** Of a resend: how many recipients of the original are in the states that it repeats. */
+  /** Of a resend: the number of recipients of the original in the chosen states. */
   chosen?: number;
 }
 
@@ -62,9 +62,9 @@ export interface Started {
   replayed?: true;
 }
 
-/** What may be expected of a broadcast now. */
+/** The expected pace of a broadcast, and the caller's remaining quota. */
 export interface Outlook {
-  /** Messages that its caller may still record; absent: it has no quota. */
+  /** Messages that the caller may still record; absent: no quota. */
   quotaLeft?: number;
   /** Recipients a minute. */
   perMinute: number;
@@ -74,7 +74,7 @@ export interface Outlook {
 export interface BroadcastResend {
   original: StoredBroadcast;
   statuses: readonly ResendableStatus[];
-  /** Called with each page of recipients before any of them is recorded. Throws the Problem of those that may not be sent to now. */
+  /** Called with each page of recipients before any of them is recorded. Throws a Problem if one may not be sent to now. */
   check: (recipients: readonly BroadcastRecipient[]) => void | Promise<void>;
 }
 
@@ -91,9 +91,9 @@ export interface Broadcasts {
     draft: BroadcastDraft,
     fill: (add: AddRecipients) => Promise<Filled>,
   ): Promise<Started>;
-  /** Throws `message-not-resendable` if nothing of it can be sent again. */
+  /** Throws `message-not-resendable` if no recipient can be sent to again. */
   resend(requester: BroadcastRequester, resend: BroadcastResend): Promise<Started>;
-  /** How long it would take, and whether the quota suffices. */
+  /** Returns the pace to expect, and the remaining quota. */
   outlook(
     requester: Pick<BroadcastRequester, 'caller' | 'quota'>,
     planned: { recipients: number; perMinute: number | undefined },
@@ -104,10 +104,10 @@ export interface Broadcasts {
   /** Schedules the reconciliation of all unknown messages of a broadcast. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
-  /** Those that the caller started under this key, by whichever route; one that is recording only if it is shown early. */
+  /** Returns the broadcasts that the caller started under this key, by any route; one that is recording only if it is `shownEarly`. */
   listByKey(caller: string, key: string): Promise<StoredBroadcast[]>;
   /** The wall clock of the store, ms. */
   wallNow(): number;
-  /** Throws `not-found`, and `broadcast-over` if it has ended. One that goes on before its `sendAt` is `scheduled`. */
+  /** Throws `not-found`, and `broadcast-over` if it has ended. A resumed broadcast is `scheduled` until its `sendAt`. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }

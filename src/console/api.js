@@ -4,10 +4,10 @@ import { authorization, isOpen, lock } from './session.js';
 /** @typedef {{ method?: string, query?: Query, body?: object, headers?: Record<string, string>, signal?: AbortSignal }} Ask */
 /** @typedef {{ type?: string, title?: string, detail?: string, errors?: { pointer?: string, detail?: string }[] }} ProblemBody */
 
-/** An answer that is no success, or none at all. */
+/** A response that is not a success, or no response at all. */
 export class CallError extends Error {
   /**
-   * @param {number} status 0: there was no answer
+   * @param {number} status 0: there was no response
    * @param {ProblemBody} body
    */
   constructor(status, body) {
@@ -29,7 +29,7 @@ export class CallError extends Error {
  * @param {Query} [query]
  */
 function addressOf(path, query = {}) {
-  // Of this origin, whatever the path says.
+  // Never leaves this origin, whatever the path contains.
   const url = new URL(path, location.origin);
   if (url.origin !== location.origin) throw new Error('the console calls its own service alone');
   for (const [name, value] of Object.entries(query)) {
@@ -39,7 +39,7 @@ function addressOf(path, query = {}) {
 }
 
 /**
- * Calls the service with the key. Throws a CallError for anything but a success; a key that is refused locks the console.
+ * Calls the service with the key. Throws a CallError unless the call succeeds. A refused key locks the console.
  * @param {string} path
  * @param {Ask} [ask]
  * @returns {Promise<Response>}
@@ -65,7 +65,7 @@ export async function call(path, { method = 'GET', query, body, headers = {}, si
 }
 
 /**
- * The same, and reads the JSON that is answered.
+ * The same, and parses the JSON of the response.
  * @template Answer
  * @param {string} path
  * @param {Ask} [ask]
@@ -75,6 +75,6 @@ export async function callJson(path, ask) {
   return (await call(path, ask)).json();
 }
 
-/** A key under which an act is done once, however often it is asked for. */
+/** Returns a new idempotency key, so that a repeated request takes effect only once. */
 export const newIdempotencyKey = () =>
   `console-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;

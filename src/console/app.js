@@ -12,7 +12,7 @@ import { ErrorNote, Loading } from './ui.js';
 
 /** @import { SectionEntry } from './sections.js' */
 
-/** Loads the module of a section, and shows it. A part that did not come is asked for again by a button. */
+/** Loads the module of a section and shows it. If loading fails, a button retries it. */
 /** @param {{ entry: SectionEntry, argument: string | undefined }} props */
 function LoadedSection({ entry, argument }) {
   const [state, setState] = useState(
@@ -38,7 +38,7 @@ function Place() {
   const name = entry?.name ?? 'Not found';
   useEffect(() => {
     document.title = `${name} · Console · wati-bff`;
-    // A person who reads by ear or keyboard goes on at the new page, and not in the menu of the old one.
+    // Keyboards and screen readers continue at the new page, not in the menu of the old one.
     heading.current?.focus();
   }, [path, argument]);
   return html`

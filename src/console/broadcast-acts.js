@@ -59,7 +59,7 @@ const looking = ({ id, counts }) => ({
   onDone: () => announce(`Looking for ${count(counts.unknown)} recipients.`),
 });
 
-/** Hands the report to the browser as a download. @param {OperatorBroadcast} broadcast */
+/** Offers the report to the browser as a download. @param {OperatorBroadcast} broadcast */
 async function download({ id, broadcastName }) {
   const answer = await call(`/v1/operations/broadcasts/${encodeURIComponent(id)}/recipients.csv`);
   const url = URL.createObjectURL(await answer.blob());

@@ -22,7 +22,7 @@ export const broadcastStanding = ({ status, hold }) =>
 export const isOpen = ({ status }) => status !== 'done' && status !== 'cancelled';
 
 /**
- * Of what was read and what the stream has told since.
+ * Returns the newer one of a broadcast that was read and one that the stream has sent since.
  * @param {OperatorBroadcast} read
  * @param {OperatorBroadcast | undefined} told
  */
@@ -41,7 +41,7 @@ export const parts = [
 /** @param {OperatorBroadcast['counts']} counts */
 const handledOf = ({ total, queued, sending }) => total - queued - sending;
 
-/** How far a broadcast is, as a bar of its outcomes and in words. @param {{ broadcast: OperatorBroadcast }} props */
+/** Shows the progress of a broadcast, as a bar of its outcomes and in words. @param {{ broadcast: OperatorBroadcast }} props */
 export function BroadcastBar({ broadcast: { broadcastName, counts } }) {
   const { total } = counts;
   const handled = handledOf(counts);

@@ -6,13 +6,13 @@ import { clock, count, percent } from './words.js';
 const width = 720;
 const usedHeight = 120;
 const waitHeight = 64;
-/** A young process shows its few minutes at full width. */
+/** Minutes that the curve can span, so that the few minutes of a new process fill the width. */
 const spans = [3, 6, 15];
 
 const lanes = /** @type {const} */ (['urgent', 'interactive', 'broadcast']);
 const laneNames = { urgent: 'Urgent', interactive: 'Interactive', broadcast: 'Broadcast' };
 
-/** How many minutes are shown. @param {readonly BudgetPoint[]} points */
+/** Returns the number of minutes to show. @param {readonly BudgetPoint[]} points */
 function minutesOf(points) {
   const known = (Date.parse(points.at(-1)?.at ?? '') - Date.parse(points[0]?.at ?? '')) / 60_000;
   return spans.find((span) => span >= known) ?? 15;
@@ -22,7 +22,7 @@ function minutesOf(points) {
 const waitingOf = ({ waiting }) => waiting.urgent + waiting.interactive + waiting.broadcast;
 
 /**
- * A scale that ends at a round number, so that the axis can be read.
+ * Rounds the end of a scale up, so that the axis can be read.
  * @param {number} most
  */
 function roundUp(most) {
@@ -32,7 +32,7 @@ function roundUp(most) {
 }
 
 /**
- * The points as the line of a path; a gap in the figures is a gap in the line.
+ * Returns the points as the path of a line; a gap in the data is a gap in the line.
  * @param {readonly { x: number, y: number }[]} places
  * @param {number} gap
  */
@@ -120,7 +120,7 @@ function Curves({ points }) {
 }
 
 /**
- * The budget of calls to WATI: what goes out of what may, and what waits for it.
+ * Shows the rate limit of calls to WATI: the share in use, and the calls that wait.
  * @param {{ points: readonly BudgetPoint[], now: Overview['budget'] }} props
  */
 export function BudgetCurve({ points, now }) {

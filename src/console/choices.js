@@ -5,11 +5,11 @@ import { count } from './words.js';
 
 /** @import { OperatorCaller } from './shapes.d.ts' */
 
-/** How many callers are listed at once; the field above narrows the others down. */
+/** Maximum number of callers that are listed; the field above filters them. */
 const listedMax = 50;
 
 /**
- * Which callers and connections are meant.
+ * Lets an operator choose callers and connections.
  * @param {{
  *   callers: OperatorCaller[],
  *   chosen: string[],

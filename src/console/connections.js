@@ -15,7 +15,7 @@ const statuses = {
   failed: { tone: 'bad', words: 'Failed' },
 };
 
-/** The address is a secret that Maton shows once, so a pending connection is answered with a new one. */
+/** Maton shows the address only once, because it is secret. A pending connection is therefore replaced by a new one. */
 /** @param {{ onCreated: () => void }} props */
 function Authorize({ onCreated }) {
   const [state, setState] = useState(/** @type {{ busy?: boolean, error?: Error, url?: string }} */ ({}));
@@ -45,7 +45,7 @@ function Authorize({ onCreated }) {
   `;
 }
 
-/** The WATI accounts that this key may use, and the way to authorize one. */
+/** Shows the WATI accounts that this key may use, and authorizes new ones. */
 export function Connections() {
   const mayRead = may('connections:read');
   /** @type {import('./load.js').Loaded<{ data: Connection[] }>} */

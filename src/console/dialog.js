@@ -5,7 +5,7 @@ import { ErrorNote } from './ui.js';
 /** @typedef {import('./preact.js').ComponentChildren} Children */
 
 /**
- * A dialog that is open while it is rendered. The browser keeps the focus in it and gives it back.
+ * A dialog that is open while it is rendered. The browser traps the focus in it, and restores it afterwards.
  * @param {{ title: string, onClose: () => void, children?: Children }} props
  */
 function Dialog({ title, onClose, children }) {
@@ -25,7 +25,7 @@ function Dialog({ title, onClose, children }) {
 }
 
 /**
- * What an act is, asked before it is done.
+ * An act, and the question that confirms it.
  * @typedef {{
  *   title: string,
  *   words: Children,
@@ -38,7 +38,7 @@ function Dialog({ title, onClose, children }) {
  */
 
 /**
- * Says what an act does, asks for a reason where one is kept, and does it. A failure is shown here, and the dialog stays.
+ * Explains an act, asks for a reason if one is recorded, and performs it. After a failure the dialog stays open and shows it.
  * @param {{ ask: Act, onClose: () => void }} props
  */
 function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, act, onDone }, onClose }) {
@@ -82,7 +82,7 @@ function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, 
 }
 
 /**
- * At most one dialog at a time: `[the dialog to render, a function that asks]`.
+ * Returns `[the dialog to render, a function that opens it]`. At most one dialog is open at a time.
  * @returns {[Children, (ask: Act) => void]}
  */
 export function useAct() {

@@ -2,11 +2,11 @@ import { call } from './api.js';
 
 /** @typedef {{ event: string, data: string }} StreamEvent */
 
-/** Longer than the service is silent: it writes a comment in between. */
+/** Longer than the longest silence of the service, which sends comments in between. */
 const silenceMs = 60_000;
 
 /**
- * The events of a stream that needs a key, which an EventSource cannot send. Ends when the stream ends, and throws when it breaks.
+ * Yields the events of a stream that needs a key, which EventSource cannot send. Ends when the stream ends; throws when it breaks.
  * @param {string} path
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<StreamEvent, void, undefined>}

@@ -1,4 +1,4 @@
 const { account, version, docs } = document.documentElement.dataset;
 
-/** What the service has written into its page. */
+/** Facts that the service has written into the page. */
 export const facts = { sandbox: account === 'sandbox', version: version ?? '', docs: docs === 'on' };

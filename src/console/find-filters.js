@@ -48,7 +48,7 @@ export function Field({ name, value, onChange, options, type = 'text' }) {
   `;
 }
 
-/** A local time of the form as the service takes it. @param {string} local */
+/** Converts a local time of the form to the format of the service. @param {string} local */
 const toUtc = (local) => (local === '' ? undefined : new Date(local).toISOString());
 
 /** @param {Query[string]} at */
@@ -59,7 +59,7 @@ function toLocal(at) {
 }
 
 /**
- * What narrows a search.
+ * The filters of a search.
  * @param {{ filters: Query, onChange: (filters: Query) => void }} props
  */
 export function FilterFields({ filters, onChange }) {

@@ -13,7 +13,7 @@ import { Empty, ErrorNote, Loading, Pager } from './ui.js';
 /** @import { Search } from './search.js' */
 
 /**
- * By which of its names a message may be meant.
+ * Returns the queries that a search term may stand for.
  * @param {string} term
  * @returns {{ by: string, query: Query }[]}
  */

@@ -25,7 +25,7 @@ function Live() {
   return html`<span class="live" data-tone=${tone} role="status"><span class="dot" aria-hidden="true"></span>${words}</span>`;
 }
 
-/** What an operator must not overlook, on every page. */
+/** Shows on every page that sending is stopped. */
 function Stopped() {
   const stopped = useStore(overview)?.sending.stopped;
   if (!stopped || !(stopped.all || stopped.callers.length > 0 || stopped.connections.length > 0)) return null;
@@ -36,7 +36,7 @@ function Stopped() {
 function Menu() {
   const { path } = useStore(place);
   const list = useRef(/** @type {HTMLUListElement | null} */ (null));
-  // On a phone the menu is wider than the page.
+  // Scrolls to the current entry, because on a phone the menu is wider than the page.
   useEffect(
     () => list.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }),
     [path],
@@ -85,7 +85,7 @@ export function Frame({ children }) {
   `;
 }
 
-/** The address says which section is open, so the link moves the focus and leaves it alone. @param {Event} event */
+/** Moves the focus without changing the address, which names the open section. @param {Event} event */
 function skip(event) {
   event.preventDefault();
   document.getElementById('main')?.focus();

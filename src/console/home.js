@@ -1,6 +1,6 @@
 import { reasonsOf, toneOf } from './readiness.js';
 
-/** The state of `/health/ready` in words, now and every ten seconds. */
+/** Shows the state of `/health/ready` in words, now and every ten seconds. */
 const everyMs = 10_000;
 
 const state = document.getElementById('state');

@@ -1,5 +1,5 @@
 import htm from './htm.js';
 import { h } from './preact.js';
 
-/** Elements from a template: everything that is filled in is text. */
+/** Creates elements from a template. Every inserted value becomes text. */
 export const html = htm.bind(h);

@@ -18,7 +18,8 @@ function faultOf(error) {
 }
 
 /**
- * Whose key it is, by the digest that the list of callers has of each. Over plain HTTP a browser computes none, and nothing is known.
+ * Finds the holder of a key by its digest, which the list of callers contains. Returns undefined over plain HTTP, where browsers do
+ * not compute digests.
  * @param {string} given
  * @returns {Promise<Holder | undefined>}
  */
@@ -32,7 +33,7 @@ async function holderOf(given) {
   return own && { id: own.id, name: own.name ?? own.id, scopes: own.scopes };
 }
 
-/** The key of a sandbox, which everybody knows. A real service has none, and is not asked. */
+/** Reads the public key of a sandbox. Does not ask a real service, which has none. */
 function usePublicKey() {
   const [key, setKey] = useState(/** @type {string | undefined} */ (undefined));
   useEffect(() => {
@@ -47,7 +48,7 @@ function usePublicKey() {
   return key;
 }
 
-/** Takes the key, and asks the service whether it may see what operators see before anything is shown. */
+/** Asks for a key, and checks with the service that it has `operations:read` before anything is shown. */
 export function KeyForm() {
   const [fault, setFault] = useState('');
   const [busy, setBusy] = useState(false);

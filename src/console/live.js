@@ -5,7 +5,7 @@ import { createStore } from './store.js';
 
 /** @import { BudgetPoint, OperatorBroadcast, Overview } from './shapes.d.ts' */
 
-/** What moves by itself: told by the stream of operators, and asked for now and then where there is none. */
+/** State that changes by itself: read from the stream of operators, or polled if there is no stream. */
 /** @type {import('./store.js').Store<Overview | undefined>} */
 export const overview = createStore(/** @type {Overview | undefined} */ (undefined));
 /** @type {import('./store.js').Store<readonly BudgetPoint[]>} */
@@ -21,7 +21,7 @@ export const liveState = createStore(/** @type {LiveState} */ ('connecting'));
 const budgetMs = 15 * 60_000;
 const pollMs = 10_000;
 const pausesMs = [1_000, 2_000, 5_000, 10_000, 30_000];
-/** How many broadcasts are remembered: more than fit on a page of the list. */
+/** Maximum number of broadcasts that are kept: more than fit on a page of the list. */
 const broadcastsMax = 200;
 
 /** @param {readonly BudgetPoint[]} points */
@@ -77,7 +77,7 @@ const pause = (ms, signal) =>
 const hasNoStream = (error) => error instanceof CallError && [403, 404].includes(error.status);
 
 /**
- * Follows the stream until the signal says to stop, with a longer pause after each failure.
+ * Follows the stream until the signal aborts, with a longer pause after each failure.
  * @param {AbortSignal} signal
  */
 async function follow(signal) {
@@ -111,7 +111,7 @@ async function poll(signal) {
   }
 }
 
-/** Follows while the console is open, and forgets everything when it is locked. */
+/** Follows the stream while the console is open, and discards everything when it is locked. */
 export function watchLive() {
   let stop = new AbortController();
   isOpen.subscribe(() => {

@@ -9,7 +9,7 @@ import { useCallback, useEffect, useState } from './hooks.js';
  */
 
 /**
- * Reads from the service, again when `path` or `query` is another. What was read stays while it is read again.
+ * Reads from the service, and again when `path` or `query` changes. The previous data stays while it is read again.
  * @template Data
  * @param {string | undefined} path nothing is read while it is undefined
  * @param {Query} [query]
@@ -40,7 +40,7 @@ export function useLoad(path, query) {
 const followMs = 5_000;
 
 /**
- * Reads it again while it may still change, as long as somebody looks at the page.
+ * Reloads periodically while the data may still change and the page is visible.
  * @param {boolean} moves
  * @param {() => void} reload
  */
@@ -66,7 +66,7 @@ export function useFollow(moves, reload) {
  */
 
 /**
- * One page of a list at a time, by the cursors of the service, so a page of a million records is as light as one of a hundred.
+ * Reads one page of a list at a time by the cursors of the service, so the length of the list does not matter.
  * @template Row
  * @param {string | undefined} path
  * @param {Query} [query]

@@ -27,7 +27,7 @@ function Row({ message, answers, ofOne }) {
 }
 
 /**
- * Messages as rows that lead to them; `answers` says in a sentence what became of each, and `ofOne` that all are of one broadcast.
+ * Shows messages as rows that link to them. `answers` adds a sentence with the outcome of each; `ofOne`: all are of one broadcast.
  * @param {{ label: string, messages: readonly OperatorMessage[], busy?: boolean, answers?: boolean, ofOne?: boolean }} props
  */
 export const MessageTable = ({ label, messages, busy = false, answers = false, ofOne = false }) => html`

@@ -35,7 +35,7 @@ const failures = {
   media: 'the file could not be fetched or shown',
 };
 
-/** The furthest that it came, in one word. @param {OperatorMessage} message */
+/** Returns the furthest state of a message, in one word. @param {OperatorMessage} message */
 export const standingOf = ({ status, delivery, sendAt }) =>
   (delivery && deliveries[delivery.status]) ??
   statuses[status === 'queued' && sendAt !== undefined && Date.parse(sendAt) > Date.now() ? 'scheduled' : status] ?? {
@@ -58,7 +58,7 @@ function deliveryAnswer({ status, sentAt, deliveredAt, readAt, repliedAt, failed
 }
 
 /**
- * "Did it get there?", answered in a sentence.
+ * Answers "Did it get there?" in a sentence.
  * @param {OperatorMessage} message
  */
 export function answerOf({ status, delivery, failure, hold, sendAt, updatedAt }) {
@@ -89,7 +89,7 @@ export const kindWords = {
 /** @param {OperatorMessage} message */
 export const subjectOf = ({ kind, template }) => template ?? kindWords[kind] ?? kind;
 
-/** Whether it may still change by itself soon. @param {OperatorMessage} message */
+/** Returns whether the message may change by itself soon. @param {OperatorMessage} message */
 export function isMoving({ status, delivery, createdAt }) {
   if (status === 'queued' || status === 'sending') return true;
   const isOver = delivery?.status === 'read' || delivery?.status === 'failed';

@@ -74,7 +74,7 @@ function Acts({ message: { id, status, resentAs, broadcastId }, ask, reload }) {
   `;
 }
 
-/** The number, by its last digits until somebody asks for it, which is written down. */
+/** Shows the last digits of the number, and the whole number on request, which the audit log records. */
 /** @param {{ message: OperatorMessageDetail, ask: (act: Act) => void }} props */
 function Recipient({ message: { id, to }, ask }) {
   const [full, setFull] = useState(/** @type {string | undefined} */ (undefined));

@@ -5,7 +5,7 @@ import { createStore, useStore } from './store.js';
 const notice = createStore('');
 const shownMs = 8_000;
 
-/** Says what was done, for eye and ear. @param {string} words */
+/** Announces the result of an act, also to screen readers. @param {string} words */
 export const announce = (words) => notice.set(words);
 
 export function Notice() {

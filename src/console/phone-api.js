@@ -10,7 +10,7 @@ import { useCallback, useEffect, useRef, useState } from './hooks.js';
 /** @typedef {{ waiting: SendFault[] }} NextSends */
 
 /**
- * Calls the sandbox's own routes; throws a CallError with its words. They take no key, and a real service has none of them.
+ * Calls the sandbox's own routes, which need no key and which a real service does not have. Throws a CallError.
  * @template Answer
  * @param {string} path below /_sandbox/
  * @param {object} [body]
@@ -33,8 +33,8 @@ export async function sandbox(path, body, signal) {
 }
 
 /**
- * Reads again and again while the page is seen, and at once after `refresh`. A new object comes only with another content, so that
- * nothing is drawn anew for nothing.
+ * Polls while the page is visible, and at once after `refresh`. Returns a new object only if the content has changed, to avoid
+ * needless rendering.
  * @template Answer
  * @param {string} path
  * @param {number} everyMs

@@ -8,7 +8,7 @@ import { marked, minuteOf, plain, size } from './phone-text.js';
 
 const states = { sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: 'Not delivered' };
 
-/** One tick for sent, two for delivered, two in colour for read. @param {{ state: Message['state'] }} props */
+/** Shows one tick for sent, two for delivered, two in colour for read. @param {{ state: Message['state'] }} props */
 function Ticks({ state }) {
   const words = states[state];
   if (state === 'failed') {
@@ -44,7 +44,7 @@ export const Glyph = ({ name }) => html`
 /** @type {Record<string, string>} */
 const kinds = { image: 'Photo', video: 'Video', audio: 'Audio', document: 'Document' };
 
-/** The file itself is not kept by the sandbox, so it is shown by kind and name. @param {{ file: NonNullable<Message['file']> }} props */
+/** Shows a file by kind and name, because the sandbox does not keep its content. @param {{ file: NonNullable<Message['file']> }} props */
 function File({ file: { kind, name, bytes } }) {
   const words = kinds[kind] ?? kind;
   const facts = [name === kind ? '' : words, bytes === undefined ? '' : size(bytes)].filter(Boolean);
@@ -67,7 +67,7 @@ function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap }) 
   if (kind === 'reply') {
     return html`<button type="button" aria-pressed=${tapped === true} aria-disabled=${disabled || tapped === true} onClick=${disabled || tapped ? undefined : onTap}>${words}</button>`;
   }
-  // Nothing but an address of the web is led to.
+  // Only links to web addresses.
   if (url && /^https?:\/\//i.test(url)) {
     return html`<a href=${url} target="_blank" rel="noreferrer" title=${url}>${words}</a>`;
   }
@@ -101,7 +101,7 @@ const Cards = ({ message, onTap }) =>
 /** @param {{ message: Message, hands: Hands }} props */
 export function Bubble({ message, hands }) {
   const { from, header, file, text, footer, list, quotes, failure, state, at, buttons } = message;
-  /** What never came cannot be tapped. */
+  /** A message that failed to arrive cannot be tapped. */
   const onTap = state === 'failed' ? undefined : (/** @type {string} */ label) => hands.tap(message, label);
   const who = from === 'company' ? 'Company' : 'Customer';
   return html`

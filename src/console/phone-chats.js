@@ -12,7 +12,7 @@ import { counted } from './words.js';
 
 const everyMs = 2_500;
 
-/** Customers whose numbers decide what becomes of a message (docs/sandbox.md). */
+/** Customers whose numbers decide the outcome of a message (docs/sandbox.md). */
 const parts = [
   ['14155550000', 'reads everything'],
   ['14155550701', 'gets it, and never reads it'],
@@ -40,11 +40,11 @@ function ChatRow({ chat: { phone, name, last }, now, here }) {
 const Avatar = ({ name }) =>
   html`<span class="phone-avatar" data-hue=${hueOf(name)} aria-hidden="true">${(/[\p{L}\p{N}]/u.exec(name)?.[0] ?? '?').toUpperCase()}</span>`;
 
-/** One of six colours, always the same for a name. @param {string} name */
+/** Returns one of six colours, always the same for a name. @param {string} name */
 const hueOf = (name) => [...name].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % 6;
 
 /**
- * Who has a conversation, and a way to any other number.
+ * Lists the customers with a conversation, and opens any other number.
  * @param {{ phone: string, last: string | undefined, now: number, open: (phone: string) => void }} props
  */
 export function Chats({ phone, last, now, open }) {
@@ -100,7 +100,7 @@ export function Chats({ phone, last, now, open }) {
   `;
 }
 
-/** The number of the newest conversation. */
+/** Returns the number of the newest conversation. */
 export async function newestPhone() {
   /** @type {PhoneList} */
   const { data } = await sandbox('phones?limit=1');

@@ -105,13 +105,13 @@ function Reset({ changed }) {
   `;
 }
 
-/** What can be done to the sandbox while one looks at a phone. @param {{ phone: Phone, now: number, changed: () => void }} props */
+/** Controls of the sandbox beside the phone. @param {{ phone: Phone, now: number, changed: () => void }} props */
 export function Controls({ phone, now, changed }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {Error | undefined} */ (undefined));
   /** @type {Props['act']} */
   const act = async (run) => {
-    // The buttons stay as they are meanwhile, so that none loses the focus.
+    // Buttons are not disabled meanwhile, because a disabled button loses the focus.
     if (busy) return false;
     setBusy(true);
     setError(undefined);

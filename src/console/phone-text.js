@@ -13,7 +13,7 @@ export const minuteOf = (at) => minute.format(new Date(at));
 const midnight = (at) => new Date(at).setHours(0, 0, 0, 0);
 
 /**
- * A day as a chat names it.
+ * Returns the name of a day as a chat shows it.
  * @param {string} at
  * @param {number} now
  */
@@ -25,7 +25,7 @@ export function dayOf(at, now) {
   return ago > 1 && ago < 7 ? day.format(new Date(at)) : date.format(new Date(at));
 }
 
-/** Code, then addresses, then bold, italic and struck words, as WhatsApp marks them. */
+/** Matches code, then addresses, then bold, italic and struck text, as WhatsApp marks them. */
 const marks =
   /```([^`]+)```|`([^`\n]+)`|(https?:\/\/[^\s<>"]+[^\s<>".,!?;:)])|(?<![\p{L}\p{N}])([*_~])(?=\S)([^\n]*?\S)\4(?![\p{L}\p{N}])/gu;
 
@@ -33,7 +33,7 @@ const marks =
 const tags = { '*': 'strong', _: 'em', '~': 's' };
 
 /**
- * A text with its marks, as elements.
+ * Renders a text with its marks as elements.
  * @param {string} text
  * @returns {import('./preact.js').ComponentChildren}
  */
@@ -53,13 +53,13 @@ export function marked(text) {
 }
 
 /**
- * The same text without its marks, for a single line.
+ * Returns the text without its marks, for a single line.
  * @param {string} text
  * @returns {string}
  */
 export const plain = (text) => text.replace(/```|(?<![\p{L}\p{N}])[*_~`](?=\S)|(?<=\S)[*_~`](?![\p{L}\p{N}])/gu, '');
 
-/** A time of a moved clock. @param {number} at */
+/** Formats a time of a clock that was moved. @param {number} at */
 export const dayAndMinute = (at) => `${shortDate.format(at)}, ${minute.format(at)}`;
 
 /** @param {number} bytes */

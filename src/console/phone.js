@@ -11,10 +11,10 @@ import { ErrorNote, Loading } from './ui.js';
 /** @import { Phone } from './phone-api.js' */
 
 const everyMs = 700;
-/** How far the clock of the phone may be behind. */
+/** How far the displayed clock may be behind the sandbox. */
 const clockMs = 5_000;
 
-/** Its style is loaded with it, because only a sandbox has a phone. */
+/** The style sheet is loaded with this module, because only a sandbox has a phone. */
 const sheet = Object.assign(document.createElement('link'), {
   rel: 'stylesheet',
   href: new URL('./phone.css', import.meta.url).href,

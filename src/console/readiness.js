@@ -19,7 +19,7 @@ const reasons = {
 };
 
 /**
- * What a person has to know of the answer of `/health/ready`, in sentences; none: all is well.
+ * Explains the response of `/health/ready` in sentences; none: all is well.
  * @param {Ready} ready
  * @returns {string[]}
  */

@@ -1,7 +1,7 @@
 import { createStore } from './store.js';
 
 /**
- * Where the console is: `#/messages/ID`. Ids of records may stand there, and nothing that is secret or says who a customer is.
+ * The place in the console, such as `#/messages/ID`. It may contain ids of records, but no secrets and nothing about a customer.
  * @typedef {{ path: string, argument: string | undefined }} Place
  */
 
@@ -12,7 +12,7 @@ function read() {
   try {
     decoded = argument && decodeURIComponent(argument);
   } catch {
-    // An address that somebody cut off.
+    // The address is truncated.
   }
   return { path: path || 'overview', argument: decoded || undefined };
 }

@@ -5,14 +5,14 @@ import { createStore } from './store.js';
 /** @import { Query } from './api.js' */
 
 /**
- * What was searched for, kept while the key is; not in the address, because it may say who a customer is.
+ * The last search. It is kept as long as the key, and never in the address, because it may identify a customer.
  * @typedef {{ term: string, filters: Query }} Search
  */
 export const search = createStore(/** @type {Search | undefined} */ (undefined));
 
 isOpen.subscribe(() => search.set(undefined));
 
-/** Opens the list of the messages that fit. @param {Query} filters */
+/** Opens the list of the matching messages. @param {Query} filters */
 export function showMessages(filters) {
   search.set({ term: '', filters });
   go('find');

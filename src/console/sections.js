@@ -1,8 +1,8 @@
 import { facts } from './facts.js';
 
 /**
- * A part of the console. Its module is loaded when it is opened, and exports `Section`: a component that is given the rest of the
- * address (`#/messages/ID`), rendered under the heading `name`.
+ * A part of the console. Its module is loaded when it is opened, and exports `Section`: a component that gets the rest of the
+ * address (`#/messages/ID`), and is rendered under the heading `name`.
  * @typedef {{
  *   path: string,
  *   name: string,
@@ -26,5 +26,5 @@ const table = [
   { path: 'phone', name: 'Phone', load: () => import('./phone.js'), sandboxOnly: true },
 ];
 
-/** In the order of the menu; those with `hidden` are led to from another, which names them as its `children`. */
+/** Sections in the order of the menu. A `hidden` one is opened from another section, which lists it in its `children`. */
 export const sections = table.filter(({ sandboxOnly }) => !sandboxOnly || facts.sandbox);

@@ -36,7 +36,7 @@ function scopeWords({ all, callers, connections }) {
 /** @param {Stopped} stopped @param {string} reason */
 const put = (stopped, reason) => callJson('/v1/operations/sending', { method: 'PUT', body: { stopped, reason } });
 
-/** What is affected, in figures that are known now. @param {{ stopped: Stopped, callers: OperatorCaller[] }} props */
+/** Shows how much a stop would affect, in numbers that are known now. @param {{ stopped: Stopped, callers: OperatorCaller[] }} props */
 function Affected({ stopped, callers }) {
   const now = overview.get();
   const ids = stopped.all ? callers.map(({ id }) => id) : stopped.callers;

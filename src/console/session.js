@@ -3,11 +3,11 @@ import { createStore } from './store.js';
 /** @import { Scope } from '../callers/entry.ts' */
 
 /**
- * Who the key belongs to, as far as that is known.
+ * The holder of the key, as far as it is known.
  * @typedef {{ id: string, name: string, scopes: readonly (Scope | '*')[] }} Holder
  */
 
-/** The key. It is in this variable and nowhere else: not in storage, address, cookie or document. */
+/** The key. It is kept only in this variable: not in storage, the address, a cookie or the document. */
 let key = '';
 
 const idleMinutes = 15;
@@ -18,7 +18,7 @@ const lookMs = 10_000;
 export const isOpen = createStore(false);
 /** @type {import('./store.js').Store<Holder | undefined>} */
 export const holder = createStore(/** @type {Holder | undefined} */ (undefined));
-/** Why the console is locked, in a sentence for the form. */
+/** The reason why the console is locked, as a sentence for the form. */
 export const lockReason = createStore('');
 
 export const authorization = () => `Bearer ${key}`;
@@ -44,7 +44,7 @@ export function lock(reason = '') {
 }
 
 /**
- * Whether the key has the scope; yes where that is not known, because the service says no itself.
+ * Returns whether the key has the scope. True if the scopes are unknown, because the service refuses calls itself.
  * @param {Scope} scope
  */
 export function may(scope) {
@@ -57,7 +57,7 @@ const noteUse = () => {
   lastActive = Date.now();
 };
 
-/** Forgets the key after some idle minutes, and when the page is left: a browser may keep the whole page for the way back. */
+/** Discards the key after some idle minutes, and when the page is left: browsers may keep the page in memory for going back. */
 export function watchIdle() {
   for (const event of ['pointerdown', 'keydown', 'wheel', 'touchstart']) {
     addEventListener(event, noteUse, { passive: true, capture: true });

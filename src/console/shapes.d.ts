@@ -1,4 +1,5 @@
 // The shapes that the service answers, from its own schemas.
+
 export type { Connection, CreatedConnection } from '../schemas/connection.ts';
 export type { Ready } from '../schemas/health.ts';
 export type { OperatorBroadcast, OperatorCaller, OperatorMessage, Overview, Sending } from '../schemas/operator.ts';

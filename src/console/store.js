@@ -1,7 +1,7 @@
 import { useEffect, useState } from './hooks.js';
 
 /**
- * A value that parts of the page share, and that tells them when it is another.
+ * A value that parts of the page share, and that notifies them when it changes.
  * @template Value
  * @typedef {{ get: () => Value, set: (next: Value) => void, subscribe: (tell: () => void) => () => void }} Store
  */
@@ -30,7 +30,7 @@ export function createStore(first) {
 }
 
 /**
- * The value of a store, and a new render when it is another.
+ * Returns the value of a store, and renders again when it changes.
  * @template Value
  * @param {Store<Value>} store
  * @returns {Value}

@@ -9,7 +9,7 @@ import { Chip, ErrorNote, Loading } from './ui.js';
 
 const typingMs = 250;
 
-/** As the customer would read it. @param {{ rendered: RenderedTemplate }} props */
+/** Shows a template as the customer would read it. @param {{ rendered: RenderedTemplate }} props */
 const Bubble = ({ rendered: { header, media, body, footer, buttons = [], cards = [] } }) => html`
   <div class="chat">
     <div class="bubble">
@@ -24,7 +24,7 @@ const Bubble = ({ rendered: { header, media, body, footer, buttons = [], cards =
 `;
 
 /**
- * What the customer would read with these values; asked again a moment after the last letter was typed.
+ * Renders the template with these values, a moment after the last change.
  * @param {Template} template
  * @param {Record<string, string>} values
  */

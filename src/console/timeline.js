@@ -40,7 +40,7 @@ function Attempts({ message: { attemptsMade, attempts } }) {
 }
 
 /**
- * From recorded to read, oldest first.
+ * Shows the steps of a message, oldest first.
  * @param {{ message: OperatorMessageDetail }} props
  */
 export const Timeline = ({ message }) => html`

@@ -13,7 +13,7 @@ export const AccountBadge = () =>
 export const Chip = ({ tone, children }) => html`<span class="chip" data-tone=${tone}>${children}</span>`;
 
 /**
- * A time as a person reads it, in the zone of this machine, and in UTC for who points at it.
+ * Shows a time in the zone of this machine, with UTC as a tooltip.
  * @param {{ at: string | undefined, long?: boolean }} props
  */
 export const Time = ({ at, long = false }) =>
@@ -41,7 +41,7 @@ export function ErrorNote({ error, retry }) {
 }
 
 /**
- * A count under its name; `onOpen` shows what was counted.
+ * Shows a count under its name; `onOpen` opens the counted records.
  * @param {{ name: string, value: Children, tone?: Tone, mark?: string, onOpen?: () => void }} props
  */
 export const Figure = ({ name, value, tone, mark, onOpen }) => html`
@@ -64,7 +64,7 @@ export function Pager({ pages: { number, older, newer, loading }, what }) {
 }
 
 /**
- * A table that scrolls within itself where it is wider than the page; with `stacks` its rows become blocks on a phone.
+ * A table that scrolls if it is wider than the page. With `stacks`, its rows become blocks on a phone.
  * @param {{ label: string, head: Children, children?: Children, busy?: boolean, stacks?: boolean }} props
  */
 export const Table = ({ label, head, children, busy = false, stacks = false }) => html`

@@ -60,7 +60,7 @@ function resending({ sampleId, caller }, reload) {
   };
 }
 
-/** What the search so far says of a group. @param {UnknownGroup} group */
+/** Describes what the search has found for a group so far. @param {UnknownGroup} group */
 function findings({ count: n, found, looked }) {
   if (found > 0) {
     return { tone: 'ok', words: 'Found', detail: `${count(found)} of the same call arrived, so very likely all did` };
@@ -101,7 +101,7 @@ function Row({ group, ask, reload }) {
   `;
 }
 
-/** Broadcasts that stopped by themselves, or that nobody has resumed. */
+/** Lists paused broadcasts: those that the service has paused, and those that have not been resumed. */
 function Paused() {
   /** @type {import('./load.js').Loaded<{ data: OperatorBroadcast[] }>} */
   const { data } = useLoad('/v1/operations/broadcasts', { status: 'paused', limit: 20 });

@@ -27,7 +27,7 @@ export const count = (n) => counting.format(n);
  */
 export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-/** Today by the clock, other days by their date. @param {string} at */
+/** Formats a time of today by the clock, and other days by their date. @param {string} at */
 export function clock(at) {
   const date = new Date(at);
   return date.toDateString() === new Date().toDateString() ? timeOnly.format(date) : dayAndMinute.format(date);

@@ -6,7 +6,7 @@ export const notUtf8 =
 export const lineBreaksIn = (cells: readonly string[]): number =>
   cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
 
-/** All cells after the named columns are empty. */
+/** True if all cells after the named columns are empty. */
 export const isPadded = (cells: readonly string[], width: number): boolean =>
   cells.length > width && cells.slice(width).every(isBlank);
 
@@ -16,7 +16,7 @@ export const isBlankRow = (cells: readonly string[]): boolean => !/^[!-~]/.test(
 const referenceMax = 255;
 const lineBreak = /[\t\r\n\u2028\u2029]/;
 
-/** Why a reference is refused. That its cell is sound is known. */
+/** Returns why a reference is refused. The cell itself has been validated. */
 export function referenceFault(text: string): string | undefined {
   if (lineBreak.test(text)) return 'has a line break or a tab, and must be one line';
   if (text.length <= referenceMax) return undefined;

@@ -22,7 +22,7 @@ export interface CsvCheck {
 }
 
 export interface CountingCheck extends CsvCheck {
-  /** What was found so far. */
+  /** Returns the findings so far. */
   found(): CsvFindings;
 }
 
@@ -30,7 +30,7 @@ export interface CsvFindings {
   rows: number;
   /** Rows without a fault. */
   valid: number;
-  /** Numbers that were given before. */
+  /** Number of rows that repeat an earlier number. */
   duplicates: number;
   faultCount: number;
   /** The first hundred. */

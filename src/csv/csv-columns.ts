@@ -14,7 +14,7 @@ export interface CsvColumns {
   required: { parameter: string; index: number }[];
   /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
-  /** The column of the caller's own references, if the file has one. */
+  /** Index of the column `Reference`, if the file has one. */
   reference: number | undefined;
   /** Unknown columns, if there is no CountryCode: one of them may contain country codes under another name. */
   others: { name: string; index: number; hint: ColumnHint }[];
@@ -25,7 +25,7 @@ interface HeaderOptions {
   optional: readonly string[];
   /** WATI reads the header too, and knows the columns by these names only. */
   exact: boolean;
-  /** A column `Reference` is one, unless a parameter is called so. */
+  /** A column `Reference` holds references, unless a parameter has that name. */
   takesReference: boolean;
   /** A delimiter that is recognized and not accepted. */
   foreignDelimiter: string | undefined;

@@ -22,7 +22,7 @@ export class CsvRecipients {
   readonly #options: CsvNumberOptions;
   readonly #faults: CsvFaults;
   readonly #known = new NumberTable();
-  /** Numbers that were given before. */
+  /** Number of rows that repeat an earlier number. */
   duplicates = 0;
 
   constructor(options: CsvNumberOptions, faults: CsvFaults) {

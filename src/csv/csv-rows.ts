@@ -8,30 +8,30 @@ import type { CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
 export interface CsvRow {
   /** Country code and number, digits only. */
   to: string;
-  /** By the names in `requiredColumns`, and those in `optionalColumns` that have a value. */
+  /** Values by column: all of `requiredColumns`, and those of `optionalColumns` that have a value. */
   values: Record<string, string>;
-  /** What the caller calls the message. */
+  /** The caller's own name for the message. */
   reference?: string;
 }
 
 export interface CsvCheckOptions extends CsvNumberOptions {
   /** Template parameters. Each needs a column, and a value in every row. */
   requiredColumns?: readonly string[];
-  /** Used if the file has them; a blank cell is no value. */
+  /** Used if the file has them; a blank cell counts as absent. */
   optionalColumns?: readonly string[];
-  /** Explains why a row is refused whose values are valid individually; undefined: it is accepted. */
+  /** Returns why a row is refused although each of its values is valid; undefined: it is accepted. */
   rowFault?: (values: Readonly<Record<string, string>>) => string | undefined;
-  /** The file may have a column `Reference`, unless a parameter is called so. */
+  /** The file may have a column `Reference`, unless a parameter has that name. */
   takesReference?: boolean;
-  /** Rows without a fault are handed to `onRow` also if another row has one. */
+  /** Calls `onRow` with valid rows even after a row with a fault. */
   keepsGoing?: boolean;
   rowsMax: number;
   cellBytesMax: number;
-  /** Called with each row as long as the file has no fault (see `keepsGoing`). Later rows may still have one: that is known only after `end()`. */
+  /** Called with each row while the file has no fault (see `keepsGoing`). A later row may have one: only `end()` knows. */
   onRow?: (row: CsvRow, number: number) => void;
 }
 
-/** Checks the cells of each row, and hands on those of rows without a fault. */
+/** Checks the cells of each row, and passes valid rows on. */
 export class RowReader {
   readonly #options: CsvCheckOptions;
   readonly #faults: CsvFaults;
@@ -76,7 +76,7 @@ export class RowReader {
     this.#options.onRow?.({ to, values, ...(reference !== undefined && { reference }) }, row);
   }
 
-  /** A blank cell is none. */
+  /** Returns undefined for a blank cell. */
   #referenceIn(row: number, cells: readonly string[], { reference: index, names }: CsvColumns): string | undefined {
     const cell = index === undefined ? '' : (cells[index] ?? '').trim();
     if (index === undefined || isBlank(cell)) return undefined;

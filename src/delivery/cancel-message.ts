@@ -9,8 +9,8 @@ const cancelled = {
 } as const;
 
 /**
- * Takes a message out of the queue, or off the schedule; one that is cancelled already is answered as it is. Throws `not-found`
- * for a message that is not the caller's, and `message-over` for one that is being sent or has ended.
+ * Cancels a queued or scheduled message. Returns a message unchanged if it is already cancelled. Throws `not-found` for a message
+ * that is not the caller's, and `message-over` for one that is being sent or has ended.
  */
 export async function cancelMessage(
   store: Pick<MessageStore, 'find' | 'complete'>,

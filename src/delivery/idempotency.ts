@@ -11,7 +11,7 @@ import type { Delivery, Requester } from './types.ts';
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
 
-/** It was recorded before its time, and its first request answered then. */
+/** True if its first request was answered before its `sendAt`. */
 export const wasScheduled = ({ sendAt, createdAt }: Pick<StoredMessage, 'sendAt' | 'createdAt'>): boolean =>
   sendAt !== undefined && sendAt > createdAt;
 
@@ -44,14 +44,14 @@ export async function findReplay(
   return replay(store, known, await fingerprint());
 }
 
-/** A message that is to go out at another time is another message. */
+/** Throws if the times differ: the same text at another time is another message. */
 function assertSameSchedule(known: StoredMessage, { sendAt, notAfter }: Schedule): void {
   if (known.sendAt !== sendAt || known.notAfter !== notAfter) throw keyReused(locationOf(known));
 }
 
 /**
- * Two references name two things, and one of them would be believed to be confirmed. A repeat that names none, or the first to
- * name one, contradicts nothing: so a caller may begin to name them between two tries.
+ * Throws if both requests have a reference and they differ: the second message would never be sent, although its caller believes
+ * that it was. A repeat without a reference, or the first one with it, is accepted.
  */
 function assertSameReference(known: StoredMessage, reference: string | undefined): void {
   if (reference === undefined || known.reference === undefined || reference === known.reference) return;

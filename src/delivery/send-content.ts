@@ -6,7 +6,7 @@ import type { StoredMessage } from '../store/message-store.ts';
 import type { ResponseExpectation } from '../upstream/classify-response.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/send-calls.ts';
 
-/** A request without what is recorded beside the content of its message: it reaches neither WATI nor the fingerprint. */
+/** A request without the fields that are recorded beside the content: they are neither sent to WATI nor part of the fingerprint. */
 type ContentOf<Post> = Omit<Post, Beside>;
 type Beside = 'reference' | 'sendAt' | 'notAfter';
 

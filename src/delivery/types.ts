@@ -10,7 +10,7 @@ export interface Requester extends Schedule {
   /** Method and route pattern. A key is unique within one route. */
   route: string;
   key?: string;
-  /** What the caller calls the message. Not part of the content: two messages that differ in it alone look the same at WATI. */
+  /** The caller's own name for the message. Not part of the content: WATI cannot tell apart two messages that differ only in it. */
   reference?: string;
   /** The messages that the caller may record per hour and day; absent: no quota. */
   quota?: QuotaLimits;
@@ -76,7 +76,7 @@ export interface Delivery {
   resend(requester: Requester, id: string, context: ResendContext): Promise<SendResult>;
   /** Charges further messages for a request with one record for many. Throws `quota-spent`. */
   spend(requester: Requester, messages: number): Promise<void>;
-  /** Takes a queued message out. Throws `not-found`, and `message-over` for one that is being sent or has ended. */
+  /** Cancels a queued message. Throws `not-found`, and `message-over` for one that is being sent or has ended. */
   cancel(caller: string, id: string): Promise<StoredMessage>;
   find(caller: string, id: string): Promise<StoredMessage | undefined>;
   list(
@@ -90,7 +90,7 @@ export interface Delivery {
   feed(): Promise<void>;
   /** Looks for queued messages in the store, and resumes them. */
   resumeQueued(): Promise<void>;
-  /** Whether this process is delivering the message. */
+  /** Returns whether this process is delivering the message. */
   isUnderWay(id: string): boolean;
   /** The wall clock of the store, ms: messages are scheduled and expire by it. */
   wallNow(): number;

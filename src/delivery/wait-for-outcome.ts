@@ -7,7 +7,7 @@ export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult =
   ...(pendingWrite !== undefined && { pendingWrite: true }),
 });
 
-/** The state of the message when it is final, or after `ms`; the delivery then goes on without the client. */
+/** Resolves with the message when its state is final, or after `ms`; the delivery then continues in the background. */
 export async function waitForOutcome(
   ms: number,
   run: Promise<ActiveDelivery>,

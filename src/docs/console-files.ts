@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 
-/** A file in the form in which it is sent. */
+/** A file as it is served. */
 export interface Asset {
   readonly type: string;
   readonly body: Buffer;
@@ -23,16 +23,16 @@ export const assetOf = (extension: string, body: string | Buffer): Asset => ({
   etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"`,
 });
 
-/** Beside the sources, and copied beside the compiled files by the build. */
+/** The folder of the sources; the build copies it beside the compiled files. */
 const folder = join(import.meta.dirname, '..', 'console');
 
-/** What `/` needs without the console. */
+/** The files that `/` needs when the console is off. */
 const ofHome = ['base.css', 'home.css', 'home.js', 'readiness.js', 'icon.svg'];
 
-/** The phone is of the sandbox alone. */
+/** Only the sandbox has a phone. */
 const ofSandbox = /^phone\b/;
 
-/** The files of `/` and `/console` by their names. */
+/** Reads the files of `/` and `/console`, by name. */
 export function readAssets({
   withConsole,
   isSandbox,
@@ -49,7 +49,7 @@ export function readAssets({
 
 const require = createRequire(import.meta.url);
 
-/** The modules of packages, under names that a browser can resolve. */
+/** Modules of npm packages, under names that a browser can resolve. */
 const packageFiles = (): [string, Asset][] =>
   Object.entries({
     'preact.js': require.resolve('preact'),
@@ -58,12 +58,12 @@ const packageFiles = (): [string, Asset][] =>
   }).map(([name, path]) => {
     const text = readFileSync(path, 'utf8')
       .replace(/from\s*"preact"/, 'from"./preact.js"')
-      // The map is not served.
+      // Source maps are not served.
       .replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
     return [name, assetOf('.js', text)];
   });
 
-/** The page of the console, with these facts in the places that name them. */
+/** Returns the page of the console, with its placeholders replaced by these facts. */
 export const consolePage = (facts: Readonly<Record<string, string>>): string =>
   readFileSync(join(folder, 'index.html'), 'utf8').replace(
     /\{\{(\w+)\}\}/g,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escaped, page } from '../lib/html.ts';
 
-/** The folder with README.md and docs/: that of `src`, or that of `dist`. */
+/** Folders that may contain README.md and docs/: the parent of `src`, or that of `dist`. */
 const folders = [join(import.meta.dirname, '..', '..'), join(import.meta.dirname, '..', '..', '..')];
 
 /** The guides as HTML, by their path under `/docs/guides`, with `''` for the list; empty if the guides are not there. Built once. */
@@ -30,7 +30,7 @@ export function guidePages(): ReadonlyMap<string, string> {
 
 const back = '<p><a href="/docs/guides">All guides</a> · <a href="/docs">All calls</a></p>';
 
-/** The pages show text alone. */
+/** Removes pictures, because the pages show only text. */
 const withoutPictures = (text: string): string => text.replace(/<picture>.*?<\/picture>\n*/s, '');
 
 const titleOf = (text: string): string => /^# (.+)$/m.exec(text)?.[1] ?? 'Guide';

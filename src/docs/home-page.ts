@@ -2,7 +2,7 @@ interface HomeOptions {
   account: 'sandbox' | 'real';
   docs: boolean;
   console: boolean;
-  /** Where the scripts and styles are. */
+  /** Path of the scripts and styles. */
   assets: string;
 }
 
@@ -28,7 +28,7 @@ const problemLinks: readonly Link[] = [
 ];
 const documentLinks: readonly Link[] = [['/openapi.yaml', 'openapi.yaml', 'For a client in your language']];
 
-/** The page of `/`: says what this service is and whether it works, to a person who opens the address in a browser. */
+/** Returns the page of `/`, which tells a person what this service is and whether it works. */
 export function homePage({ account, docs, console, assets }: HomeOptions): string {
   const [kind, meaning] = accounts[account];
   const links = [

@@ -67,14 +67,14 @@ function writeOutcome({ method, caller }: FastifyRequest, status: number): strin
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
 }
 
-/** Notes to whom a send goes, masked, and what its caller calls it. */
+/** Adds the masked recipient and the reference of a send to the log line. */
 export function logSend(request: FastifyRequest, { to, reference }: { to?: string; reference?: string }): void {
   const { requestLog } = request;
   if (to !== undefined) requestLog.to = masked(to);
   if (reference !== undefined) requestLog.reference = referenceForLog(reference, to);
 }
 
-/** What the caller calls a message, with its digits masked if the number of the recipient stands in it. */
+/** Returns a reference for the log. Its digits are masked if it contains the number of the recipient. */
 export function referenceForLog(reference: string, to: string | undefined): string {
   const digitsIn = (text: string) => text.replace(foreignPatterns.notDigit.pattern, '');
   const number = digitsIn(to ?? '');

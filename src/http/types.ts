@@ -16,7 +16,7 @@ export interface RequestLog {
   connection?: string;
   /** The recipient, with all but the last four digits masked. */
   to?: string;
-  /** What the caller calls the message. */
+  /** The caller's own name for the message. */
   reference?: string;
   upstreamStatus?: number;
   upstreamMs: number;
@@ -76,7 +76,10 @@ declare module 'fastify' {
     maySendMessage?: boolean;
     /** Marks the log line of each of its requests with `audit`. Routes with `sendsMessage` are marked without it. */
     audit?: boolean;
-    /** What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is set); `recording`: the same, and `respond-async` shows a broadcast early; `events`: it asks for a wait. */
+    /**
+     * The meaning of `Prefer: wait`. `outcome` and `calls` (the default if `connection` is set): limits the wait for the outcome of a
+     * send, or for upstream calls; `recording`: like `outcome`, and `respond-async` shows a broadcast early; `events`: requests a wait.
+     */
     preferWait?: 'outcome' | 'calls' | 'recording' | 'events';
     /** The query is passed on unchecked. An object is an example of it for the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@ const DAY_AND_TIME =
 
 const EXAMPLE = '2026-11-02T09:30:00Z';
 
-/** Reads a time in UTC, ISO 8601 with seconds and `Z`: in the form with milliseconds, or what is wrong with it. */
+/** Parses a time in UTC (ISO 8601 with seconds and `Z`). Returns it with milliseconds, or its fault. */
 export function readUtcTime(text: string): { time: string } | { fault: string } {
   const [, day, zone] = DAY_AND_TIME.exec(text) ?? [];
   if (day === undefined || (zone !== 'Z' && zone !== '' && !/^[+-]\d\d:?\d\d$/.test(zone ?? ''))) {
@@ -11,7 +11,7 @@ export function readUtcTime(text: string): { time: string } | { fault: string } 
   }
   if (zone !== 'Z') return { fault: `must be a time in UTC, which ends with Z, such as ${EXAMPLE}` };
   const time = new Date(text);
-  // A 30th of February is read as the 2nd of March.
+  // Date reads 30 February as 2 March.
   const isReal = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);
   return isReal ? { time: time.toISOString() } : { fault: 'is a day that the calendar does not have' };
 }

@@ -3,7 +3,7 @@
  * not cancelled.
  */
 export function withTimeout<Value, Late>(promise: Promise<Value>, ms: number, late: () => Late): Promise<Value | Late> {
-  // One promise and no race, because each send waits for its outcome through here.
+  // A single promise instead of Promise.race, because every send uses this.
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {

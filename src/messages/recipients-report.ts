@@ -6,7 +6,7 @@ type ReportedField = (recipient: ReportedRecipient) => string | undefined;
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
 
-/** The columns in their order. Those of the import have the same names. */
+/** The columns in order. Columns that an import has too have the same names there. */
 const columns: readonly (readonly [string, ReportedField])[] = [
   ['Phone', ({ to }) => to],
   ['Reference', ({ reference }) => reference],
@@ -26,22 +26,22 @@ const columns: readonly (readonly [string, ReportedField])[] = [
   ['UpdatedAt', ({ updatedAt }) => updatedAt],
 ];
 
-/** Why it was not sent, or did not arrive. */
+/** Returns why the message was not sent, or did not arrive. */
 const failureOf = ({ failure, delivery }: ReportedRecipient) => delivery?.failure ?? failure;
 
-/** Rows that are read and written at once: reading them holds SQLite's thread for some milliseconds. */
+/** Rows per page. Reading a page blocks SQLite's thread for some milliseconds. */
 const pageRows = 500;
 
 interface ReportSource {
   store: Pick<BroadcastStore, 'listRecipients'>;
   id: string;
-  /** Asked before each page: whether the reader may still read it. */
+  /** Called before each page: whether the client may still read the report. */
   mayRead: () => boolean;
-  /** As the reader may see it; as it is by default. */
+  /** Maps each recipient to what the client may see; identity by default. */
   shown?: (recipient: ReportedRecipient) => ReportedRecipient;
 }
 
-/** A broadcast as CSV, a row for each recipient, page by page: the next one is read when the reader has taken the one before. */
+/** Yields a broadcast as CSV, a row for each recipient. Reads the next page when the client has taken the previous one. */
 export async function* recipientsReport({
   store,
   id,
@@ -50,7 +50,7 @@ export async function* recipientsReport({
 }: ReportSource): AsyncGenerator<string> {
   yield rowOf(columns.map(([name]) => name));
   for (let after: number | undefined = 0; after !== undefined; ) {
-    // A body that breaks off tells the reader that it is not complete.
+    // Aborts the body, so that the client notices that it is incomplete.
     if (!mayRead()) throw new Error('the caller may not read the report any more');
     const page: Awaited<ReturnType<typeof store.listRecipients>> = await store.listRecipients(id, {
       after,
@@ -65,10 +65,10 @@ export async function* recipientsReport({
   }
 }
 
-/** RFC 4180. */
+/** Formats a row by RFC 4180. */
 const rowOf = (cells: readonly string[]): string => `${cells.map(cellOf).join(',')}\r\n`;
 
-/** A spreadsheet takes a cell that begins like this for a formula; behind an apostrophe it is a text. */
+/** Spreadsheets read a cell that begins with one of these as a formula, unless an apostrophe precedes it. */
 const beginsFormula = /^[=+\-@\t\r]/;
 
 function cellOf(text: string): string {
@@ -76,5 +76,5 @@ function cellOf(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Lets other requests in between pages: SQLite answers a page without waiting. */
+/** Yields to other requests between pages, because SQLite in memory answers without waiting. */
 const nextTurn = () => new Promise<void>((resume) => setImmediate(resume));

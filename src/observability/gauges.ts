@@ -13,8 +13,8 @@ export interface GaugeSources {
   /** How long the store is not asked again, ms. */
   sendsRestMs: number;
   /**
-   * How many broadcasts wait for their time, how many run and have something to send, and how many the service has paused because
-   * everything was refused.
+   * Numbers of broadcasts that wait for their `sendAt`, that run and have something to send, and that the service has paused
+   * because everything was refused.
    */
   broadcasts(): Promise<{ scheduled: number; running: number; held: number }>;
   /** Messages that wait because their caller may not send now, by reason. */

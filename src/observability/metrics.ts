@@ -11,7 +11,7 @@ export interface Metrics {
   registry: Registry;
   recordUpstreamCall(report: CallReport): void;
   recordOutcome(kind: string, outcome: string): void;
-  /** A message is `not_sent`, because its `notAfter` passed. */
+  /** Call when a message has ended as `not_sent` because its `notAfter` passed. */
   recordExpired(kind: string): void;
   /** A bulk call was made with this many messages. */
   recordBatch(lane: string, size: number): void;

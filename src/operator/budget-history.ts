@@ -17,7 +17,7 @@ interface Totals {
   refused: number;
 }
 
-/** How the calls of this process used the rate limit in the last minutes. */
+/** Records how the calls of this process used the rate limit in the last minutes. */
 export class BudgetHistory {
   readonly intervalS = intervalMs / 1_000;
   readonly #limiter: Pick<OutboundRateLimiter, 'stats'> | undefined;
@@ -27,7 +27,7 @@ export class BudgetHistory {
   #before: Totals | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Without a limiter it stays empty. */
+  /** Stays empty without a limiter. */
   constructor(limiter: Pick<OutboundRateLimiter, 'stats'> | undefined, { now, clock }: Clocks) {
     this.#limiter = limiter;
     this.#now = now;

@@ -1,7 +1,7 @@
 import type { CallerCount, CallerCountName, CallerCountStore } from '../store/caller-count-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 
-/** Interval of writes. What a killed process counted since its last write is lost. */
+/** Interval of writes. A killed process loses the counts since its last write. */
 const flushEveryMs = 5_000;
 
 const names: Partial<Record<MessageStatus, CallerCountName>> = {
@@ -14,7 +14,7 @@ const names: Partial<Record<MessageStatus, CallerCountName>> = {
 type Counts = Readonly<Record<CallerCountName, number>>;
 export const noCounts: Counts = { accepted: 0, rejected: 0, notSent: 0, unknown: 0, refused429: 0 };
 
-/** Counts outcomes and refusals by caller, in memory, and adds them to the store from time to time: a send costs no write more. */
+/** Counts outcomes and refusals by caller in memory, and adds them to the store periodically, so that a send costs no extra write. */
 export class CallerCounts {
   readonly #store: CallerCountStore;
   readonly #onFault: (error: unknown) => void;
@@ -36,7 +36,7 @@ export class CallerCounts {
     this.#add({ caller, name: 'refused429', n: 1 });
   }
 
-  /** Today's by caller, including those that this process has not written yet. */
+  /** Returns today's counts by caller, including those that this process has not written yet. */
   async today(): Promise<ReadonlyMap<string, Counts>> {
     const written = await this.#store.callerCountsToday();
     const sums = new Map<string, Record<CallerCountName, number>>();

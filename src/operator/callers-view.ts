@@ -14,7 +14,7 @@ import { type CallerCounts, noCounts } from './caller-counts.ts';
 export interface CallersView {
   /** In the order of the file, removed ones last. */
   all(): Promise<OperatorCaller[]>;
-  /** The same, each with its webhook endpoints, what it did today, and what is left of its quotas. */
+  /** The same, each with its webhook endpoints, today's counts, and its remaining quotas. */
   inFull(): Promise<OperatorCaller[]>;
   /** Ids of all callers that are in the file or have records. */
   ids(): Promise<string[]>;
@@ -106,7 +106,7 @@ export function createCallersView({ callers, stopped, store, counts, now }: Serv
   };
 }
 
-/** The quotas of callers that have any. */
+/** Returns the quotas of all callers that have one. */
 function limitsOf(callers: Callers): Map<string, QuotaLimits> {
   const limits = callers.list().map(({ caller: { id, messagesPerHour: perHour, messagesPerDay: perDay } }) => {
     return [id, { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) }] as const;

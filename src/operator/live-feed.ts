@@ -2,9 +2,9 @@ import { sleep } from '../lib/sleep.ts';
 import type { OperatorBroadcast, Overview } from '../schemas/operator.ts';
 import type { BudgetPoint } from '../schemas/operator-live.ts';
 
-/** What the streams of operators show. */
+/** Reads the states that streams to operators contain. */
 export interface LiveSource {
-  /** Those that have not ended, newest first. */
+  /** Broadcasts that have not ended, newest first. */
   openBroadcasts(): Promise<OperatorBroadcast[]>;
   broadcasts(ids: readonly string[]): Promise<OperatorBroadcast[]>;
   overview(): Promise<Overview>;
@@ -14,22 +14,22 @@ export interface LiveSource {
 interface FeedServices {
   source: LiveSource;
   onFault: (error: unknown) => void;
-  /** Steady milliseconds. */
+  /** Monotonic milliseconds. */
   clock?: () => number;
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const lookEveryMs = 1_000;
 const overviewEveryMs = 5_000;
-/** The reads take at most a tenth of the time. */
+/** Pause after reads, as a multiple of their duration, so that they take at most a tenth of the time. */
 const restFactor = 10;
 const restAfterFaultMs = 5_000;
-/** Broadcasts that have ended are shown for as long as no more than these have ended since. */
+/** Maximum number of ended broadcasts that are kept. */
 const endedMax = 100;
 
 /**
- * The newest state of everything that operators follow. However many of them do, each thing is read once, and nothing is read
- * while nobody listens. A listener asks for what has changed since its last portion, so one that reads slowly skips states.
+ * Holds the newest state of everything that operators follow. Each state is read once for all listeners, and not at all without
+ * listeners. A listener asks for changes since its last portion, so a slow one skips states.
  */
 export class LiveFeed {
   readonly #source: LiveSource;
@@ -61,7 +61,7 @@ export class LiveFeed {
     return this.#listeners;
   }
 
-  /** Call `leave` afterwards. */
+  /** Adds a listener. Call `leave` afterwards. */
   join(): void {
     this.#listeners += 1;
     this.#running ??= this.#run();
@@ -71,7 +71,7 @@ export class LiveFeed {
     this.#listeners -= 1;
   }
 
-  /** What is new since that version, as server-sent events; empty: nothing is. Everything since version 0. */
+  /** Returns the changes since a version as server-sent events; empty: none. Version 0 returns the whole state. */
   since(version: number): { frames: string; version: number } {
     const newer = [...this.#frames.values()].filter((each) => each.version > version);
     const frames = newer.toSorted((a, b) => a.version - b.version).map(({ frame }) => frame);
@@ -92,7 +92,7 @@ export class LiveFeed {
     return promise;
   }
 
-  /** Ends all streams. Resolves when nothing is read any more. */
+  /** Ends all streams. Resolves when no read is in progress. */
   async release(): Promise<void> {
     this.#closing.abort();
     this.#wakeAll();
@@ -112,7 +112,7 @@ export class LiveFeed {
       this.#wakeAll();
       await this.#wait(restMs, this.#closing.signal);
     }
-    // The next listener must not be shown an old state.
+    // The next listener must not get an outdated state.
     this.#frames.clear();
     this.#open.clear();
     this.#ended.length = 0;
@@ -154,22 +154,22 @@ export class LiveFeed {
   }
 }
 
-/** When a client comes back after the end of a stream. */
+/** Delay before a client reconnects after the end of a stream. */
 const retryMs = 5_000;
 /** A comment is sent after this silence, because proxies close idle connections. */
 const silenceMaxMs = 15_000;
-/** A client that takes longer to read one portion is told to come back. */
+/** A client that takes longer to read one portion is disconnected, and reconnects. */
 const slowMs = 10_000;
 
 interface LiveStream {
   feed: LiveFeed;
-  /** Whether the listener may still read. */
+  /** Returns whether the listener may still read. */
   mayListen: () => boolean;
   isOver: () => boolean;
   clock?: () => number;
 }
 
-/** The events of one listener (WHATWG server-sent events): first the present state, then what changes. */
+/** Yields the events of one listener (WHATWG server-sent events): first the present state, then changes. */
 export async function* liveStream({ feed, mayListen, isOver, clock = () => performance.now() }: LiveStream) {
   feed.join();
   try {

@@ -16,7 +16,7 @@ const evidenceWords = {
   content: 'found by its content',
 } as const;
 
-/** What happened to a message, in the order of time, as far as it is known. Codes, ids and fixed words, no content. */
+/** Returns the known steps of a message, in chronological order. Contains codes, ids and fixed words, but no content. */
 export function timelineOf(history: MessageHistory): TimelineEntry[] {
   const { message, lookedAt, resend } = history;
   const { createdAt, resendOf, sendAt } = message;
@@ -31,7 +31,7 @@ export function timelineOf(history: MessageHistory): TimelineEntry[] {
     ...(lookedAt === undefined ? [] : [{ event: 'looked' as const, at: lookedAt }]),
     ...(resend ? [{ event: 'resent' as const, at: resend.createdAt, detail: resend.id }] : []),
   ];
-  // Steps of one moment keep the order in which they can have happened.
+  // Steps with the same time keep the order in which they can have happened.
   return steps
     .toSorted((a, b) => a.at - b.at)
     .map(({ event, at, detail }) => ({
@@ -54,7 +54,7 @@ function attemptSteps(history: MessageHistory): Step[] {
   ]);
 }
 
-/** Each attempt that is known, oldest first. `shown` masks numbers in the words of the upstream. */
+/** Returns the known attempts, oldest first. `shown` masks numbers in texts of the upstream. */
 export function attemptsOf(history: MessageHistory, shown: (words: string) => string): AttemptMade[] {
   const { message, past } = history;
   const { attempts, failure, status } = message;
@@ -71,10 +71,10 @@ export function attemptsOf(history: MessageHistory, shown: (words: string) => st
   });
 }
 
-/** When each attempt was claimed, by its number. */
+/** Returns when each attempt was claimed, by its number. */
 function startsOf({ message: { attempts, sentAt }, past }: MessageHistory): Map<number, number> {
   const starts = new Map<number, number>();
-  // Nothing tells when an attempt began that was made by an earlier version.
+  // Earlier versions did not record when an attempt began.
   for (const { attempt, sentAt: began, at } of past) starts.set(attempt, began ?? at);
   if (attempts > 0 && sentAt !== undefined && !starts.has(attempts)) starts.set(attempts, Date.parse(sentAt));
   return new Map([...starts].toSorted(([a], [b]) => a - b));

@@ -19,11 +19,11 @@ export interface Pools {
   /** Media and native answers that are streamed. */
   readonly downloads: SharedPool;
   readonly eventStreams: SharedPool;
-  /** Reports of broadcasts: each reads page by page from the store, as fast as its client takes it. */
+  /** Reports of broadcasts, which read pages from the store as fast as the client takes them. */
   readonly reports: SharedPool;
   /** Streams of a caller's events: at most five each. */
   readonly eventReaders: SharedPool;
-  /** Streams of what operators follow. */
+  /** Streams of `GET /v1/operations/stream`. */
   readonly operatorStreams: SharedPool;
   /** Requests that wait for an event. */
   readonly eventWaits: SharedPool;

@@ -1,10 +1,10 @@
 import type { RateLimiterStats } from './types.ts';
 import { BROADCAST_EVERY } from './wait-estimate.ts';
 
-/** Without a limit, calls are limited by how long they take. */
+/** Assumed calls per second without a limit: their duration limits them. */
 const unlimitedPerSecond = 20;
 
-/** The calls a second that broadcasts together may expect now: what is left while others wait, else all that Maton and WATI allow. */
+/** Calls per second that all broadcasts together can expect: the share that is left while others wait, otherwise the whole limit. */
 export function broadcastCallsPerSecond(stats: RateLimiterStats | undefined): number {
   if (!stats) return unlimitedPerSecond;
   const { rate, groups, lanes } = stats;

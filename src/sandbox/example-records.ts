@@ -84,7 +84,7 @@ export async function recordExamples(
   await recordEvent(store, caller);
 }
 
-/** A text whose answer was lost. */
+/** Records a text whose answer was lost. */
 async function recordUnknown(store: MessageStore, { caller, id, text }: { caller: string; id: string; text: string }) {
   const to = '14155550112';
   const content: Content = { kind: 'text', body: { to, text } };

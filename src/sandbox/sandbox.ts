@@ -144,7 +144,7 @@ async function webhooksTarget({ PORT: port }: Config, url: string | undefined) {
 
 const gatewayOf = async ({ HOST: host, PORT: port }: Config) => ({
   gatewayPort: port === 0 ? 0 : await freePort(port + 1),
-  // In a container the ledger has to be readable from outside, like the service.
+  // In a container, the ledger must be reachable from outside, like the service.
   ...(everywhere.test(host) && { gatewayHost: host }),
 });
 

@@ -9,7 +9,7 @@ const channel = Type.Optional(Channel);
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
-/** What a broadcast takes beside its list, in the body or in the query. */
+/** Options of a broadcast besides its list, in the body or in the query. */
 const terms = {
   channel,
   reference: Type.Optional(Reference),
@@ -20,7 +20,7 @@ const terms = {
       minimum: 1,
       maximum: 100_000,
       description:
-        'a pace of its own: at most so many recipients a minute, over all replicas, however much faster the account may send. They go out in calls for a few seconds each',
+        'maximum number of recipients per minute over all replicas, even if the account may send faster. Each call contains the recipients of a few seconds',
     }),
   ),
 };
@@ -77,14 +77,14 @@ export const Broadcast = Type.Object(
       ['recording', 'scheduled', 'running', 'paused', 'cancelled', 'done'],
       'recording: its list is still coming in, and nothing is sent before all of it is there (shown for an import with `Prefer: respond-async`); scheduled: it waits for its `sendAt`; done: nothing is queued or being sent any more',
     ),
-    sendAt: Type.Optional(Type.String({ description: 'when it was to begin' })),
-    notAfter: Type.Optional(Type.String({ description: 'from when on nothing of it goes out any more' })),
-    reference: Type.Optional(Type.String({ description: 'what you call it' })),
-    perMinute: Type.Optional(Type.Integer({ description: 'its own pace: at most so many recipients a minute' })),
-    resendOf: Type.Optional(Type.String({ description: 'the broadcast some of whose recipients this one repeats' })),
+    sendAt: Type.Optional(Type.String({ description: 'not before this time' })),
+    notAfter: Type.Optional(Type.String({ description: 'not at or after this time' })),
+    reference: Type.Optional(Type.String({ description: 'your own name for it' })),
+    perMinute: Type.Optional(Type.Integer({ description: 'maximum number of recipients per minute' })),
+    resendOf: Type.Optional(Type.String({ description: 'id of the broadcast of which this one is a resend' })),
     leftOut: Type.Optional(
       count(
-        'of a resend: recipients of the original in the states asked for that are not in it, because they were sent again before, or their content is not kept any more',
+        'of a resend: number of recipients of the original in the chosen states that are not part of it, because they were sent to again before, or because their content is no longer kept',
       ),
     ),
     pausedBy: Type.Optional(
@@ -162,8 +162,7 @@ export const Broadcast = Type.Object(
     ),
     estimatedEndAt: Type.Optional(
       Type.String({
-        description:
-          'while it runs: when the last recipient will have been sent to, at the present pace; in what one broadcast answers',
+        description: 'while it runs: the estimated time of the last send, at the present pace. Not in lists',
         examples: ['2026-11-02T10:05:00.000Z'],
       }),
     ),
@@ -197,7 +196,8 @@ export const OwnBroadcastQuery = Type.Object(
       Type.String({
         pattern: '^[A-Za-z0-9._:-]{1,255}$',
         'x-form': '1 to 255 letters, digits and . _ : -',
-        description: 'those that were started under this key, while the key is kept: one for each kind of request',
+        description:
+          'broadcasts that were started under this key, while it is kept: at most one for each kind of request',
       }),
     ),
     ...BroadcastListQuery.properties,
@@ -207,7 +207,7 @@ export const OwnBroadcastQuery = Type.Object(
 
 export const BroadcastStreamHeaders = Type.Object({
   'last-event-id': Type.Optional(
-    Type.String({ maxLength: 64, description: 'the last `id:` that came, as an EventSource sends it by itself' }),
+    Type.String({ maxLength: 64, description: 'the last `id:` that you received; an EventSource sends it by itself' }),
   ),
 });
 
@@ -218,7 +218,7 @@ export const BroadcastResendPost = Type.Object(
         minItems: 1,
         maxItems: 3,
         uniqueItems: true,
-        description: 'the recipients in these states; `not_sent` and `rejected` where it is absent',
+        description: 'states of the recipients to include; default: `not_sent` and `rejected`',
       }),
     ),
     reason: text(512, 'the credits of the account were spent', { description: 'for the log' }),

@@ -32,23 +32,23 @@ export const Channel = Type.String({
     'which of your own WhatsApp numbers it goes through, where the account has several: digits with country code, or behind a `+` with blanks, dots, dashes and brackets; `WATI_CHANNEL_NUMBER` where it is absent',
 });
 
-/** Without an example, because the docs page would send it. */
+/** Has no example, because the docs page would send it. */
 export const Reference = Type.String({
   minLength: 1,
   maxLength: 255,
   'x-text': 'line',
   description:
-    'what you call it yourself, such as the number of an order: shown with the message, in its events and in the log, and `GET /v1/messages?reference=` finds it. It is not sent, need not be unique, and should not be a phone number',
+    'your own name for the message, such as an order number: shown with the message, in its events and in the log; `GET /v1/messages?reference=` finds it. It is not sent, need not be unique, and should not be a phone number',
 });
 
 const utcTime = (description: string) => Type.String({ 'x-time': 'utc', maxLength: 40, description });
 
-/** Without examples, because the docs page would send them. */
+/** Has no examples, because the docs page would send them. */
 export const SendAt = utcTime(
-  'not before this time: ISO 8601 in UTC with `Z`, at most 30 days ahead. Until then it is `queued`, and can be cancelled; the answer does not wait. At once where the time has passed',
+  'not before this time: ISO 8601 in UTC with `Z`, at most 30 days ahead. Until then the message is `queued` and can be cancelled; the answer does not wait. If the time has passed, it is sent at once',
 );
 export const NotAfter = utcTime(
-  'not at or after this time, whatever holds it up: what has not gone out by then is `not_sent` with the failure `expired`. ISO 8601 in UTC with `Z`, later than `sendAt`, at most 30 days ahead',
+  'not at or after this time, whatever delays it: a message that has not gone out by then ends as `not_sent` with the failure `expired`. ISO 8601 in UTC with `Z`, later than `sendAt`, at most 30 days ahead',
 );
 
 /** For existing records: numbers that a newer rule refuses can still be found and erased. */
@@ -75,7 +75,7 @@ export const exampleIds = {
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
   unknownMessage: '4cc095d2-9d83-4857-bde4-4831283bef36',
   scheduledMessage: '8d3f6c1e-52a7-4b90-9c4e-7a1f0e6b2d58',
-  /** Unknown as well, for operators. */
+  /** Another message with an unknown outcome, for operators. */
   lostMessage: '0e6d1f4b-5a17-4c83-9d20-7fb1c83e5a64',
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
   /** Not sent to any recipient. */
@@ -83,7 +83,7 @@ export const exampleIds = {
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
   operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
-  /** A recipient of the broadcast before. */
+  /** A recipient of the broadcast above. */
   waitingMessage: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c921-r',
   sentMessage: 'bee9950d-a866-419b-9314-ccd25067ff7f',
   event: 'evt_3jXqvB0nQ2mT7rYk5dLwZA',

@@ -10,7 +10,7 @@ export const DryRunQuery = Type.Object(
     dryRun: Type.Optional(
       Type.Boolean({
         description:
-          'true: checks all of it and answers what would happen (200); nothing is recorded or sent, and the key stays free',
+          'true: only checks the request and answers 200 with the result; nothing is recorded or sent, and the key stays free',
       }),
     ),
   },
@@ -19,28 +19,28 @@ export const DryRunQuery = Type.Object(
 
 export const BroadcastDryRun = Type.Object(
   {
-    recipients: count('that were given; of a file that cannot be read to its end, as far as it was read'),
-    valid: count('without a fault. A broadcast starts only if all are'),
-    duplicates: count('numbers that were given before'),
+    recipients: count('recipients in the request; if a file cannot be read to its end, those before the fault'),
+    valid: count('recipients without a fault. A broadcast starts only if all are valid'),
+    duplicates: count('recipients that repeat an earlier number'),
     optedOut: count(
-      'of the valid ones: to whom your last message was refused or failed because the customer has opted out, as far as your records know; WATI would refuse them one by one',
+      'valid recipients known to have opted out, because your last message to them was refused or failed for that reason; WATI would refuse each of them',
     ),
-    faultCount: count('faults in all'),
+    faultCount: count('total number of faults'),
     faults: Type.Array(FieldFault, { description: 'the first hundred, as the 422 would list them' }),
     samples: Type.Array(Type.Object({ to: Type.String(), message: RenderedTemplate }, { title: 'BroadcastSample' }), {
-      description: 'what the first three valid recipients would read',
+      description: 'the message as the first three valid recipients would read it',
     }),
     quotaLeft: Type.Optional(
       count(
         'messages that your key may still record in this hour or day, whichever is less; a larger broadcast is refused',
       ),
     ),
-    perMinute: count('recipients a minute that may be expected: the present pace, or its own where that is less'),
-    estimatedDurationS: count('seconds from the first call to the last, for the valid ones, at that pace'),
+    perMinute: count('expected recipients per minute: the present pace of the account, or `perMinute` if that is less'),
+    estimatedDurationS: count('seconds from the first call to the last, for the valid recipients at that pace'),
   },
   {
     title: 'BroadcastDryRun',
-    description: 'What a broadcast would do. Nothing was recorded, nothing was sent, and the key is free.',
+    description: 'The result of checking a broadcast. Nothing was recorded or sent, and the key is free.',
   },
 );
 export type BroadcastDryRun = Static<typeof BroadcastDryRun>;

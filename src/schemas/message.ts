@@ -53,9 +53,9 @@ export const Message = Type.Object(
     channel: Type.Optional(
       Type.String({ description: 'the number of yours that it goes through, where one is known' }),
     ),
-    reference: Type.Optional(Type.String({ description: 'what you called it' })),
+    reference: Type.Optional(Type.String({ description: 'your own name for it' })),
     idempotencyKey: Type.Optional(
-      Type.String({ description: 'the `Idempotency-Key` under which it was sent, as long as a repeat is answered' }),
+      Type.String({ description: 'the `Idempotency-Key` under which it was sent, while the key is kept' }),
     ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
@@ -72,8 +72,8 @@ export const Message = Type.Object(
     ),
     delivery: Type.Optional(MessageDelivery),
     attempts: Type.Integer(),
-    sendAt: Type.Optional(Type.String({ description: 'when it was to go out: while that is to come, it is `queued`' })),
-    notAfter: Type.Optional(Type.String({ description: 'from when on it does not go out any more' })),
+    sendAt: Type.Optional(Type.String({ description: 'not before this time; until then it is `queued`' })),
+    notAfter: Type.Optional(Type.String({ description: 'not at or after this time' })),
     broadcastId: Type.Optional(Type.String()),
     resendOf: Type.Optional(Type.String({ description: 'the message that this one repeats' })),
     recorded: Type.Optional(
@@ -137,7 +137,7 @@ export const MessageQuery = Type.Object(
       Type.String({
         pattern: '^[A-Za-z0-9._:-]{1,255}$',
         'x-form': '1 to 255 letters, digits and . _ : -',
-        description: 'those that were sent under this key, as long as it is kept; recipients of a broadcast have none',
+        description: 'messages that were sent under this key, while it is kept; recipients of a broadcast have none',
       }),
     ),
     to: Type.Optional(Recipient),

@@ -6,13 +6,13 @@ const count = Type.Integer({ minimum: 0 });
 export const BudgetPoint = Type.Object(
   {
     at: Timestamp,
-    used: Type.Number({ minimum: 0, description: 'calls a second that went out in the interval that ends here' }),
-    callsPerSecond: Type.Number({ minimum: 0, description: 'calls a second that may go out, as learnt from the 429s' }),
+    used: Type.Number({ minimum: 0, description: 'calls per second in the interval that ends at this time' }),
+    callsPerSecond: Type.Number({ minimum: 0, description: 'limit of calls per second, adapted by the 429s' }),
     waiting: Type.Object(
       { urgent: count, interactive: count, broadcast: count },
-      { title: 'BudgetWaiting', description: 'calls that wait for a permit, at this moment' },
+      { title: 'BudgetWaiting', description: 'calls that wait for a permit at this time' },
     ),
-    refused: Type.Integer({ minimum: 0, description: 'calls that got no permit in time, in this interval' }),
+    refused: Type.Integer({ minimum: 0, description: 'calls in this interval that got no permit in time' }),
   },
   { title: 'BudgetPoint' },
 );
@@ -21,7 +21,7 @@ export type BudgetPoint = Static<typeof BudgetPoint>;
 export const BudgetHistory = Type.Object(
   {
     intervalS: Type.Integer({ description: 'seconds between two points' }),
-    points: Type.Array(BudgetPoint, { description: 'oldest first; empty where there is no limit' }),
+    points: Type.Array(BudgetPoint, { description: 'oldest first; empty if there is no limit' }),
   },
   { title: 'BudgetHistory' },
 );

@@ -26,9 +26,9 @@ const TimelineEntry = Type.Object(
     at: Timestamp,
     event: oneOf(
       timelineEvents,
-      '`requeued`: an attempt failed and is proved not sent; `looked`: looked for in the history; `resent`: sent again as another message',
+      '`requeued`: an attempt failed and is proven not sent; `looked`: searched for in the history; `resent`: sent again as another message',
     ),
-    detail: Type.Optional(Type.String({ description: 'a code or a sentence of ours, or an id' })),
+    detail: Type.Optional(Type.String({ description: 'a code, a sentence or an id' })),
   },
   { title: 'TimelineEntry' },
 );
@@ -38,7 +38,7 @@ const AttemptMade = Type.Object(
   {
     attempt: Type.Integer({ description: 'counted from 1' }),
     at: Timestamp,
-    code: Type.Optional(Type.String({ description: 'why it failed; absent where it did not, or is under way' })),
+    code: Type.Optional(Type.String({ description: 'why it failed; absent if it did not fail or is in progress' })),
     detail: Type.Optional(Type.String({ description: 'the same as a sentence' })),
   },
   { title: 'AttemptMade' },
@@ -48,11 +48,11 @@ export type AttemptMade = Static<typeof AttemptMade>;
 export const OperatorMessageDetail = Type.Object(
   {
     ...OperatorMessage.properties,
-    timeline: Type.Array(TimelineEntry, { description: 'what happened to it, in the order of time' }),
+    timeline: Type.Array(TimelineEntry, { description: 'what happened to it, in chronological order' }),
     attemptsMade: Type.Array(AttemptMade, {
-      description: 'oldest first, as far as they are kept; `attempts` counts all of them',
+      description: 'oldest first; only attempts that are kept. `attempts` counts all of them',
     }),
-    resentAs: Type.Optional(Type.String({ description: 'id of the message that repeats this one' })),
+    resentAs: Type.Optional(Type.String({ description: 'id of the message that is the resend of this one' })),
   },
   { title: 'OperatorMessageDetail' },
 );
@@ -90,11 +90,11 @@ export const UnknownGroup = Type.Object(
     ),
     sentAt: Type.Optional(Timestamp),
     count: count('messages that are still unknown'),
-    found: count('messages of the same call that were found: any means that the call went through'),
-    looked: count('of those that are unknown, looked for at least once: no match proves nothing'),
+    found: count('messages of the same call that were found; if there are any, the call went through'),
+    looked: count('unknown messages that were searched for at least once; no match proves nothing'),
     nextLookAt: Type.Optional(
       Type.String({
-        description: 'when the service looks for one of them next; absent: not by itself any more',
+        description: 'when the service next searches for one of them; absent: it no longer does so by itself',
         examples: ['2026-11-02T09:35:00.000Z'],
       }),
     ),

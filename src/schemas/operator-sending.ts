@@ -9,9 +9,9 @@ const connectionId = Type.String({
   examples: [exampleIds.connection],
 });
 
-const everybody = 'everybody, whatever else is named';
+const everybody = 'all callers, whatever else is named';
 const ofCallers = 'callers, by id or name';
-const ofConnections = 'all sending over these connections, of whichever caller';
+const ofConnections = 'all sending over these connections, by any caller';
 
 export const SendingPut = Type.Object(
   {
@@ -21,14 +21,14 @@ export const SendingPut = Type.Object(
         callers: Type.Optional(Type.Array(callerName, { maxItems: 1_000, description: ofCallers })),
         connections: Type.Optional(Type.Array(connectionId, { maxItems: 1_000, description: ofConnections })),
       },
-      { title: 'StoppedPut', ...strict, description: 'all that is to be stopped from now on; empty: nothing' },
+      { title: 'StoppedPut', ...strict, description: 'everything that is stopped from now on; empty: nothing' },
     ),
     reason: Type.String({
       minLength: 1,
       maxLength: 512,
       pattern: '\\S',
       'x-form': 'a text that is not blank',
-      description: 'for the log, for the next operator, and for the callers who are refused: they read it',
+      description: 'shown in the log, to other operators, and to the callers that are refused',
       examples: ['the incident is over'],
     }),
   },
@@ -51,8 +51,8 @@ export const Sending = Type.Object(
       },
       { title: 'Stopped' },
     ),
-    reason: Type.Optional(Type.String({ description: 'absent where no operator ever stopped anything' })),
-    changedBy: Type.Optional(Type.String({ description: 'id of the caller who said so' })),
+    reason: Type.Optional(Type.String({ description: 'absent if no operator has ever stopped anything' })),
+    changedBy: Type.Optional(Type.String({ description: 'id of the operator who changed it' })),
     changedAt: Type.Optional(Timestamp),
   },
   { title: 'Sending' },

@@ -60,7 +60,7 @@ export const OperatorMessage = Type.Object(
     template: shown.template,
     reference: Type.Optional(
       Type.String({
-        description: 'what its caller called it; digits masked where the number of the recipient stands in it',
+        description: "the caller's own name for it; its digits are masked if it contains the number of the recipient",
       }),
     ),
     idempotencyKey: shown.idempotencyKey,
@@ -89,7 +89,7 @@ export const OperatorMessageList = Type.Object(
 export const revealQuery = {
   reveal: Type.Optional(
     Type.Boolean({
-      description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
+      description: 'show numbers in full; needs the scope `operations:reveal`, and is recorded in the audit log',
     }),
   ),
 };

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { problemTypes } from '../problem-types.ts';
 
-/** One fault of a request. */
+/** A single fault of a request. */
 export const FieldFault = Type.Object({
   pointer: Type.String({
     description: 'JSON pointer into the body; `/query/…`, `/path/…`, `/headers/…` elsewhere',

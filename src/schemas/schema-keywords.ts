@@ -14,7 +14,7 @@ const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits wit
 /**
  * Keywords that JSON Schema lacks, with messages of their own: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines
  * | line`, `x-time: utc`, `x-media-path: stored` and `x-address: https`. Two validate nothing (src/schemas/schema-errors.ts): `x-form`
- * explains a `pattern` in words, and `x-elsewhere` of an object says of a property that it lacks what to do instead.
+ * explains a `pattern` in words, and `x-elsewhere` of an object names the alternative to a property that it lacks.
  */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, compile: (kind) => readInPlace(numbers, kind) });
@@ -59,7 +59,7 @@ function readChannel(): Check {
   return check;
 }
 
-/** Replaces a time by the form in which answers show it. */
+/** Replaces a time with the form that responses use. */
 function readTime(): Check {
   const check: Check = (text: string, at) => {
     const reading = readUtcTime(text);

@@ -75,7 +75,7 @@ const nameRules = {
 
 export const TemplateName = Type.String({ ...nameRules, examples: ['order_update'] });
 
-/** As a filter, which the docs page leaves out. */
+/** For filters. Has no example, because the docs page would send it. */
 export const TemplateFilter = Type.String(nameRules);
 
 export const TemplateLanguage = Type.Object({ language: Type.Optional(language) }, strict);

@@ -213,7 +213,7 @@ export const EnvSchema = Type.Object({
   }),
   CONSOLE: Type.Enum(['on', 'off'], {
     description:
-      "`/console`, the page for operators and support: there, or not at all; what it shows needs a caller's key in any case",
+      "whether `/console`, the page for operators and support, exists (`on` or `off`); it shows nothing without a caller's key",
     default: 'on',
   }),
   NATIVE_PATHS: Type.String({

@@ -37,7 +37,7 @@ export interface Scripted {
   /** Whether the tenant acts on the request. By default as the fault says, else if the status is 200. */
   readonly process?: boolean;
   readonly fault?: Fault;
-  /** No webhook tells of the messages that it sends. */
+  /** Messages with this fault cause no webhooks. */
   readonly silent?: true;
   readonly delayMs?: number;
   /** Answers when this resolves, instead of after a time. */

@@ -5,7 +5,7 @@ import type { Tracking } from './tracking.ts';
 
 type Sender = 'company' | 'customer';
 
-/** A message as it is on the customer's phone. */
+/** A message as the customer's phone shows it. */
 export interface PhoneMessage extends Omit<Shown, 'buttons'> {
   /** The id of its history row, which `replyTo` of an answer takes. */
   readonly id: string;
@@ -26,11 +26,11 @@ export interface PhoneView {
   readonly phone: string;
   readonly name: string;
   readonly bsuid?: string;
-  /** How far the clock was moved forward. */
+  /** How far the clock has been moved forward. */
   readonly advancedSeconds: number;
   /** The 24 hours after the customer's last message; absent if the customer never wrote. */
   readonly window?: { readonly isOpen: boolean; readonly endsAt: string };
-  /** How many messages there are before those shown. */
+  /** Number of messages before those shown. */
   readonly earlier: number;
   readonly data: readonly PhoneMessage[];
 }
@@ -39,7 +39,7 @@ interface PhoneButton extends ShownButton {
   readonly tapped?: true;
 }
 
-/** The newest messages of one customer, oldest first, and how many there are before them. */
+/** Returns the newest messages of one customer, oldest first, and the number of earlier ones. */
 export function conversationOf(
   { tenant, tracking }: { tenant: Tenant; tracking: Tracking },
   contact: Contact,
@@ -55,7 +55,7 @@ export function conversationOf(
   };
 }
 
-/** Customers with a conversation, the newest first. */
+/** Customers with a conversation, most recent first. */
 export interface PhoneList {
   readonly total: number;
   readonly data: readonly {
@@ -72,7 +72,7 @@ export function phonesOf(tenant: Tenant, { search, limit }: { search: string; li
     const last = phone.includes(wanted) || name.toLowerCase().includes(wanted) ? rows.findLast(isMessage) : undefined;
     return last ? [{ phone, name, last }] : [];
   });
-  // Newer rows are behind older ones of the same time.
+  // Reversed first, so that the later one of two conversations with the same time comes first.
   const newest = found.toReversed().toSorted((one, other) => compare(other.last.created, one.last.created));
   return {
     total: found.length,
@@ -85,14 +85,14 @@ export function phonesOf(tenant: Tenant, { search, limit }: { search: string; li
 
 const compare = (one: string, other: string) => Number(one > other) - Number(one < other);
 
-/** Tickets are rows as well, and no customer sees them. */
+/** False for tickets, which are rows of the history too, but not visible to customers. */
 const isMessage = ({ eventType }: HistoryRow) => eventType === 'message' || eventType === 'broadcastMessage';
 const sender = ({ owner }: HistoryRow): Sender => (owner === false ? 'customer' : 'company');
 
 interface Around {
   readonly tracking: Tracking;
   readonly byWamid: ReadonlyMap<string, HistoryRow>;
-  /** Which button was tapped in which message. */
+  /** Pairs of message and tapped button. */
   readonly taps: ReadonlySet<string>;
 }
 
@@ -133,11 +133,11 @@ function stateOf({ statusString, failedCode, failedDetail }: HistoryRow): Pick<P
   };
 }
 
-/** The file of a row that the tenant did not send by a call of ours. */
+/** Returns the file of a row that was not created by a call. */
 function shownFile({ type, text, data }: HistoryRow): Shown {
   if (typeof data !== 'string' || typeof type !== 'string') return {};
   const name = type === 'document' && text ? text : nameOf(data);
-  // WATI names a file by an id where the sender gave no name.
+  // WATI uses an id as the name of a file that has none.
   return { file: { kind: type, name: uuidName.test(name) ? type : name } satisfies ShownFile };
 }
 
@@ -150,7 +150,7 @@ function wordsOf(row: HistoryRow): string | undefined {
   return row.text ?? template ?? tapOf(row);
 }
 
-/** The label that the customer tapped. */
+/** Returns the label that the customer tapped. */
 function tapOf({ buttonReply, interactiveButtonReply, listReply }: HistoryRow): string | undefined {
   return named(buttonReply, 'text') ?? named(interactiveButtonReply, 'title') ?? named(listReply, 'title');
 }

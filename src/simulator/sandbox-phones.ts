@@ -34,7 +34,7 @@ export const phoneRoutes: readonly SandboxRoute[] = [
   },
 ];
 
-/** Also of a number that has no conversation yet, and that WATI does not know. */
+/** Also accepts a number without a conversation, and one that WATI does not know. */
 function phoneOf(phone: string, limit: number, { tenant, tracking, clock, agenda }: Steering): PhoneView {
   agenda.catchUp();
   const contact = tenant.contacts.get(phone);

@@ -15,7 +15,7 @@ export interface Steering {
   readonly tracking: Tracking;
   readonly webhooks: Webhooks;
   readonly sendFaults: SendFaults;
-  /** A key of the service that is public, if it has one. */
+  /** The public key of the service, if it has one. */
   readonly key: string | undefined;
   /** Resets everything to its initial state; without a seed, with the first one. */
   reset(seed?: string): Promise<void>;
@@ -24,7 +24,7 @@ export interface Steering {
 }
 
 export interface SandboxRoute {
-  /** Method and path, in which `{…}` stands for one segment. */
+  /** Method and path; `{…}` matches one segment. */
   readonly route: string;
   readonly does: string;
   readonly query?: Readonly<Record<string, string>>;

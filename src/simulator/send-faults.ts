@@ -1,7 +1,7 @@
 import type { Scripted } from './faults.ts';
 import { htmlPage } from './pages.ts';
 
-/** What can befall the next sends, whatever their recipients. */
+/** Faults that can be set for the next sends, whatever their recipients. */
 export const sendFaults = {
   'answer-lost': 'the message is sent, and the answer is lost; no webhook tells of it',
   'answer-late': 'the message is sent, and the answer comes after the deadline; no webhook tells of it',
@@ -20,7 +20,7 @@ const scripts: Readonly<Record<SendFault, Scripted>> = {
   'server-error': { status: 500, body: htmlPage('500 Internal Server Error') },
 };
 
-/** Faults that wait for the next calls that send, in order. */
+/** Queue of faults for the next calls that send. */
 export interface SendFaults {
   readonly waiting: readonly SendFault[];
   set(faults: readonly SendFault[]): void;

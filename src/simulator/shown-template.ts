@@ -4,7 +4,7 @@ import type { Template } from './state.ts';
 type Values = ReadonlyMap<string, string>;
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The parts of a template around its body, with the values of one recipient. */
+/** Fills the parts of a template around its body with the values of one recipient. */
 export function shownTemplate(template: Template, values: Values): Shown {
   const { header, footer, buttons } = template;
   const cards = listOf(template.carouselCards).map((card) => {
@@ -49,7 +49,7 @@ function kindOf(type: string): ShownButton['kind'] {
   return /call|phone/i.test(type) ? 'call' : 'other';
 }
 
-/** `own`: the name behind a positional variable of this part. */
+/** `own`: the name that stands for a positional variable such as `{{1}}` of this part. */
 function filled(text: string, values: Values, own?: string): string {
   return text.replace(
     /\{\{\s*([^{}\s]+)\s*\}\}/g,

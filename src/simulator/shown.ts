@@ -1,4 +1,4 @@
-/** What a customer sees of a message beside its text. */
+/** The parts of a message besides its text that a customer sees. */
 export interface Shown {
   readonly header?: ShownHeader;
   readonly footer?: string;
@@ -21,14 +21,14 @@ export interface ShownFile {
 }
 
 export interface ShownButton {
-  /** Only `reply` tells the company that it was tapped. */
+  /** A tap on `reply` reaches the company; other taps do not. */
   readonly kind: 'reply' | 'url' | 'call' | 'other';
   readonly text: string;
   readonly url?: string;
 }
 
 export interface ShownList {
-  /** What opens it. */
+  /** The label of the button that opens the list. */
   readonly label: string;
   readonly sections: readonly {
     readonly title?: string | undefined;
@@ -42,7 +42,7 @@ export interface ShownCard {
   readonly buttons: readonly ShownButton[];
 }
 
-/** The last part of the path of an address, or a text that is no address as it is. */
+/** Returns the last segment of a URL's path. Returns a text that is not a URL unchanged. */
 export function nameOf(address: string): string {
   const path = URL.parse(address)?.pathname ?? address;
   return decoded(path.slice(path.lastIndexOf('/') + 1) || address);

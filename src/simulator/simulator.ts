@@ -40,7 +40,7 @@ export interface SimulatorOptions {
   readonly now?: () => number;
   /** Target of its webhooks, and their faults. */
   readonly webhooks?: WebhooksOptions;
-  /** Further effects of a reset or an advance that is requested over HTTP, and the key that is told there. */
+  /** Further effects of a reset or an advance that is requested over HTTP, and the key that is returned there. */
   readonly steering?: Partial<Pick<Steering, 'reset' | 'advance' | 'key'>>;
 }
 

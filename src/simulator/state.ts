@@ -119,7 +119,7 @@ export interface SentMessage {
   readonly template?: Template;
   /** The values of the template's variables. */
   readonly values?: ReadonlyMap<string, string>;
-  /** What the customer sees beside the text of a session message. */
+  /** The parts of a session message besides its text that the customer sees. */
   readonly shown?: Shown;
   readonly choices: Choices;
   /** The company number that it is sent through. */

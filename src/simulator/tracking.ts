@@ -76,12 +76,12 @@ export class Tracking {
     });
   }
 
-  /** The message of that row, if the tenant sent it by a call. */
+  /** Returns the message of that row if it was sent by a call. */
   messageOf(row: HistoryRow): SentMessage | undefined {
     return this.#messages.get(row);
   }
 
-  /** No webhook ever tells of the messages that are sent in `run`; histories show them. */
+  /** Messages that `run` sends never cause webhooks; they appear in histories. */
   silenced<T>(run: () => T): T {
     this.#isSilent = true;
     try {

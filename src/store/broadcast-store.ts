@@ -11,7 +11,7 @@ import type { QuotaLimits } from './quota-store.ts';
 
 /** Records of broadcasts. Like message-store.ts: types only, and each operation is atomic and durable. */
 
-/** `scheduled`: it waits for its `sendAt`, and nothing of it is claimed. */
+/** `scheduled`: it waits for its `sendAt`, and none of its recipients is claimed. */
 export type BroadcastStatus = 'recording' | 'scheduled' | 'running' | 'paused' | 'cancelled' | 'done';
 
 /**
@@ -29,7 +29,7 @@ export interface StatusChange {
 
 export type EndedBroadcast = Pick<StoredBroadcast, 'id' | 'caller'>;
 
-/** A broadcast to be recorded; its recipients are messages with its id, and have its schedule. */
+/** A broadcast to record. Its recipients are messages with its id and its schedule. */
 export interface NewBroadcast extends Schedule {
   id: string;
   caller: string;
@@ -38,11 +38,11 @@ export interface NewBroadcast extends Schedule {
   connectionId: string;
   /** The company's number that all of its messages go through, if known. */
   channel?: string;
-  /** What its caller calls it. */
+  /** The caller's own name for it. */
   reference?: string;
-  /** The most recipients that are sent to in a minute. */
+  /** Maximum number of recipients per minute. */
   perMinute?: number;
-  /** The broadcast some of whose recipients this one repeats. */
+  /** Id of the broadcast of which this one is a resend. */
   resendOf?: string;
   /** `find` and `list` return it while it is recording. */
   shownEarly?: boolean;
@@ -66,7 +66,7 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency' | 'sho
   /** What is still `queued` of a cancelled broadcast counts as `cancelled`. */
   counts: Record<MessageStatus, number>;
   createdAt: string;
-  /** Of a resend: recipients of the original in the states that it repeats which it leaves out. */
+  /** Of a resend: the number of recipients of the original in the chosen states that are not part of it. */
   leftOut?: number;
   /** When its status or one of its counts last changed. */
   updatedAt: string;
@@ -80,8 +80,8 @@ export type RunningBroadcast = Pick<
 
 export interface BroadcastRecording {
   /**
-   * Creates a broadcast that no other operation sees yet, unless it is `shownEarly`. Inserts first and reads only on conflict. `existing`: the same
-   * caller, route and key created one before, which may still be recording.
+   * Creates a broadcast that is not visible to other operations yet, unless it is `shownEarly`. Inserts first and reads only on
+   * conflict. `existing`: the broadcast that the same caller, route and key created before, which may still be recording.
    */
   openBroadcast(broadcast: NewBroadcast): Promise<{ opened: true } | { existing: StoredBroadcast }>;
 
@@ -93,15 +93,15 @@ export interface BroadcastRecording {
   addRecipients(id: string, messages: readonly NewMessage[]): Promise<boolean>;
 
   /**
-   * Adds messages that repeat others (`resendOf`). Those are left out that were sent again before, or are neither `unknown`,
-   * `not_sent` nor `rejected` any more. Returns how many were added; undefined where `addRecipients` returns false.
+   * Adds messages that are resends of others (`resendOf`). Skips originals that were already resent, or whose status is no longer
+   * `unknown`, `not_sent` or `rejected`. Returns how many were added; undefined where `addRecipients` returns false.
    */
   addResends(id: string, messages: readonly NewMessage[]): Promise<number | undefined>;
 
   /**
-   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` while its `sendAt` is to come. From now on each
-   * is a queued message that no process owns and
-   * only `claimBatch` claims. Undefined: it is not recording any more, or belongs to another process. With `quota`, publishes
+   * Publishes all recipients at once: `recording` -> `running`, or `scheduled` if its `sendAt` is in the future. From now on each
+   * recipient is a queued message without an owner, which only `claimBatch` claims. Undefined: it is no longer recording, or
+   * belongs to another process. With `quota`, publishes
    * only if all recipients fit; throws QuotaExceededError. After a failure in doubt, `discardBroadcast` leaves it either
    * deleted or running, and its key tells which. `leftOut`: see StoredBroadcast.
    */
@@ -139,19 +139,19 @@ export interface BroadcastReads {
   listRunningBroadcasts(limit: number, queue?: QueueKey): Promise<RunningBroadcast[]>;
 }
 
-/** What a report says of a recipient. */
+/** The fields of a recipient that a report contains. */
 export type ReportedRecipient = Pick<
   StoredMessage,
   'id' | 'to' | 'status' | 'failure' | 'delivery' | 'reference' | 'resendOf' | 'sentAt' | 'updatedAt'
 >;
 
-/** The states in which a recipient may be sent to again. */
+/** The states from which a recipient may be resent. */
 export type ResendableStatus = Extract<MessageStatus, 'not_sent' | 'rejected' | 'unknown'>;
 
 export interface BroadcastRecipients {
   /**
-   * A page of the recipients of a broadcast, in the order in which they were recorded: those behind the number `after`, 0 at first.
-   * A recipient is in exactly one of the pages, whatever becomes of it meanwhile. The caller is not checked.
+   * Returns a page of the recipients of a broadcast in the order in which they were recorded: those behind the number `after`, 0 at
+   * first. Each recipient is in exactly one page, even if it changes meanwhile. Does not check the caller.
    */
   listRecipients(
     id: string,
@@ -159,8 +159,8 @@ export interface BroadcastRecipients {
   ): Promise<{ recipients: ReportedRecipient[]; next?: number }>;
 
   /**
-   * A page of the recipients of a broadcast in this state that can be sent to again: their content is kept, and they were not sent
-   * again before. `after` as above. The caller is not checked.
+   * Returns a page of the recipients of a broadcast in this state that can be resent: their content is kept, and they were not resent
+   * before. `after` as above. Does not check the caller.
    */
   listResendable(
     id: string,
@@ -169,8 +169,8 @@ export interface BroadcastRecipients {
   ): Promise<{ messages: StoredMessage[]; next?: number }>;
 
   /**
-   * How many of these numbers have opted out as far as this caller's messages tell: the last one that WATI accepted or rejected was
-   * rejected for that, or failed to arrive for that.
+   * Counts the numbers that have opted out according to this caller's messages: the last message to the number that WATI accepted or
+   * rejected was rejected, or failed to arrive, because of an opt-out.
    */
   countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;
 }
@@ -178,22 +178,21 @@ export interface BroadcastRecipients {
 export interface BroadcastProgress {
   /**
    * Pause: `running` or `scheduled` -> `paused`; resume: `paused` -> `running`, or `scheduled` before its `sendAt`; cancel:
-   * any of them -> `cancelled`. Returns the
-   * broadcast as it is then, unchanged if there is no such transition. Only an operator resumes what an operator paused; an
-   * operator's pause replaces any other. Undefined: not a broadcast of this caller.
+   * any of them -> `cancelled`. Returns the resulting broadcast, unchanged if there is no such transition. Only an operator can
+   * resume a broadcast that an operator paused; an operator's pause replaces any other. Undefined: not a broadcast of this caller.
    */
   changeBroadcastStatus(caller: string, id: string, change: StatusChange): Promise<StoredBroadcast | undefined>;
 
   /**
-   * Claims the oldest `limit` queued recipients of a running broadcast: `queued` -> `sending`, attempts + 1, sentAt. What was
-   * requeued may be claimed by any process. Empty: none is left, the broadcast is paused or cancelled, its `notAfter` has
-   * passed, or the lease has expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
+   * Claims the oldest `limit` queued recipients of a running broadcast: `queued` -> `sending`, attempts + 1, sentAt. Any
+   * process may claim a requeued recipient. Empty: none is left, the broadcast is paused or cancelled, its `notAfter` has passed,
+   * or the lease has expired. Serialized with status changes: nothing is claimed after a pause or a cancel was acknowledged.
    */
   claimBatch(id: string, limit: number): Promise<StoredMessage[]>;
 
   /**
-   * Takes `n` recipients from the pace of a broadcast that has one of its own, by the store's clock, so that all replicas together
-   * keep to it. 0: they may be claimed now, or there is nothing to wait for any more; else how long to wait, ms, before asking again.
+   * Reserves `n` recipients within `perMinute` of a broadcast, by the store's clock, so that the limit holds across replicas. Returns 0
+   * if they may be claimed now or nothing is left to wait for; otherwise the time to wait before asking again, ms.
    */
   takePace(id: string, n: number): Promise<number>;
 
@@ -201,9 +200,9 @@ export interface BroadcastProgress {
   listClaimed(id: string): Promise<AttemptRef[]>;
 
   /**
-   * Clean-up of at most `limit` rows: deletes what was discarded, or left recording by dead processes; cancels what is queued
-   * of a cancelled broadcast; ends (finishedAt) broadcasts without queued or sending recipients: all but cancelled ones become
-   * `done`, `cancelled` stays. Returns how many rows it touched. Calls `ended` for each broadcast that it ended.
+   * Cleans up at most `limit` rows: deletes broadcasts that were discarded, or left recording by dead processes; cancels queued
+   * recipients of cancelled broadcasts; ends (finishedAt) broadcasts without queued or sending recipients: cancelled ones stay
+   * `cancelled`, all others become `done`. Returns how many rows it touched. Calls `ended` for each broadcast that it ended.
    */
   sweepBroadcasts(limit: number, ended?: (broadcast: EndedBroadcast) => void): Promise<number>;
 }

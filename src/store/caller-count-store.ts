@@ -1,6 +1,6 @@
 import type { QuotaLimits } from './quota-store.ts';
 
-/** What is counted for each caller and day. */
+/** Names of the counts that are kept for each caller and day. */
 export type CallerCountName = 'accepted' | 'rejected' | 'notSent' | 'unknown' | 'refused429';
 
 export interface CallerCount {
@@ -9,18 +9,18 @@ export interface CallerCount {
   n: number;
 }
 
-/** Messages that still fit into each window; absent: no limit. */
+/** Remaining messages in each window; absent: no limit. */
 export interface QuotasLeft {
   readonly hour?: number;
   readonly day?: number;
 }
 
-/** Counts of callers by day (UTC, wall clock), of all processes on one store. They are for people; nothing is decided by them. */
+/** Counts by caller and day (UTC, wall clock) of all processes on one store. They are only shown to people; no decision uses them. */
 export interface CallerCountStore {
-  /** Adds these to today's. */
+  /** Adds to today's counts. */
   addCallerCounts(counts: readonly CallerCount[]): Promise<void>;
-  /** Today's, in any order. */
+  /** Returns today's counts, in any order. */
   callerCountsToday(): Promise<CallerCount[]>;
-  /** What is left of the quotas of these callers, by caller. */
+  /** Returns the remaining quotas of these callers, by caller. */
   quotasLeft(limits: ReadonlyMap<string, QuotaLimits>): Promise<ReadonlyMap<string, QuotasLeft>>;
 }

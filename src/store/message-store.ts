@@ -17,7 +17,7 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export interface Schedule {
   /** Not before this time; at once if it has passed. */
   sendAt?: string;
-  /** Not at or after this time: what has not gone out by then is `not_sent` with the failure `expired`. */
+  /** Not at or after this time: a message that has not gone out by then ends as `not_sent` with the failure `expired`. */
   notAfter?: string;
 }
 
@@ -37,7 +37,7 @@ export interface NewMessage extends Schedule {
   localMessageId?: string;
   /** The content, from which the upstream call is built (`call_json` in the database). Absent for streams: their bytes are never stored. */
   content?: Json;
-  /** What the caller calls the message itself, such as the number of an order. */
+  /** The caller's own name for the message, such as an order number. */
   reference?: string;
   /** SHA-256 of content and recipient, hex; stored only as an HMAC. Absent while a file is coming in, and for recipients. */
   fingerprint?: string;
@@ -95,7 +95,7 @@ export interface AttemptRef {
 export interface MessageFilter {
   /** The id of a message. */
   id?: string;
-  /** Messages under this key, of whatever route. */
+  /** Messages under this key, of any route. */
   idempotencyKey?: string;
   reference?: string;
   template?: string;
@@ -159,17 +159,17 @@ export interface QueueStore {
 
 export interface MessageStore extends QueueStore, PinStore {
   /**
-   * Inserts a message as `queued`; `isScheduled`: it waits for its `sendAt`, and no queue has it before that. Returns `existing` and writes nothing if the same caller, route and key were recorded
-   * before (whatever the fingerprint), or if `resendOf` has a resend already or is neither `unknown` nor `not_sent` any more.
-   * Inserts first and reads only on conflict. A failure that is not `notCommitted` leaves open whether the row exists, and
-   * whether another process adopts it before `resolveInDoubt`. Throws QuotaExceededError.
+   * Inserts a message as `queued`; `isScheduled`: it waits for its `sendAt`, and is in no queue until then. Returns `existing` and
+   * writes nothing if the same caller, route and key were recorded before (whatever the fingerprint), or if `resendOf` has a resend
+   * already or is no longer `unknown` or `not_sent`. Inserts first and reads only on conflict. After a failure that is not
+   * `notCommitted`, the row may exist, and another process may adopt it before `resolveInDoubt`. Throws QuotaExceededError.
    */
   insert(message: NewMessage): Promise<{ inserted: StoredMessage; isScheduled?: true } | { existing: StoredMessage }>;
 
   /**
    * Claims an attempt: `queued` -> `sending`, attempts + 1, sentAt. Returns false if this process may not send the message:
-   * another one owns it, it was cancelled, its `notAfter` has passed, or the lease has expired. Then no byte may go out. Idempotent: returns true again
-   * for an attempt that this process has claimed already.
+   * another one owns it, it was cancelled, its `notAfter` has passed, or the lease has expired. Then no byte may go out.
+   * Idempotent: returns true again for an attempt that this process has claimed already.
    */
   claim(id: string, attempt: number): Promise<boolean>;
 
@@ -182,10 +182,9 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
-   * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, rejected unless it is a
-   * recipient of a broadcast). Returns false, and changes
-   * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
-   * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
+   * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, or rejected and
+   * not a recipient of a broadcast). Returns false, and changes nothing, if it was completed otherwise. Any process may cancel
+   * a message that is `queued`; every other completion of a `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
    */
   complete(id: string, completion: Completion): Promise<boolean>;
@@ -243,7 +242,7 @@ export interface MessageStore extends QueueStore, PinStore {
    */
   purge(limit: number): Promise<number>;
 
-  /** Messages of all callers by status. `scheduled`: those that wait for their `sendAt`, or that of their broadcast. */
+  /** Counts messages of all callers by status. `scheduled`: those that wait for their `sendAt`, or that of their broadcast. */
   counts(): Promise<Record<MessageStatus | 'scheduled', number>>;
 
   /** Writes something durable. Throws StoreError if that fails. */

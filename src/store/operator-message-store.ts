@@ -1,7 +1,7 @@
 import type { StoredBroadcast } from './broadcast-store.ts';
 import type { AttemptRef, ListPage, MessageStatus, StoredMessage } from './message-store.ts';
 
-/** What operators see of single records of all callers. Types only, like message-store.ts. Times are wall clock, ms. */
+/** Records of all callers as operators read them. Types only, like message-store.ts. Times are wall clock, ms. */
 
 /** An attempt that was returned to the queue, or an outcome that was replaced by a better one. */
 export interface PastState {
@@ -15,7 +15,7 @@ export interface PastState {
   detail?: string;
 }
 
-/** An attempt that is proved not sent, and why. */
+/** An attempt that is proven not sent, and why. */
 export interface RequeuedAttempt extends AttemptRef {
   /** When it was claimed (ISO 8601). */
   sentAt?: string;
@@ -25,15 +25,15 @@ export interface RequeuedAttempt extends AttemptRef {
 
 export interface MessageHistory {
   message: StoredMessage;
-  /** Oldest first; of a message that was requeued often, the first attempts. */
+  /** Oldest first; only the first attempts of a message that was requeued often. */
   past: PastState[];
-  /** When it was last looked up in WATI's history. */
+  /** When the message was last looked up in WATI's history. */
   lookedAt?: number;
   /** The resend of this message, if there is one. */
   resend?: { id: string; createdAt: number };
 }
 
-/** Messages whose outcome is unknown and that shared a call, or one that had a call of its own. */
+/** Messages of unknown outcome that shared a call, or a single one with a call of its own. */
 export interface UnknownMessages {
   caller: string;
   connectionId: string;
@@ -42,32 +42,32 @@ export interface UnknownMessages {
   lostCall?: string;
   template?: string;
   sentAt?: number;
-  /** How many are unknown, how many of these were looked up, and how many of the call are accepted now. */
+  /** Numbers of unknown messages, of those that were looked up, and of messages of the call that are accepted now. */
   count: number;
   looked: number;
   found: number;
   nextLookAt?: number;
-  /** The newest of them. */
+  /** Id of the newest one. */
   sampleId: string;
 }
 
 export interface AttemptLog {
-  /** Keeps why attempts were returned to the queue, up to the twentieth of a message. For people: nothing is decided by it. */
+  /** Records why attempts were requeued, up to twenty for each message. Only shown to people; no decision uses it. */
   noteRequeued(attempts: readonly RequeuedAttempt[]): Promise<void>;
 }
 
 export interface OperatorMessageStore extends AttemptLog {
-  /** Like `find`, for a message of any caller, with what is kept of its past. */
+  /** Like `find`, for a message of any caller, with its history. */
   findAnyMessage(id: string): Promise<MessageHistory | undefined>;
   /** Like `findBroadcast`, for a broadcast of any caller. */
   findAnyBroadcast(id: string): Promise<StoredBroadcast | undefined>;
   /** Broadcasts that have not ended, newest first. */
   listOpenBroadcasts(limit: number): Promise<StoredBroadcast[]>;
-  /** Those of these broadcasts that are visible. */
+  /** Returns the visible ones of these broadcasts. */
   findBroadcasts(ids: readonly string[]): Promise<StoredBroadcast[]>;
   /**
-   * Groups in the order of their newest message, newest first, each on one page. A page visits a bounded number of messages, so
-   * it may be short or empty although there is a `next`. Throws RangeError for a cursor that this list did not return.
+   * Lists groups by their newest message, newest first. A group is never split between pages. A page visits a bounded number of
+   * messages, so it may be short or empty although there is a `next`. Throws RangeError for a cursor that this list did not return.
    */
   listUnknown(page: ListPage): Promise<{ groups: UnknownMessages[]; next?: string }>;
 }

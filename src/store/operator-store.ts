@@ -21,7 +21,7 @@ export interface SendingStop {
 
 export interface CallerWork {
   caller: string;
-  /** Scheduled ones and recipients of its broadcasts included; single sends are counted up to 1,000. */
+  /** Includes scheduled messages and recipients of its broadcasts. Single sends are counted up to 1,000. */
   queued: number;
   /** Counted up to 1,000. */
   sending: number;
@@ -68,8 +68,8 @@ export interface OperatorStore {
   /** Like `changeBroadcastStatus` by an operator, for any caller's broadcast. */
   changeAnyBroadcastStatus(id: string, to: 'paused' | 'running' | 'cancelled'): Promise<StoredBroadcast | undefined>;
   /**
-   * `queued` -> `cancelled` for at most `limit` single messages of this caller, oldest first, scheduled ones last, of any owner. Returns how many:
-   * fewer than `limit` when none is left.
+   * `queued` -> `cancelled` for at most `limit` single messages of this caller, of any owner, oldest first, scheduled ones last.
+   * Returns how many: fewer than `limit` when none is left.
    */
   cancelQueued(caller: string, limit: number): Promise<number>;
   /** Scheduled, running and paused broadcasts of this caller -> `cancelled`. Returns how many. */

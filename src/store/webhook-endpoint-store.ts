@@ -155,7 +155,7 @@ export interface WebhookEndpointStore {
   ): Promise<Replayed | undefined>;
 }
 
-/** Counted up to 10,000 in all. */
+/** Results of a replay, counted up to 10,000 in all. */
 export interface Replayed {
   queued: number;
   /** Events of types that the endpoint no longer subscribes to, and ids that are not kept events of its caller. */

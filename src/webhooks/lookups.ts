@@ -75,7 +75,7 @@ export function limitLookups(resolve: Lookup, limits: LookupLimits = {}): Lookup
   ] as const;
   let active = 0;
 
-  /** Known names first. */
+  /** Gives free slots to waiting lookups, known names first. */
   const handOn = () => {
     for (const { most, waiting } of lanes) {
       while (active < most) {

@@ -15,7 +15,7 @@ export class Pulse {
     this.#isAwake = false;
   }
 
-  /** Call when there is something to do. */
+  /** Wakes the loop, because there is something to do. */
   rouse(): void {
     this.#isAwake = true;
     this.#resting.abort();

@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { record } from '../support/operations.ts';
 import type { SandboxProcess } from './sandbox-process.ts';
 
-/** What axe-core finds and a person would be stopped by, with where. */
+/** Returns the serious findings of axe-core, with their place. */
 export async function seriousFindings(page: Page): Promise<string[]> {
   if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source);
   const { violations } = record(await page.evaluate('axe.run(document, { resultTypes: ["violations"] })'));
@@ -14,7 +14,7 @@ export async function seriousFindings(page: Page): Promise<string[]> {
     .map(({ id, nodes }) => `${String(id)}: ${JSON.stringify(nodes).slice(0, 600)}`);
 }
 
-/** A page of the console, and what it asked for and complained of. */
+/** A page of the console, with its requests and errors. */
 export interface ConsolePage {
   page: Page;
   requested: string[];
@@ -40,14 +40,14 @@ export async function unlock(page: Page, { url, key }: Pick<SandboxProcess, 'url
   await page.getByText('Records', { exact: true }).waitFor();
 }
 
-/** Opens a section by the menu, as a person does. */
+/** Opens a section through the menu, as a person does. */
 export async function openSection(page: Page, name: string): Promise<void> {
   await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name, exact: true }).click();
   await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
   await page.getByText('Reading…').first().waitFor({ state: 'hidden' });
 }
 
-/** Calls the service as another program does. */
+/** Calls the service as another program would. */
 export async function ask({ url, key }: SandboxProcess, path: string, body?: object, headers = {}) {
   const answer = await fetch(url + path, {
     ...(body && { method: 'POST', body: JSON.stringify(body) }),

@@ -23,7 +23,7 @@ describe('/console of a real account, with a key that only reads', () => {
     await service?.close();
   });
 
-  it('says at its top that it is a real account, offers no act, and names the scopes that are missing', async () => {
+  it('says that it is a real account, offers no acts, and names the missing scopes', async () => {
     const { page, requested } = await newConsolePage(browser);
     await unlock(page, { url: service.url, key: readerKey });
     await page.getByText('REAL ACCOUNT').waitFor();
@@ -41,7 +41,7 @@ describe('/console of a real account, with a key that only reads', () => {
     await page.context().close();
   });
 
-  it('does not open with the key of a caller that sends', async () => {
+  it('does not open with the key of a caller without operations:read', async () => {
     const { page } = await newConsolePage(browser);
     await page.goto(`${service.url}/console`);
     await page.getByLabel('Key', { exact: true }).fill('key-of-billing-that-only-sends');

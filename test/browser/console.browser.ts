@@ -8,14 +8,14 @@ import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts';
 const folder = `${screenshots}/console`;
 const sections = ['Overview', 'Find', 'Broadcasts', 'Needs a person', 'Callers', 'Templates', 'Sending'];
 
-/** Recipients whom nothing befalls, in the order of their numbers. */
+/** Returns recipients without a fault, in the order of their numbers. */
 const recipientsFrom = (prefix: string, n: number) =>
   Array.from({ length: n }, (_, at) => ({ to: `${prefix}${Math.floor(at / 9_000)}${1_000 + (at % 9_000)}` }));
 
-/** A busy machine takes long. */
+/** Long, because the machine may be busy. */
 const patient = { timeout: 20_000, interval: 50 };
 
-/** With 10,000 messages of a broadcast that runs for minutes, a message that was read, and one whose answer is lost. */
+/** Records a broadcast of 10,000 messages that runs for minutes, a message that was read, and one whose answer is lost. */
 async function fill(sandbox: SandboxProcess) {
   const order = (to: string, id: string) => {
     const parameters = { customer_name: 'Asha', order_id: id, order_status: 'shipped' };
@@ -48,7 +48,7 @@ describe('/console, as operators and support use it', () => {
     await sandbox?.close();
   });
 
-  it('opens with a key that may see what operators see, and says why another does not', async () => {
+  it('opens with a key that has operations:read, and says why another key does not open it', async () => {
     const { page: locked } = await newConsolePage(browser);
     await locked.goto(`${sandbox.url}/console#/find`);
     await locked.getByLabel('Key', { exact: true }).fill('not-a-key-of-this-service');
@@ -97,7 +97,7 @@ describe('/console, as operators and support use it', () => {
     }
   });
 
-  it('shows a number in full only after it has asked, and that is an audit line', async () => {
+  it('shows a number in full only after a confirmation, and the audit log records it', async () => {
     expect(await page.getByText('14155550100').count()).toBe(0);
     await page.getByRole('button', { name: 'Show…' }).click();
     await page.getByRole('dialog').getByText('written to the audit log').waitFor();
@@ -128,7 +128,7 @@ describe('/console, as operators and support use it', () => {
     }
   });
 
-  it('lists what needs a person, looks for it, and sends it again for a reason alone', async () => {
+  it('lists unknown messages, searches for them, and sends one again only with a reason', async () => {
     await openSection(page, 'Needs a person');
     await page.getByRole('button', { name: 'Send again…' }).first().click();
     const dialog = page.getByRole('dialog');
@@ -142,7 +142,7 @@ describe('/console, as operators and support use it', () => {
     await page.getByText('Looked for. What was found is shown.').waitFor();
   });
 
-  it('stops sending after it has named what it stops, and says so on every page until it is released', async () => {
+  it('stops sending after it has shown what would stop, and says so on every page until it is released', async () => {
     await openSection(page, 'Sending');
     await page.getByLabel('All sending, of 1 caller').check();
     await page.getByRole('button', { name: 'Stop…' }).click();
@@ -162,7 +162,7 @@ describe('/console, as operators and support use it', () => {
     await page.getByText('Nothing is stopped').waitFor();
   });
 
-  it('has the key nowhere but in memory, and forgets it by Lock, by a reload and when it is idle', async () => {
+  it('keeps the key only in memory, and forgets it on Lock, on a reload and when it is idle', async () => {
     const traces = async () =>
       JSON.stringify(
         await page.evaluate(
@@ -191,7 +191,7 @@ describe('/console, as operators and support use it', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('is used by keyboard: the first stop leads past the menu, and the focus is seen', async () => {
+  it('can be used by keyboard: the first stop skips the menu, and the focus is visible', async () => {
     const { page: keys } = await newConsolePage(browser);
     await unlock(keys, sandbox);
     const focused = (what: string) => keys.evaluate(`document.activeElement.${what}`);
@@ -208,7 +208,7 @@ describe('/console, as operators and support use it', () => {
     await keys.context().close();
   });
 
-  it('goes on by itself when the service was replaced', async () => {
+  it('reconnects by itself when the service was replaced', async () => {
     const { page: waiting } = await newConsolePage(browser);
     await unlock(waiting, sandbox);
     await waiting.getByText('Live', { exact: true }).waitFor();

@@ -57,7 +57,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     page = await newPage();
   });
 
-  it('opens with one click, shows the newest conversation, and finds any other', async () => {
+  it('opens with one click on the newest conversation, and finds any other', async () => {
     await page.goto(`${sandbox.url}/`);
     await page.getByRole('link', { name: 'A phone' }).click();
     await tap('Use the key of the sandbox');
@@ -73,7 +73,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await page.getByRole('region', { name: 'The phone of Divya Customer113' }).waitFor();
   });
 
-  it('shows what the service sends, its ticks as they come, and takes an answer and taps', async () => {
+  it('shows messages and their ticks as they change, and accepts answers and taps', async () => {
     await openPhone(page);
     await send('text', { text: 'Your parcel is *here*.' });
     await bubble('Your parcel is here.').getByRole('img', { name: 'Read' }).waitFor();
@@ -110,13 +110,13 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     ]);
   });
 
-  it('says what never arrived', async () => {
+  it('marks messages that never arrived', async () => {
     await openPhone(page, '14155550726');
     await tap('Text');
     await page.getByText('Not on the phone: 131026 Message undeliverable').waitFor();
   });
 
-  it('moves the time, loses the next answer, and starts again', async () => {
+  it('moves the clock, loses the next answer, and resets the sandbox', async () => {
     await openPhone(page);
     await tap('A day later');
     await page.locator('.phone-day', { hasText: 'Yesterday' }).waitFor();
@@ -172,12 +172,12 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     await own.getByText('Armed').waitFor();
     await own.mouse.move(5, 400);
     await own.locator('.phone-bubble', { hasText: 'Your invoice' }).getByRole('img', { name: 'Read' }).waitFor();
-    // docs/images has these in 256 colours: convert -dither None -colors 256 -strip.
+    // docs/images contains these in 256 colours, made by: convert -dither None -colors 256 -strip.
     await own.screenshot({ path: `${screenshots}/readme-${colorScheme}.png` });
     await own.context().close();
   });
 
-  it('asks nobody but the sandbox, and breaks no rule of its page', () => {
+  it('sends requests only to the sandbox, and violates no content security policy', () => {
     const requested = pages.flatMap((each) => each.requested);
     expect(requested.filter((url) => !url.startsWith(`${sandbox.url}/`))).toEqual([]);
     expect(requested.join()).not.toContain(sandboxKey);
@@ -187,7 +187,7 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
 
 const priya = '14155550131';
 
-/** A day in the life of a shop. */
+/** Sends the messages of a shop's day, for the picture. */
 async function tellStory(ask: (path: string, body?: object) => Promise<Json>): Promise<void> {
   const wrote = (from: string, text: string, name: string) => ask('/_sandbox/messages', { from, text, name });
   const sent = (kind: string, body: object) => ask(`/v1/messages/${kind}`, { to: priya, ...body });

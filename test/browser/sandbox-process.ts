@@ -5,12 +5,12 @@ import { compileCache } from '../support/compile-cache.ts';
 export interface SandboxProcess {
   url: string;
   key: string;
-  /** What it has logged so far. */
+  /** Returns the log so far. */
   log: () => string;
   close: () => Promise<void>;
 }
 
-/** `npm run sandbox`, with these settings. */
+/** Starts `npm run sandbox` with these settings. */
 export async function startSandboxProcess(settings: Record<string, string> = {}): Promise<SandboxProcess> {
   const child = spawn(process.execPath, ['src/bin/sandbox.ts'], {
     env: { PATH: process.env.PATH, PORT: '0', ...compileCache, ...settings },

@@ -7,14 +7,14 @@ import { freePort } from './service.ts';
 
 export interface Balancer {
   url: string;
-  /** All that haproxy said: a line for each request, and what became of its servers. */
+  /** Returns the log of haproxy: a line for each request, and changes of its servers. */
   log(): string;
-  /** How often it took the replica on this port into service again. */
+  /** Returns how often haproxy put the replica on this port back into service. */
   timesUp(port: number): number;
   close(): Promise<void>;
 }
 
-/** haproxy with ops/haproxy.cfg, or a `change` of it, in front of these ports instead of what `wati-bff` resolves to. */
+/** Starts haproxy with ops/haproxy.cfg, or a `change` of it, in front of these ports instead of the addresses of `wati-bff`. */
 export async function aBalancer(
   folder: string,
   replicas: readonly number[],

@@ -13,7 +13,7 @@ import { callerKey, type Place, type Service } from './service.ts';
 const kills = Number(process.env.KILLS ?? 8);
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const recipients = kills * 200;
-/** Small, so that there is work left for every life: ten calls a second carry two hundred. */
+/** Small, so that every process has work left: ten calls a second carry two hundred recipients. */
 const groupMax = 20;
 const settings = { ...limited, GROUP_MAX_BROADCAST: String(groupMax) };
 
@@ -40,7 +40,7 @@ const body = JSON.stringify({
   broadcastName: 'sale',
   recipients: numbers.map((to) => ({ to, parameters })),
 });
-/** What the oracle holds against the records: each wanted one message. */
+/** One message is expected for each recipient; the oracle compares this with the records. */
 const wishes = numbers.map((to): Wish => ({ to, path: '', json: {}, async: true, told: [] }));
 
 async function call(url: string, method: 'GET' | 'POST', path: string, json?: string): Promise<Broadcast> {
@@ -62,7 +62,7 @@ async function finished(url: string, id: string): Promise<Broadcast> {
   return read(url, id);
 }
 
-/** Each recipient has one record, which says the truth, and the broadcast's own figures are those of the records. */
+/** Checks that each recipient has one correct record, and that the counts of the broadcast match the records. */
 async function assertTrue(url: string, broadcast: Broadcast) {
   const records = await caller.records(url);
   const { faults, counts, unknown } = judge(wishes, records, simulator);
@@ -85,7 +85,7 @@ test(`a broadcast to ${recipients}, killed ${kills} times at random, reaches nob
   for (let kill = 0; kill < kills; kill += 1) {
     service = await place.start({ settings });
     const known = await begun;
-    // Under its key, it is asked for until there is an answer; the first kills come while it is being recorded.
+    // Repeats the request under its key until there is an answer. The first kills happen while the list is being recorded.
     if (!known) begun = begin(service.url).catch(() => undefined);
     if (!known && kill > kills / 4) await begun;
     await sleep(random.between(0, known ? 1_000 : 300));
@@ -97,7 +97,7 @@ test(`a broadcast to ${recipients}, killed ${kills} times at random, reaches nob
   expect(broadcast.status).toBe('done');
   const { unknown, tally } = await assertTrue(last.url, broadcast);
   console.log(`broadcast: seed ${seed}, ${kills} kills, ${JSON.stringify(tally)}`);
-  // At most what was on the wire when it was killed.
+  // At most the recipients that were in flight at the kills.
   expect(unknown.size).toBeLessThanOrEqual(kills * 2 * groupMax);
 });
 

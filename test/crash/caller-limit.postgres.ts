@@ -11,7 +11,7 @@ import { aPlace } from './service.ts';
 const key = 'a-caller-with-a-limit-of-its-own';
 const seconds = Number(process.env.LOAD_SECONDS ?? 8);
 
-/** One after the other on each lane, whatever the answer; the times at which one passed, and what else was answered. */
+/** Sends requests one after another on each lane. Returns the times of those that passed, and all other answers. */
 async function crowd(agent: Agent, urls: readonly string[]) {
   const passed: number[] = [];
   const statuses = new Map<number, number>();
@@ -52,7 +52,7 @@ test.each([5, 50, 400])('two replicas let %i a second of one caller pass, not tw
     // A burst of one second's worth, and the rate; what was taken in advance may be used 200 ms late.
     expect(passed.length).toBeLessThanOrEqual(ratePerSecond * (seconds + 1.2));
     expect(most).toBeLessThanOrEqual(ratePerSecond * 2.2);
-    // It is not held down either.
+    // The rate is not lower than allowed either.
     expect(passed.length).toBeGreaterThanOrEqual(ratePerSecond * seconds * 0.8);
   } finally {
     await agent.destroy();

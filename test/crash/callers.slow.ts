@@ -10,8 +10,8 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { aPlace, callerKey } from './service.ts';
 
 /**
- * `CONNECTIONS=1000 .ci/slow`: so many of one mode after the other, on a machine that does nothing else. Otherwise fewer, all
- * modes at once, and what a neighbour may spoil is printed, not held.
+ * `CONNECTIONS=1000 .ci/slow` opens that many connections, one mode after another, on an otherwise idle machine. By default there are
+ * fewer, all modes run at once, and figures that other programs can affect are printed and not checked.
  */
 const given = process.env.CONNECTIONS;
 const connections = Number(given ?? 100);
@@ -20,7 +20,7 @@ const closedWithinS = given === undefined ? 40 : 35;
 const liveSeconds = closedWithinS + connections / perSecond + 3;
 const livePerSecond = 50;
 
-/** slowhttptest writes this header as it stands, so the key comes along in it: without one, a body is never waited for. */
+/** slowhttptest writes this header unchanged, so it can contain the key. Without a key, the service never waits for a body. */
 const withKey = (header: string) => `${header}\r\nAuthorization: Bearer ${callerKey}`;
 const modes: { name: string; path: string; options: string[] }[] = [
   { name: 'slow headers', path: '/v1/contacts', options: ['-H', '-i', '5'] },
@@ -36,7 +36,7 @@ const modes: { name: string; path: string; options: string[] }[] = [
     options: ['-X', '-n', '5', '-z', '16', '-w', '10', '-y', '512'],
   },
 ];
-/** Apart from slowhttptest, which comes from 127.0.0.1. */
+/** Differs from the address of slowhttptest, which is 127.0.0.1. */
 const liveAddress = '127.0.0.2';
 
 const rounds = given === undefined ? [modes] : modes.map((mode) => [mode]);
@@ -71,7 +71,7 @@ test.each(rounds.map((attacks) => ({ names: attacks.map(({ name }) => name).join
           `${live.waits.length} others, p50 ${percentile(live.waits, 0.5).toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99Before.toFixed(0)} ms before), ${live.failed.length} failed; ${lag}; ${memoryMb.toFixed(0)} MB at most`,
       );
       expect(live.failed).toEqual([]);
-      // Ranges are no matter to the service: they are answered like any other request.
+      // The service ignores ranges, and answers these requests like any other.
       if (attacks.some(({ path }) => path !== '/openapi.json')) expect(most).toBeGreaterThan(connections * 0.8);
       expect(longestS).toBeLessThanOrEqual(closedWithinS);
       expect(open).toBe(0);
@@ -85,7 +85,7 @@ test.each(rounds.map((attacks) => ({ names: attacks.map(({ name }) => name).join
   },
 );
 
-/** Reads and sends by turns, at an even rate whatever the answers do. */
+/** Alternates reads and sends at a steady rate, without waiting for answers. */
 async function liveTraffic(agent: Agent, url: string) {
   const waits: number[] = [];
   const failed: string[] = [];
@@ -115,7 +115,7 @@ async function liveTraffic(agent: Agent, url: string) {
   };
 }
 
-/** What the event loop of the service itself was late since it was last asked: the rest of a wait is the machine's. */
+/** Returns the delay of the service's event loop since the last call; the rest of a wait is caused by the machine. */
 async function lagOf(url: string): Promise<string> {
   const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${callerKey}` } });
   const text = await answer.text();
@@ -135,7 +135,7 @@ function slowhttptest(url: string, options: string[]) {
   return { child, ended: once(child, 'exit') };
 }
 
-/** How long the connections from 127.0.0.1 stayed, as the kernel saw them, and what the process needed meanwhile. */
+/** Measures how long connections from 127.0.0.1 stay open, by the kernel, and what the process uses meanwhile. */
 function watchConnections(port: number, pid: number) {
   const since = new Map<string, number>();
   let [most, longestMs, memoryMb, over] = [0, 0, 0, false];
@@ -166,7 +166,7 @@ function watchConnections(port: number, pid: number) {
 }
 
 const loopback = '0100007F';
-/** Established, or closed by the other side alone: what the process still holds. */
+/** Socket states that the process still holds: established, or closed only by the other side. */
 const held = new Set(['01', '08']);
 
 function clientsOf(port: number): string[] {

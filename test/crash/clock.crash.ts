@@ -8,10 +8,10 @@ import { startScene } from './scene.ts';
 import { callerKey } from './service.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** The keeper purges once a minute. */
+/** Records are deleted by age once a minute. */
 const untilPurgedMs = 63_000;
 
-/** Keys may go a day after the end of their send: two days that only the wall clock counts must not be among them. */
+/** Keys are released a day after the end of their send. Two days that pass only on the wall clock must not count. */
 describe.concurrent.each([
   ['forward', '+2d', 2],
   ['back', '-2d', -2],

@@ -8,7 +8,7 @@ export interface Database {
   drop(): Promise<void>;
 }
 
-/** An empty database of its own on the server of `.ci/postgres.sh`. */
+/** Creates an empty database on the server of `.ci/postgres.sh`. */
 export async function aDatabase(): Promise<Database> {
   if (server === undefined) throw new Error('TEST_POSTGRES_URL is not set: run .ci/postgres');
   const name = `crash_${process.pid}_${databases++}`;

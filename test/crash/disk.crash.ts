@@ -28,7 +28,7 @@ test.each([
   ['a disk whose fsync fails', 'fsync,fdatasync:error=EIO'],
 ])('%s refuses sends and sends none, reads go on, and it heals without a restart', async (name, inject) => {
   const service = await place.start();
-  // Under load all the time, so that every mark meets the fault.
+  // Constant load, so that every kind of write meets the fault.
   let stop = false;
   const running = load(
     4,
@@ -69,7 +69,7 @@ test.each([
   expect(live.unknown).toEqual(new Set());
   expect(refused.flatMap(({ to }) => simulator.ledger.sendsTo(to))).toEqual([]);
 
-  // What was refused is not found and sent by the next life either; what was said is still there.
+  // The next process does not send refused messages either, and acknowledged ones are still there.
   await service.kill();
   const next = await place.start();
   await caller.settle(next.url);

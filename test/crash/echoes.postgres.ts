@@ -46,7 +46,7 @@ afterAll(async () => {
 it('a Maton key that the upstream quotes is in no column of any table, and in no file of PostgreSQL', async () => {
   for (const quote of quotes) {
     await callEveryRoute(service, upstream, quote);
-    // Between the rounds as well: words are dropped once nobody needs them.
+    // Checked between the rounds too, because content is erased as soon as it is not needed.
     for (const [table, rows] of await tablesOf(database.url)) expectClean(rows, `${quote.name}: ${table}`);
   }
   const tables = await tablesOf(database.url);
@@ -65,7 +65,7 @@ it('a Maton key that the upstream quotes is in no column of any table, and in no
   );
 });
 
-/** Every row of every table as PostgreSQL writes it as text: all its columns, bytes in hex. */
+/** Returns every row of every table as text: all columns, with bytes in hex. */
 async function tablesOf(url: string): Promise<Map<string, string[]>> {
   return asked(url, async (client) => {
     const tables = new Map<string, string[]>();
@@ -84,7 +84,7 @@ async function tablesOf(url: string): Promise<Map<string, string[]>> {
   });
 }
 
-/** The tables with their dead rows, the write-ahead log, and what the server says. */
+/** Returns the files of tables, with dead rows, of the write-ahead log, and of the server's log. */
 async function filesOf(url: string): Promise<{ name: string; text: string }[]> {
   const folder = await asked(url, async (client) => {
     await client.query('CHECKPOINT');

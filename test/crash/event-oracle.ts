@@ -6,15 +6,15 @@ import type { EventSource } from './event-source.ts';
 
 interface Ledgers {
   source: EventSource;
-  /** All that is kept, in its order. */
+  /** All events that are kept, in order. */
   feed: readonly Seen[];
-  /** Which are to have each event once, and in that order. */
+  /** Readers that must have each event once, in that order. */
   readings: Readonly<Record<string, Reading>>;
-  /** Which are to have each event at least once. */
+  /** Receivers that must have each event at least once. */
   receivers: readonly EventReceiver[];
 }
 
-/** Every way in which what was posted, what the feed says, and what readers and receivers got do not agree, in words. */
+/** Returns all differences between posted webhooks, the feed, and the events of readers and receivers, as sentences. */
 export function eventFaults({ source, feed, readings, receivers }: Ledgers): string[] {
   const taken = source.events.filter(({ answers }) => answers.includes(200)).map(({ fact }) => fact);
   const posted = new Set(source.events.map(({ fact }) => fact));
@@ -58,10 +58,10 @@ interface Waiting {
   isOver?: () => boolean;
 }
 
-/** Nobody got anything for so long: they are judged as they are, ms. */
+/** If no event arrives for this long, the present state is judged, ms. */
 const standstillMs = 60_000;
 
-/** Until every reader and receiver has so many events. */
+/** Resolves when every reader and receiver has this many events. */
 export async function caughtUp(total: number, { readings, receivers, isOver = () => false }: Waiting): Promise<void> {
   const counts = () => [
     ...Object.values(readings).map(({ seen }) => seen.length),
@@ -78,10 +78,10 @@ export async function caughtUp(total: number, { readings, receivers, isOver = ()
 
 export const distinct = (seen: readonly Seen[]): number => new Set(seen.map(({ id }) => id)).size;
 
-/** How many of them came more than once, each time counted. */
+/** Counts the repeated deliveries of events. */
 export const doubles = (seen: readonly Seen[]): number => seen.length - distinct(seen);
 
-/** From the first post of each webhook until it was seen for the first time; of those that were posted in this time. */
+/** Returns the time from the first post of each webhook to its first event, for webhooks that were posted in this period. */
 export function waits(
   { events }: EventSource,
   seen: readonly Seen[],

@@ -4,19 +4,19 @@ import { createParser } from 'eventsource-parser';
 import { Agent, request } from 'undici';
 import { callerEntry } from '../../src/callers.ts';
 
-/** Whose messages the webhooks tell of, and to whom customers answer. */
+/** Key of the caller whose messages the webhooks are about, and to whom customers answer. */
 export const readerKey = 'crash-key-of-a-reader-of-events';
 export const reader = callerEntry('crm', readerKey, { scopes: ['*'], events: ['message.*'], inbound: 'all' });
 
 /** An event as one reader got it. */
 export interface Seen {
   id: string;
-  /** The type, and the message that it is of. */
+  /** The type of the event, and its message. */
   fact: string;
   contact: string;
-  /** What a message became, where it changed. */
+  /** The new state of the message, if it changed. */
   to?: string;
-  /** Of its bytes. */
+  /** Digest of its bytes. */
   digest: string;
   /** `performance.now` */
   atMs: number;
@@ -24,9 +24,9 @@ export interface Seen {
 
 export interface Reading {
   readonly seen: readonly Seen[];
-  /** Answers that no kill explains. */
+  /** Answers that a kill does not explain. */
   readonly faults: readonly string[];
-  /** How often it had to ask anew, because the service was gone. */
+  /** Number of reconnects because the service was gone. */
   readonly breaks: number;
   close(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export function seenIn(text: string): Seen {
   return { id, fact: `${type} ${of}`, contact, ...(to !== undefined && { to }), digest, atMs: performance.now() };
 }
 
-/** Until the service is asked again that is gone, ms. */
+/** Pause before a reconnect, ms. */
 const restMs = 20;
 
 interface Round {
@@ -60,7 +60,7 @@ interface Round {
   seen: Seen[];
 }
 
-/** Asks again and again, over every death of the service; `round` answers a status, and throws where a connection breaks. */
+/** Repeats rounds across kills of the service. `round` returns a status, and throws if a connection breaks. */
 function reading(url: string, round: (round: Round) => Promise<number>): Reading {
   const seen: Seen[] = [];
   const faults: string[] = [];
@@ -95,7 +95,7 @@ interface Page {
   hasMore: boolean;
 }
 
-/** By cursor from the beginning; what it has read it takes as read once it has a whole page. */
+/** Follows the feed from the beginning. Moves its cursor only after a complete page. */
 export function followFeed(url: string): Reading {
   let cursor = 'earliest';
   return reading(url, async ({ agent, signal, seen }) => {
@@ -107,7 +107,7 @@ export function followFeed(url: string): Reading {
   });
 }
 
-/** All that the feed has, in its order. */
+/** Returns all events of the feed, in order. */
 export async function wholeFeed(url: string, key = readerKey): Promise<Seen[]> {
   const seen: Seen[] = [];
   for (let cursor = 'earliest'; ; ) {
@@ -135,7 +135,7 @@ async function readPage(
   return { status: 200, page: JSON.parse(text) as Page };
 }
 
-/** A stream from the beginning that comes back with the last id each time that it ends. */
+/** Follows a stream from the beginning, and reconnects with the last id each time it ends. */
 export function followStream(url: string): Reading {
   let lastId = '';
   return reading(url, async ({ agent, signal, seen }) => {

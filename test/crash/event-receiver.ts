@@ -8,20 +8,20 @@ import { freePort } from './service.ts';
 export interface EventReceiver {
   readonly port: number;
   readonly url: string;
-  /** Every request that it has taken, in the order in which they came. */
+  /** All accepted requests, in the order of arrival. */
   readonly seen: readonly Seen[];
-  /** Signatures that svix does not find right. */
+  /** Signatures that svix rejects. */
   readonly faults: readonly string[];
-  /** Ids of events that it has answered 500 once. */
+  /** Ids of events that were answered with a 500 once. */
   readonly refused: ReadonlySet<string>;
-  /** Signed with this secret from now on. */
+  /** Expects signatures with this secret from now on. */
   trust(secret: string): void;
-  /** Nothing listens. */
+  /** Stops listening. */
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
 }
 
-/** A receiver of webhooks in this process: verifies each by svix, and answers 204, or 500 the first time where `refuses` says so. */
+/** Starts a receiver of webhooks. It verifies each by svix, and answers 204, or 500 the first time if `refuses` returns true. */
 export async function anEventReceiver(refuses: () => boolean = () => false): Promise<EventReceiver> {
   const port = await freePort();
   const seen: Seen[] = [];
@@ -75,7 +75,7 @@ export async function anEventReceiver(refuses: () => boolean = () => false): Pro
   return receiver;
 }
 
-/** Creates an endpoint at this receiver, from the first event on, and answers its id. */
+/** Creates an endpoint at this receiver, from the first event on. Returns its id. */
 export async function createEndpoint(url: string, receiver: EventReceiver, key = readerKey): Promise<string> {
   const answer = await request(`${url}/v1/webhook-endpoints`, {
     method: 'POST',

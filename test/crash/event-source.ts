@@ -7,7 +7,7 @@ import { createPosting, type Posting } from './posting.ts';
 import type { Place } from './service.ts';
 import { withStore } from './webhooks.ts';
 
-/** A webhook of WATI of which exactly one event is made. */
+/** A webhook of WATI that causes exactly one event. */
 interface Told {
   /** As `factOf` in test/crash/event-readers.ts names it. */
   fact: string;
@@ -23,17 +23,17 @@ const perBroadcast = 1_000;
 const contacts = 100;
 
 interface Source {
-  /** Of the store of a place where no service runs yet. */
+  /** URL of the store, before a service runs on it. */
   storeUrl: string;
   /** No more of them are told of. */
   webhooks: number;
   /** Each a service that takes webhooks in. */
   doors?: number;
-  /** No message is told of. */
+  /** Posts only messages of customers. */
   answersOnly?: boolean;
 }
 
-/** WATI telling in turns that a message was delivered, each another one, and that one of a hundred customers wrote. */
+/** Posts WATI's webhooks, alternately about the delivery of a new message and about a message of one of a hundred customers. */
 export async function anEventSource(place: Place, options: Source): Promise<EventSource> {
   const { storeUrl, webhooks, doors = 1, answersOnly = false } = options;
   if (!answersOnly) await withStore(storeUrl, (store) => seed(store, Math.ceil(webhooks / 2)));
@@ -50,7 +50,7 @@ export async function anEventSource(place: Place, options: Source): Promise<Even
   return Object.assign(posting, { doors: intakes.map(({ settings }) => settings) });
 }
 
-/** What a service needs that calls this receiver. */
+/** Settings of a service that calls these receivers. */
 export const webhookSettings = (ports: readonly number[]): Record<string, string> => ({
   EVENTS_SIGNING_KEY: signingKey,
   WEBHOOK_ALLOWED_HOSTS: ports.map((port) => `http://127.0.0.1:${port}`).join(','),

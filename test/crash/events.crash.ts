@@ -17,7 +17,7 @@ const kills = Number(process.env.KILLS ?? 20);
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const perSecond = 200;
 const perLife = 150;
-/** Requests of an endpoint that are under way at once. */
+/** Maximum number of requests in flight to an endpoint. */
 const inFlight = 8;
 
 let simulator: Simulator;
@@ -32,10 +32,10 @@ beforeEach(async () => {
   simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
   place = aPlace(simulator, undefined, [reader]);
   source = await anEventSource(place, { storeUrl: storeOf(place), webhooks: 1_000 + kills * perLife });
-  // What it refuses comes again after five seconds.
+  // A refused event is sent again after five seconds.
   receiver = await anEventReceiver(() => refusals.chance(0.05));
   settings = { ...source.doors[0], ...webhookSettings([receiver.port]) };
-  // The same in every life: readers come back to it.
+  // The same port for every process, because readers reconnect to it.
   port = await freePort();
   closing = [];
 });
@@ -52,7 +52,7 @@ interface Lives {
   killed: number;
 }
 
-/** In a life that is not killed everything is read and received; answers figures for the log. */
+/** Checks that a process that is not killed delivers everything. Returns figures for the log. */
 async function expectAllTold({ readings, killed }: Lives): Promise<string> {
   const service = await place.start({ settings, port });
   await source.repeat();
@@ -69,7 +69,7 @@ async function expectAllTold({ readings, killed }: Lives): Promise<string> {
   return `${total} webhooks in ${posts} posts, ${feed.length} events; webhooks to the caller ${delays(source, receiver.seen)}, ${doubled} doubled, ${receiver.refused.size} refused at first`;
 }
 
-/** Readers that outlive the service; the first life creates the endpoint. */
+/** Starts readers that outlive the service. The first process creates the endpoint. */
 async function follow(): Promise<Record<string, Reading>> {
   const service = await place.start({ settings, port });
   await createEndpoint(service.url, receiver);
@@ -107,13 +107,13 @@ test(`killed ${kills} times at random under ${perSecond} webhooks a second, it m
   for (let kill = 0; kill < kills; kill += 1) {
     const service = await place.start({ settings, port });
     const life = posting();
-    // Most die with something to lose.
+    // Most kills happen while something can be lost.
     if (random.chance(0.8)) await life.first;
     await sleep(random.between(0, 400));
     await service.kill();
     await life.end();
   }
-  // Else nothing could be lost.
+  // Otherwise nothing could be lost.
   expect(source.events.filter(({ answers }) => answers[0] === 200).length).toBeGreaterThan(kills);
   console.log(`events, seed ${seed}, ${kills} random kills: ${await expectAllTold({ readings, killed: kills })}`);
 });

@@ -14,10 +14,10 @@ import { aPlace, callerKey, freePort, type Service } from './service.ts';
 const seconds = Number(process.env.EVENT_SECONDS ?? 14);
 const kills = Number(process.env.KILLS ?? 1);
 const perSecond = 300;
-/** Requests of an endpoint that are under way at once. */
+/** Maximum number of requests in flight to an endpoint. */
 const inFlight = 8;
 
-/** Whether this process serves the endpoint. */
+/** Returns whether this process serves the endpoint. */
 async function serves(service: Service): Promise<boolean> {
   const answer = await request(`${service.url}/metrics`, { headers: { authorization: `Bearer ${callerKey}` } });
   return /^wati_bff_webhook_endpoints\{status="enabled"\} 1$/m.test(await answer.body.text());
@@ -47,7 +47,7 @@ test(`two replicas under ${perSecond} events a second, one killed ${kills} times
     const posting = atRate(perSecond, seconds, async () => void (await source.post()));
     for (let kill = 0; kill < kills; kill += 1) {
       await sleep((seconds * 1_000) / (kills + 1));
-      // The one that serves the endpoint, where one does by now.
+      // Chooses the replica that serves the endpoint, if there is one.
       const which = Math.max(0, (await Promise.all(replicas.map(serves))).indexOf(true));
       await replicas[which]?.kill();
       replicas[which] = await start(which);

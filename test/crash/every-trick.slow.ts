@@ -9,7 +9,7 @@ import type { Attack, Told } from './every-trick.ts';
 import { aPlace, callerKey } from './service.ts';
 
 const attackerKey = 'key-of-one-with-every-trick';
-/** All that a caller may do, but for the routes of operators. */
+/** All scopes except those of operators. */
 const scopes = [
   ...['contacts:read', 'conversations:read', 'templates:read', 'media:read'],
   ...['messages:read', 'messages:send', 'broadcasts:send'],
@@ -24,7 +24,7 @@ test('one caller with every trick at once does not hold another up that sends on
   // An import meets every number: none of them stands for a fault of the upstream.
   simulator.tenant.settings.magic = false;
   const place = aPlace(simulator, undefined, [callerEntry('attacker', attackerKey, { scopes })]);
-  // Ten calls a second, which is Maton's limit: what the attacker takes of them is part of it.
+  // Ten calls a second is Maton's limit, which the attacker's calls share.
   const service = await place.start({ settings: { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'growth' } });
   const other = createCaller(service.url, callerKey);
   try {
@@ -58,7 +58,7 @@ test('one caller with every trick at once does not hold another up that sends on
       expect(simulator.ledger.sendsTo(to).filter(({ processed }) => processed)).toHaveLength(1);
     }
     expect(p99).toBeLessThan(p99Max);
-    // Each of its tricks was tried, and not one was a fault of the service.
+    // Each trick was tried, and none caused a fault of the service.
     for (const [name, statuses] of Object.entries(told)) {
       expect(Object.keys(statuses).length, name).toBeGreaterThan(0);
       expect(statuses[500], name).toBeUndefined();

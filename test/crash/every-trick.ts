@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCaller } from '../../bench/open-load.ts';
 
-/** What the thread is handed: where, as whom, and for how long. */
+/** Input of the thread: address, key and duration. */
 export interface Attack {
   readonly url: string;
   readonly key: string;
@@ -13,10 +13,10 @@ export interface Attack {
 /** Answers by trick and status; 0: the connection broke off. */
 export type Told = Record<string, Record<number, number>>;
 
-/** More sockets than these the attacker does not have at once: the oldest go first. */
+/** Maximum number of the attacker's sockets. Beyond it, the oldest are closed. */
 const socketsMax = 600;
 
-/** One caller with every trick at once: a thread of its own, so that the other caller is measured by itself. */
+/** Tries every trick at once, in a thread of its own, so that it does not affect the measurement of the other caller. */
 async function attack({ url, key, ms }: Attack): Promise<Told> {
   const end = performance.now() + ms;
   const { hostname, port } = new URL(url);

@@ -12,8 +12,8 @@ import { aBalancer } from './balancer.ts';
 import { freePort } from './service.ts';
 
 /*
- * Two who read the same bytes, and perhaps not alike. Behind a proxy that shares its connections to the service, one
- * request too many would be the answer of the next caller.
+ * A proxy and the service may read the same bytes differently. If the proxy shares its connections, an extra request would shift
+ * the answers of the next caller.
  */
 let service: Service;
 let folder: string;
@@ -83,21 +83,21 @@ it.each([
 ])('with %s, each request has one answer, its own', async (name, open, seed) => {
   const hop = await open();
   try {
-    // Four times, so that tricks meet each other on the connections that are shared.
+    // Four times, so that tricks meet on shared connections.
     const count = framingTricks({ key: allKey, to: '', id: '' }).length * 4;
     const faults: string[] = [];
     const seen = new Map<string, number>();
     let next = 0;
     const lane = async () => {
       for (let n = next++; n < count; n = next++) {
-        // Ends in 5, which no simulated recipient of the sandbox does.
+        // Ends in 5, unlike any simulated recipient of the sandbox.
         const to = `14${seed}5${String(n).padStart(6, '0')}5`;
         service.simulator.tenant.receive(to, 'Hello', Date.now());
         const tricks = framingTricks({ key: allKey, to, id: `trick${n}` });
         const [what = '', bytes = ''] = tricks[n % tricks.length] ?? [];
         const [{ answers, ended }, other] = await Promise.all([
           say(hop.url, bytes + honestRequest(`honest${n}`, 'Connection: close'), 9),
-          // Somebody else, meanwhile.
+          // Another caller, at the same time.
           say(hop.url, honestRequest(`other${n}`), 1),
         ]);
         const sent = service.simulator.ledger.sendsTo(to).length;
@@ -119,14 +119,14 @@ it.each([
   }
 });
 
-/** What must not be, whoever of the two answers. */
+/** Returns the violations, whether the proxy or the service answered. */
 function faultsOf(answers: readonly Answer[], ended: boolean, n: number, sent: number): string[] {
   const faults: string[] = [];
   const [first, second] = answers;
   if (!ended) faults.push('it hung');
   if (answers.length > 2) faults.push(`${answers.length} answers to two requests`);
   if (first?.id === `honest${n}`) faults.push('its answer is that of the request behind it');
-  // haproxy reads a length beyond 64 bits as a small one, and then refuses what it takes for the next request.
+  // haproxy truncates a length beyond 64 bits, and then refuses the rest as an invalid request.
   if (second && second.id !== `honest${n}` && !(second.status === 400 && second.id === undefined))
     faults.push('the request behind it has an answer that is not its own');
   if (second?.id === `honest${n}` && second.status !== 200) faults.push('the request behind it was refused');

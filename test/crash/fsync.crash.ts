@@ -25,8 +25,8 @@ async function settled(url: string) {
 }
 
 /**
- * Every life of the service has the same store: the next one first recovers what the last one left, so kills during recovery
- * are among them. The last life is the one that makes its 60 sends and was killed nowhere.
+ * All processes use the same store. Each one first recovers the state of the previous one, so some kills happen during recovery. The
+ * last process makes its 60 sends without being killed.
  */
 test('killed at every fsync of a run of 60 sends, it doubles nothing and loses nothing', async () => {
   const unknownAtMost = { value: 0 };
@@ -34,7 +34,7 @@ test('killed at every fsync of a run of 60 sends, it doubles nothing and loses n
     const service = await place.start({ under: killedAtFsync(nth), mayDie: true });
     if (!service.alive) continue;
     const first = caller.wishes.length;
-    // What was recorded in an earlier life and heard nothing is asked for again under its key.
+    // Sends of an earlier process without an answer are repeated under their key.
     const again = caller.wishes.filter(({ key, told }) => key !== undefined && told.at(-1)?.status === undefined);
     let left = sends;
     let killed = false;
@@ -54,7 +54,7 @@ test('killed at every fsync of a run of 60 sends, it doubles nothing and loses n
     unknownAtMost.value += lost.length + caller.wishes.slice(first).filter(({ async }) => async).length;
     if (service.alive) {
       const records = await settled(service.url).catch(async (error: unknown) => {
-        // The N-th commit can be one that the service makes for itself, after the load.
+        // The N-th commit may be one that the service makes by itself after the load.
         await Promise.race([service.ended, sleep(2_000)]);
         if (service.alive) throw error;
       });
@@ -62,7 +62,7 @@ test('killed at every fsync of a run of 60 sends, it doubles nothing and loses n
       const { faults, counts, unknown } = judge(caller.wishes, records, simulator);
       console.log(`fsync loop: killed at ${nth - 1} points, ${JSON.stringify(counts)}`);
       expect(faults).toEqual([]);
-      // Only what was in flight may be unknown: nobody has heard of it, or only that it is recorded.
+      // Only sends in flight may be unknown: those without an answer, or answered only as recorded.
       const inFlight = caller.wishes.filter(({ told }) =>
         told.some(({ status, outcome }) => status === undefined || outcome !== 'accepted'),
       );

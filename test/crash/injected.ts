@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What stands before `node`: it is killed at its n-th durable write. */
+/** Returns the command before `node` that kills the process at its n-th durable write. */
 export const killedAtFsync = (nth: number): string[] => [
   'strace',
   ...['-f', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
   ...['-e', `inject=fsync,fdatasync:signal=SIGKILL:when=${nth}`],
 ];
 
-/** From now on these system calls of the process fail. Resolves once they do, with what ends it. */
+/** Makes these system calls of the process fail. Resolves once they do, with a function that ends it. */
 export async function failing(pid: number, inject: string): Promise<() => Promise<void>> {
   const calls = inject.split(':')[0];
   const strace = spawn(

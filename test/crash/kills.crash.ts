@@ -20,7 +20,7 @@ beforeEach(async () => {
   return scene.close;
 });
 
-/** mulberry32: the moments of the kills repeat with the seed. */
+/** mulberry32, so that a seed repeats the moments of the kills. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -39,7 +39,7 @@ test(`killed ${kills} times at random under load, it doubles nothing and loses n
     await caller.settle(service.url);
     const { faults, counts, unknown } = judge(caller.wishes, await caller.records(service.url), simulator);
     expect(faults, `seed ${seed}, after ${kill} kills`).toEqual([]);
-    // One kill may leave in doubt what was in flight: a send for each caller who waited, and what the async ones left behind.
+    // A kill may leave sends in flight unknown: one for each waiting caller, and those of async callers.
     const doubt = caller.wishes.filter(
       ({ to, async, told }) => unknown.has(to) && !async && told[0]?.status !== undefined,
     );
@@ -50,7 +50,7 @@ test(`killed ${kills} times at random under load, it doubles nothing and loses n
       console.log(`random kills: seed ${seed}, ${kills} kills, ${JSON.stringify(counts)}`);
       break;
     }
-    // The ones with a key that heard nothing ask again, twice: neither may send a second time.
+    // Sends with a key and without an answer are repeated twice; neither repeat may send again.
     const again = caller.wishes.filter(({ key, told }) => key !== undefined && told.at(-1)?.status === undefined);
     for (const wish of again) for (let n = 0; n < 2; n += 1) await caller.say(service.url, wish);
 

@@ -7,7 +7,7 @@ import { aCaller } from './sends.ts';
 import { aPlace } from './service.ts';
 
 const settings = { ...limited, STORE_LEASE_MS: '3000' };
-/** In a short run, once in its middle. */
+/** A short run has one kill, in its middle. */
 const killEveryMs = Math.min(10_000, (loadSeconds * 1000) / 2);
 
 /** `LOAD_SECONDS=60 .ci/postgres limit` is the full time. */

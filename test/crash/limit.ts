@@ -5,17 +5,17 @@ import { densest } from '../rate-limit/fake-time.ts';
 import { judge } from './oracle.ts';
 import { type Caller, load } from './sends.ts';
 
-/** `LOAD_SECONDS=60` is the full time. Not SECONDS, which is a clock of bash's own. */
+/** `LOAD_SECONDS=60` is the full time. The name is not SECONDS, because bash uses that as a clock. */
 export const loadSeconds = Number(process.env.LOAD_SECONDS ?? 12);
-/** Of the ten; in a short run, what a start or a kill takes weighs more: two seconds of twelve on a slow machine. */
+/** Minimum share of the limit. A start or a kill weighs more in a short run: two of twelve seconds on a slow machine. */
 export const leastUsed = loadSeconds >= 60 ? 0.85 : 0.7;
-/** Maton's limit, which WATI's own do not narrow. */
+/** Maton's limit, without the narrower limits of WATI. */
 export const limited = { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '10000' };
 
 const perSecond = 10;
 const callers = 64;
 
-/** Sixty-four callers, each with one send after the other, until the time is over. Answers what the simulator saw meanwhile. */
+/** Runs 64 callers, each with one send after another, until the time is over. Returns the calls that the simulator saw. */
 export async function crowd(simulator: Simulator, caller: Caller, urlOf: (at: number) => string) {
   const from = Date.now();
   const until = from + loadSeconds * 1000;
@@ -26,7 +26,7 @@ export async function crowd(simulator: Simulator, caller: Caller, urlOf: (at: nu
     async () => {
       at += 1;
       const { status } = await caller.say(urlOf(at), caller.wish());
-      // Refused early, or killed: not at once again.
+      // Pauses after a refusal or a kill.
       if (status === undefined || status === 429) await sleep(100);
     },
   );
@@ -34,7 +34,7 @@ export async function crowd(simulator: Simulator, caller: Caller, urlOf: (at: nu
   return { used: times.filter((time) => time >= from && time < until).length / loadSeconds / perSecond };
 }
 
-/** Once all has ended: no second held more than its ten calls, nothing was answered 429, and every send ended in the truth. */
+/** Checks that no second had more than ten calls, that there was no 429, and that every send has a correct outcome. */
 export async function assertKept(simulator: Simulator, caller: Caller, url: string) {
   await caller.settle(url, 60_000);
   const { entries } = simulator.ledger;

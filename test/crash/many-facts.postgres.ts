@@ -23,7 +23,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** In a process of its own, which ends when it is stopped, or with this one. */
+/** Starts a replica in a process of its own, which ends when it is stopped, or with this process. */
 async function replicaInProcess(url: string): Promise<Replica> {
   const child = fork(join(import.meta.dirname, 'replica-child.ts'), [url], { env: { PATH: process.env.PATH } });
   const died = once(child, 'exit').then(() => Promise.reject(new Error('the other process ended')));
@@ -37,7 +37,7 @@ async function replicaInProcess(url: string): Promise<Replica> {
   await answer();
   return {
     record: async (rows) => void (await ask(rows)),
-    // It looks for itself.
+    // The replica polls by itself.
     wake: () => {},
     stop: async () => {
       const movedBack = await ask('stop');
@@ -55,7 +55,7 @@ test.each([
   'webhooks in random order, doubled, with twins and losses, leave each message where they say (PostgreSQL, %s, seed %i)',
   async (name, seed, hasOther) => {
     const others = hasOther ? [await replicaInProcess(database.url)] : [];
-    // It keeps its lease, as a service does.
+    // Renews the lease, as the service does.
     const beating = setInterval(() => void store.heartbeat().catch(() => {}), 3_000);
     const { given, wrong, movedBack, perSecond } = await manyFacts(
       store,

@@ -9,7 +9,7 @@ export interface Judgement {
   unknown: Set<string>;
 }
 
-/** Holds what was wished, told, recorded and processed against each other, once everything has settled. */
+/** Compares requests, answers, records and processed sends, once everything has settled. */
 export function judge(wishes: readonly Wish[], records: readonly Message[], simulator: Simulator): Judgement {
   const byRecipient = Map.groupBy(records, ({ to }) => to);
   const faults: string[] = [];
@@ -38,7 +38,7 @@ export function judge(wishes: readonly Wish[], records: readonly Message[], simu
   return { faults, counts, unknown };
 }
 
-/** What the record says of the ledger. */
+/** Returns the contradictions between a record and the ledger. */
 function faultsOf(record: Message | undefined, processed: number): string[] {
   const status = record?.status;
   if (status === undefined) return processed > 0 ? ['was sent without a record'] : [];
@@ -48,7 +48,7 @@ function faultsOf(record: Message | undefined, processed: number): string[] {
   return [];
 }
 
-/** Whether an answer still holds, now that all is known. */
+/** Returns whether an answer was correct, given the final record. */
 function isTrue({ status, outcome, problem }: Told, record: Message | undefined, processed: number): boolean {
   if (status === undefined) return true;
   if (status === 201) return record?.status === 'accepted' && processed === 1;
@@ -56,11 +56,11 @@ function isTrue({ status, outcome, problem }: Told, record: Message | undefined,
   if (status === 202) return record !== undefined;
   if (problem === 'idempotency-in-progress') return record !== undefined;
   if (outcome === 'rejected') return record?.status === 'rejected' && processed === 0;
-  // Shed before anything was recorded.
+  // Refused before anything was recorded.
   if (problem === 'rate-limited') return record === undefined && processed === 0;
   if (problem === 'store-unavailable' && outcome === 'not_sent') return record === undefined && processed === 0;
   if (problem === 'store-unavailable' && outcome === 'unknown') return true;
   if (outcome === 'not_sent') return record?.status === 'not_sent' && processed === 0;
-  // A preflight or a look-up of the key that failed: nothing was begun.
+  // A preflight or a lookup of the key failed, so nothing was started.
   return status === 503 && record === undefined && processed === 0;
 }

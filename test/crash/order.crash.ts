@@ -8,7 +8,7 @@ import { aPlace, callerKey } from './service.ts';
 
 const sends = 100;
 
-/** What a traced line means, as one letter; '' for nothing. The kernel's order is the order of the lines. */
+/** Returns the meaning of a traced line as one letter; '' for none. Lines are in the order of the kernel. */
 function letterOf(line: string, mark: string, gatewayPort: string, servicePort: string): string {
   if (/\bf(data)?sync\(.*= 0$|f(data)?sync resumed>.*= 0$/.test(line)) return 'F';
   if (/pwrite64\(\d+<[^>]*store\.db-wal>/.test(line)) return line.includes(mark) ? 'w' : 'p';
@@ -19,10 +19,9 @@ function letterOf(line: string, mark: string, gatewayPort: string, servicePort: 
 }
 
 /**
- * `w`: the words of the send go into the log, `p`: something else does, `F`: it is durable, `U`: upstream, `A`: the answer.
- * Two commits, the first with the words of the send in it, are complete before the first byte to the gateway; a third before
- * the first byte of the answer: insert, claim, completion. A checkpoint adds
- * fsyncs of its own.
+ * `w`: the text of the send is written to the log, `p`: something else is, `F`: fsync, `U`: upstream call, `A`: the answer. Two commits,
+ * the first with the text of the send, are complete before the first byte to the gateway, and a third before the first byte of the
+ * answer: insert, claim, completion. A checkpoint adds fsyncs of its own.
  */
 const inOrder = /^[pF]*w[wp]*F+([wp]+F+)+U([wp]+F+)+A$/;
 
@@ -53,7 +52,7 @@ test('fsync, then upstream, then answer: 100 of 100 in a trace', async () => {
     let letters = '';
     for (const line of lines) {
       const letter = letterOf(line, mark(seen.length), gatewayPort, servicePort);
-      // What came before the words of the first send is the start of the service.
+      // Lines before the text of the first send belong to the start of the service.
       if (letters === '' && letter !== 'w') continue;
       letters += letter;
       if (letter !== 'A') continue;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 
-/** One webhook as WATI posts it: again and again, until it is answered 200. */
+/** A webhook that is posted repeatedly, as WATI does, until it is answered 200. */
 export type Posted<Told> = Told & {
   body: string;
-  /** One entry a post; 0: the connection broke. */
+  /** The status of each post; 0: the connection broke. */
   answers: number[];
   /** When it was posted for the first time (`performance.now`). */
   postedMs: number;
@@ -14,14 +14,14 @@ export interface Posting<Told> {
   readonly events: readonly Posted<Told>[];
   /** When the last one was posted (`performance.now`). */
   readonly lastPostedMs: number;
-  /** Posts the oldest one that was refused for so long, or a new one; resolves to its answer. Never throws. */
+  /** Posts the oldest refused webhook that is due, or a new one. Resolves with its answer. Never throws. */
   post(): Promise<number>;
-  /** Posts what was refused until nothing is. */
+  /** Posts refused webhooks until none is left. */
   repeat(patienceMs?: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Posts what `tell` makes for each number, at one door after the other. */
+/** Posts the webhook that `tell` makes for each number, at the doors in turn. */
 export function createPosting<Told extends { body: string }>(
   doors: readonly string[],
   tell: (n: number) => Told,

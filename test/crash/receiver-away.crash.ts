@@ -21,7 +21,7 @@ const beforeS = 8;
 /** 360,000 in 25 minutes. */
 const drainedPerSecond = 240;
 const laterMsMax = 20;
-/** Those that fail before it is known that all do. */
+/** Failures before the breaker opens. */
 const firstFailures = 8;
 
 test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing is written for it, it gets all of them, and no other waits for it`, {
@@ -79,7 +79,7 @@ test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing
   }
 });
 
-/** Rows for its events, while it is away. */
+/** Counts the rows for its events while it is away. */
 async function parkedMeanwhile(url: string, id: string): Promise<{ most: number; last: number }> {
   let [most, last] = [0, 0];
   for (const until = performance.now() + awayS * 1_000; performance.now() < until; await sleep(500)) {
@@ -93,7 +93,7 @@ async function parkedMeanwhile(url: string, id: string): Promise<{ most: number;
   return { most, last };
 }
 
-/** Until it has what the other one has, but for what is under way. */
+/** Resolves when it has all events of the other receiver, except those in flight. */
 async function drained(away: EventReceiver, beside: EventReceiver) {
   const before = away.seen.length;
   while (away.seen.length === before) await sleep(5);
@@ -111,7 +111,7 @@ function phasesOf(
 ) {
   const { goneAt, backAt, drainedAt } = times;
   return {
-    // Without its start.
+    // Without the start of the run.
     before: waits(source, seen, { from: goneAt - (beforeS - 3) * 1_000, to: goneAt }),
     meanwhile: waits(source, seen, { from: goneAt, to: backAt }),
     after: waits(source, seen, { from: backAt, to: drainedAt }),

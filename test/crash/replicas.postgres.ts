@@ -41,7 +41,7 @@ test('a replica that is stopped loses its sends to the other, and sends none of 
         if (status !== 201) await sleep(20);
       },
     );
-  // Half of the load meets the replica that will be stopped; a few of its sends wait there for a 429 to pass.
+  // Half of the load goes to the replica that will be stopped; a few of its sends wait there after a 429.
   const running = Promise.all([on(stopped.url, lanes), on(other.url, lanes)]);
   await sleep(1_000);
   simulator.script(
@@ -54,7 +54,7 @@ test('a replica that is stopped loses its sends to the other, and sends none of 
     ({ status }) => status === 'queued' || status === 'sending',
   );
 
-  // What it had queued is sent by the other, what it was sending becomes unknown: both while it sleeps.
+  // While it is stopped, the other replica sends its queued messages, and those that it was sending become unknown.
   await sleep(stoppedMs - 500);
   const byId = new Map((await caller.records(other.url)).map((record) => [record.id, record]));
   const taken = heldBefore.map(({ id }) => byId.get(id)?.status);
@@ -73,13 +73,13 @@ test('a replica that is stopped loses its sends to the other, and sends none of 
   const { faults, counts } = judge(caller.wishes, await caller.records(other.url), simulator);
   console.log(`stopped for ${stoppedMs} ms: held ${heldBefore.length} (${taken.join(' ')}), ${JSON.stringify(counts)}`);
   expect(faults).toEqual([]);
-  // Nothing that it had lost went out after it woke: what was unknown and unsent then is so still.
+  // It sent nothing that it had lost after it woke: unknown and unsent messages are still so.
   const lost = heldBefore.filter(({ to }) => !before.has(to)).map(({ to }) => to);
   expect(lost.filter((to) => simulator.ledger.sendsTo(to).some((entry) => entry.processed))).toEqual([]);
   expect(counts.unknown).toBeLessThanOrEqual(lanes);
   expect(simulator.violations).toEqual([]);
 
-  // Awake, it serves again, under a new lease.
+  // After waking it serves again, under a new lease.
   expect(await caller.say(stopped.url, caller.wish())).toMatchObject({
     status: expect.toSatisfy((status) => status < 500),
   });

@@ -68,7 +68,7 @@ test.each([
 
 /** `DATABASE_DOWN_MS=60000 .ci/postgres restart` is the full minute. */
 const downMs = Number(process.env.DATABASE_DOWN_MS ?? 8_000);
-/** What was on its way when the database went may still go out, and fail. */
+/** Time in which sends in flight may still go out and fail after the database is gone, ms. */
 const underWayMs = 500;
 
 test(`the database is gone for ${downMs} ms: no send is made, reads go on, and it is back by itself`, async () => {
@@ -130,7 +130,7 @@ test(`the database is gone for ${downMs} ms: no send is made, reads go on, and i
       `database gone for ${downMs} ms: ${refused.length} sends refused, ${answered.length} reads answered, ` +
         `the slowest in ${Math.max(...answered.map(({ ms }) => ms)).toFixed(0)} ms; the first send ${backMs} ms after it was back; ${JSON.stringify(counts)}`,
     );
-    // With a key that cannot be looked up, nobody knows what became of an earlier send under it.
+    // If a key cannot be looked up, the outcome of an earlier send under it is not known.
     for (const { what } of refused) expect(what).toMatch(/^503 store-unavailable (not_sent|undefined)$/);
     const sends = simulator.ledger.entries.filter(({ operation }) => operation.startsWith('send'));
     expect(inBetween(sends)).toEqual([]);

@@ -27,7 +27,7 @@ test(`${replacements} rolling replacements at ${perSecond} requests a second: no
     const running = (async () => {
       const said: Promise<unknown>[] = [];
       const begun = performance.now();
-      // Whatever the answers do: nobody waits for the one before.
+      // Requests do not wait for earlier answers.
       while (!stop) {
         const due = ((performance.now() - begun) / 1_000) * perSecond;
         while (said.length < due) said.push(caller.say(balancer.url, caller.wish()));
@@ -45,7 +45,7 @@ test(`${replacements} rolling replacements at ${perSecond} requests a second: no
       process.kill(old?.pid() ?? 0, 'SIGTERM');
       codes.push((await old?.ended) ?? null);
       replicas.set(port, await place.start({ settings, port }));
-      // As an orchestrator does: the next one only when this one is in service again.
+      // Like an orchestrator, replaces the next replica only when this one is in service.
       while (balancer.timesUp(port) === ups) await sleep(50);
     }
     await sleep(1_000);
@@ -68,7 +68,7 @@ test(`${replacements} rolling replacements at ${perSecond} requests a second: no
     expect(counts).toMatchObject({ lost: 0, unknown: 0, refused: 0 });
     expect(codes).toEqual(codes.map(() => 0));
     expect(simulator.violations).toEqual([]);
-    // Its log names no caller's customer.
+    // The log of haproxy contains no number of a customer.
     expect(caller.wishes.filter(({ to }) => balancer.log().includes(to))).toEqual([]);
   } finally {
     await balancer.close();

@@ -9,7 +9,7 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-/** A simulated WATI, a place for the service's files, and a caller that keeps what it was told. */
+/** Starts a simulated WATI, a place for the service's files, and a caller that keeps its answers. */
 export async function startScene(options: SimulatorOptions): Promise<Scene> {
   const simulator = await startSimulator(options);
   const place = aPlace(simulator);

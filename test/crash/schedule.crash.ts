@@ -6,9 +6,9 @@ import { killedAtFsync } from './injected.ts';
 import { type Scene, startScene } from './scene.ts';
 import { ended, numberOf, schedule, sentAt } from './scheduling.ts';
 
-/** How late a message may be on a busy machine, ms. On a quiet one it is some ten. */
+/** Maximum delay of a message on a busy machine, ms. On a quiet one it is about ten. */
 const lateMaxMs = Number(process.env.LATE_MAX_MS ?? 3_000);
-/** `WRITES=20` kills at more of them. */
+/** Number of writes at which the process is killed; `WRITES=20` kills at more. */
 const writes = Number(process.env.WRITES ?? 8);
 const dayMs = 24 * 60 * 60 * 1000;
 const from = (ms: number) => new Date(Date.now() + ms).toISOString();
@@ -37,7 +37,7 @@ test('a schedule is kept to the second across a restart, and what is late by the
   expect(await ended(service.url, ids)).toEqual([...Array(6).fill('accepted'), ...Array(3).fill('not_sent')]);
   expect(sentAt(simulator, numbers('late'))).toEqual([[], [], []]);
   expect(sentAt(simulator, numbers('missed')).map(({ length }) => length)).toEqual([1, 1, 1]);
-  // On a slow machine the time passes while the service starts.
+  // On a slow machine, the time may pass while the service starts.
   const due = Math.max(Date.parse(keptAt), startedAt);
   const times = sentAt(simulator, numbers('kept'));
   for (const [time = Number.NaN] of times) expect(time).toBeGreaterThanOrEqual(Date.parse(keptAt));
@@ -105,7 +105,7 @@ test('steps of the clock are followed within a second, and nothing is sent twice
   setClock('+25h');
   await sleep(1_500);
   expect(sentAt(simulator, [...tomorrow, ...nextWeek]).map(({ length }) => length)).toEqual([1, 1, 1, 0, 0, 0]);
-  // Past both times at once.
+  // Moves the clock past both times at once.
   setClock('+9d');
   expect(await ended(url, later)).toEqual(Array(3).fill('not_sent'));
   setClock('+7d');

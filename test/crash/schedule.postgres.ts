@@ -5,7 +5,7 @@ import { aDatabase, type Database } from './database.ts';
 import { ask, ended, numberOf, schedule, sentAt } from './scheduling.ts';
 import { aPlace, type Place } from './service.ts';
 
-/** How late a message may be on a busy machine, ms. On a quiet one it is some ten. */
+/** Maximum delay of a message on a busy machine, ms. On a quiet one it is about ten. */
 const lateMaxMs = Number(process.env.LATE_MAX_MS ?? 3_000);
 const settings = { STORE_LEASE_MS: '3000' };
 const from = (ms: number) => new Date(Date.now() + ms).toISOString();
@@ -49,7 +49,7 @@ test('two replicas send each scheduled message and recipient once, to the second
     ...(await schedule(other.url, singles.slice(20), { sendAt })),
   ];
   const sale = await broadcast(one.url, recipients, { sendAt, notAfter: from(60_000) });
-  // Stopped by its caller until its time is over.
+  // Paused by its caller until its `notAfter` has passed.
   const forgotten = await broadcast(other.url, late, { sendAt: from(9_000), notAfter: sendAt });
   await ask(one.url, 'POST', `/v1/broadcasts/${forgotten}/pause`);
   expect(await ended(other.url, ids)).toEqual(ids.map(() => 'accepted'));

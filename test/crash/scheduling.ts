@@ -29,7 +29,7 @@ export async function schedule(url: string, numbers: readonly string[], times: o
   const ids: string[] = [];
   for (const to of numbers) {
     const { status, json } = await ask(url, 'POST', '/v1/messages/template', { to, template: 'welcome', ...times });
-    // On a slow machine its time may have passed already.
+    // On a slow machine, its time may have passed already.
     expect([201, 202]).toContain(status);
     ids.push(json.id);
   }
@@ -45,7 +45,7 @@ export async function ended(url: string, ids: readonly string[], timeoutMs = 30_
   }
 }
 
-/** When each of the numbers was sent to, ms since 1970, at the simulated WATI. */
+/** Returns when the simulated WATI got the sends to each number, ms since 1970. */
 export const sentAt = (simulator: Simulator, numbers: readonly string[]): number[][] =>
   numbers.map((to) =>
     simulator.ledger.sendsTo(to).flatMap(({ processed, at }) => (processed ? [new Date(at).getTime()] : [])),

@@ -14,7 +14,7 @@ beforeEach(async () => {
   return scene.close;
 });
 
-/** Asks for health until it is stopped. Returns how long each answer took, ms, in ascending order. */
+/** Polls health until it is stopped. Returns the duration of each answer, ms, in ascending order. */
 function watchHealth(url: string): { stop(): Promise<number[]> } {
   let isOver = false;
   const watching = (async () => {
@@ -53,9 +53,9 @@ test('a disk that takes a second for each fsync holds up no request, and sends u
   const health = `${waits.length} health answers, p50 ${middle.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
   console.log(`fsync of 1 s: ${sends} sends in ${took.toFixed(0)} ms; ${health}`);
   expect(waits.length).toBeGreaterThan(50);
-  // Waiting for a commit, they would take as long as that.
+  // An answer that waited for a commit would take longer.
   expect(middle).toBeLessThan(fsyncMs / 4);
-  // Three commits each, of which one after the other would take a minute.
+  // Each send needs three commits. One after the other they would take a minute.
   expect(took).toBeLessThan((sends * 3 * fsyncMs) / 2);
   await caller.settle(service.url, 60_000);
   expect(judge(caller.wishes, await caller.records(service.url), simulator).faults).toEqual([]);

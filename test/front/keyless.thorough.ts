@@ -31,7 +31,7 @@ describe('a route without a key', () => {
     const refused = await ask(null);
     expect([first === 429, refused.status]).toEqual([false, 429]);
     expect(refused.headers['retry-after']).toBeDefined();
-    // Those behind the same address are not its prisoners, nor are probes.
+    // Callers behind the same address, and probes, are still served.
     expect((await service.ask('GET', '/v1/contacts')).status).toBe(200);
     for (let n = 0; n < 5; n += 1) expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
   });

@@ -70,7 +70,7 @@ it('takes one pass, whatever the answer', () => {
     piece.repeat(Math.ceil(65_536 / piece.length)),
   );
   for (const text of worst) {
-    // CPU time of this thread, which other processes on the machine do not add to.
+    // CPU time of this thread, which other processes on the machine do not affect.
     const times = Array.from({ length: 7 }, () => {
       const start = process.threadCpuUsage();
       finder.isIn(text);

@@ -24,7 +24,7 @@ const overview: Overview = {
   callers: { inFile: 1, removed: [] },
 };
 
-/** A feed whose looks happen one at a time, each second of its clock. */
+/** Creates a feed that reads once for each second of its clock, when the test says so. */
 function steppedFeed() {
   let nowMs = 0;
   let resume = () => {};
@@ -70,7 +70,7 @@ const listen = (stepped: ReturnType<typeof steppedFeed>, mayListen = () => true)
 const eventsIn = (portion: unknown) => String(portion).match(/(?<=^event: )\w+/gm) ?? [];
 
 describe('the stream of operations', () => {
-  it('begins with the present state, tells what has changed, and tells the end of a broadcast once', async () => {
+  it('begins with the present state, then sends changes, and sends the end of a broadcast once', async () => {
     const stepped = steppedFeed();
     const { look, shown, feed } = stepped;
     const stream = listen(stepped);
@@ -97,7 +97,7 @@ describe('the stream of operations', () => {
     expect(feed.listeners).toBe(0);
   });
 
-  it('reads everything once, however many listen, and nothing while nobody does', async () => {
+  it('reads everything once for all listeners, and nothing without listeners', async () => {
     const stepped = steppedFeed();
     const { look, reads, feed } = stepped;
     expect(reads.open).toBe(0);
@@ -113,7 +113,7 @@ describe('the stream of operations', () => {
     expect(reads.open).toBe(6);
   });
 
-  it('lets a slow reader skip states, and ends for one that hardly reads or lost its rights', async () => {
+  it('lets a slow reader skip states, and ends for a reader that is too slow or lost its rights', async () => {
     const stepped = steppedFeed();
     const { look, shown, feed } = stepped;
     let may = true;
@@ -137,7 +137,7 @@ describe('the stream of operations', () => {
     await feed.release();
   });
 
-  it('goes on after the store was away', async () => {
+  it('continues after the store was unavailable', async () => {
     const stepped = steppedFeed();
     stepped.shown.isFailing = true;
     const stream = listen(stepped);

@@ -55,7 +55,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('has `Prefer` where the service heeds it: with `respond-async` where an answer waits for a send, or a list comes in', () => {
+  it('has `Prefer` where the service obeys it: with `respond-async` where an answer waits for a send or a list', () => {
     const preferring = operations.flatMap(({ id, raw }) => {
       const parameters = Array.isArray(raw.parameters) ? raw.parameters.map(record) : [];
       const prefer = parameters.find(({ name }) => name === 'Prefer');
@@ -156,7 +156,7 @@ describe('the OpenAPI document', () => {
     const references = new Set<string>();
     visit(document.paths, (schema, at) => {
       if (typeof schema.$ref === 'string') references.add(schema.$ref);
-      // Generators for OpenAPI 3.0 refuse a list of none.
+      // Generators for OpenAPI 3.0 refuse an empty list.
       expect(schema.examples, at).not.toEqual([]);
       if (typeof schema.title === 'string' && 'type' in schema) titled.push(at);
       // The whole body of a request or an answer has a name, so that generated clients have a type for it.

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/service.ts';
 
-/** Pages of ours: their own scripts and styles, and no text that becomes code. */
+/** The policy of the service's own pages: only their own scripts and styles, and no text that becomes code. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -47,7 +47,7 @@ describe('/', () => {
 });
 
 describe('/console', () => {
-  it('is there without a key and without the documents, with a strict policy and nothing inline', async () => {
+  it('is served without a key, also when the docs are off, with a strict policy and nothing inline', async () => {
     await using service = await closing({ DOCS: 'off' }, true);
     for (const path of ['/console', '/console/']) {
       const { status, headers, text } = await service.ask('GET', path, { key: null });
@@ -69,8 +69,8 @@ describe('/console', () => {
     expect(again.status).toBe(304);
   });
 
-  it('serves every module that its modules import, kept by browsers until the service is another', async () => {
-    // With the phone, which a real account has not.
+  it('serves every module that its modules import, and browsers cache them until the version changes', async () => {
+    // With the phone, which a real account does not have.
     await using service = await closing({}, true);
     const { text } = await service.ask('GET', '/console', { key: null });
     const [entry = ''] = linksOf(text).filter((path) => path.endsWith('/app.js'));
@@ -94,7 +94,7 @@ describe('/console', () => {
     expect([...seen]).toEqual(expect.arrayContaining(['preact.js', 'hooks.js', 'htm.js', 'overview.js', 'phone.js']));
     await using real = await closing({}, false);
     expect((await real.ask('GET', '/assets/x/phone.js', { key: null })).status).toBe(404);
-    // A page of another version gets what there is, and keeps nothing.
+    // A page of another version gets the present file, and does not cache it.
     const other = await service.ask('GET', '/assets/other/app.js', { key: null });
     expect([other.status, other.headers['cache-control']]).toEqual([200, 'no-cache']);
     for (const name of ['index.html', 'htm.d.ts', '..%2fapp.js', 'nothing.js']) {

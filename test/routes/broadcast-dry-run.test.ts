@@ -72,12 +72,12 @@ describe('a dry run', () => {
     });
     expect(await recorded()).toEqual({ data: [] });
     expect((await service.ask('GET', '/v1/messages')).json).toEqual({ data: [] });
-    // At a pace of its own it takes longer.
+    // With `perMinute` it takes longer.
     const slow = found(await rehearse(list, { more: { perMinute: 2 } }));
     expect(slow).toMatchObject({ perMinute: 2, estimatedDurationS: 150 });
   });
 
-  it('of a file reads it to its end, whatever faults it has', async () => {
+  it('of a file reads it to its end, even if it has faults', async () => {
     const lines = [
       header,
       '14155551000,Asha,A-1,shipped,order 1',
@@ -99,7 +99,7 @@ describe('a dry run', () => {
       ['/rows/4/order_id', 4, 5],
       ['/rows/5/Reference', 5, 6],
     ]);
-    // The real one says the same, and so does a file that cannot be read to its end.
+    // The import itself reports the same faults, and so does a file that cannot be read to its end.
     const refused = await rehearseCsv(lines, { query: 'dryRun=false' });
     expect(refused).toMatchObject({ status: 422, json: { type: problem('csv-invalid'), errors: faults } });
     const unread = found(await rehearseCsv(['Phone,order_id', '14155551000,A-1']));
@@ -108,7 +108,7 @@ describe('a dry run', () => {
     expect(await recorded()).toEqual({ data: [] });
   });
 
-  it('tells what the entry of the caller does not allow, and what is left of its quota', async () => {
+  it('reports recipients that the entry of the caller forbids, and the remaining quota', async () => {
     const numbers = ['14155551000', '442079460123'];
     for (const answer of [
       await rehearse(
@@ -125,7 +125,7 @@ describe('a dry run', () => {
     expect((await rehearse([{ to: '14155551000', parameters }], { query: 'dryRun=yes' })).status).toBe(400);
   });
 
-  it('counts those who have opted out as far as the records tell, and leaves the key to the broadcast', async () => {
+  it('counts recipients known to have opted out, and does not use up the key', async () => {
     const list = ['14155551020', '14155551022'].map((to) => ({ to, parameters }));
     const { json } = await rehearse(list, { query: '' });
     const { id } = json as { id: string };

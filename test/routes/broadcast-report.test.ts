@@ -40,7 +40,7 @@ describe('the report of a broadcast', () => {
   const report = (id: string, key?: string): Promise<Answer> =>
     service.ask('GET', `/v1/broadcasts/${id}/recipients.csv`, key === undefined ? {} : { key });
 
-  it('has a row for each recipient in the order in which they were given, with what became of it', async () => {
+  it('has a row for each recipient, in the order of the request, with its outcome', async () => {
     const key = 'a-key-that-only-sends-messages';
     service = await startService({
       settings: { ...connection, GROUP_MAX_BROADCAST: '5' },
@@ -79,7 +79,7 @@ describe('the report of a broadcast', () => {
     expect((await service.ask('GET', `${path}?x=1`)).status).toBe(400);
   });
 
-  it('lets no cell become a formula, and breaks off when the reader loses its right', async () => {
+  it('lets no cell become a formula, and breaks off when the reader loses the right to read', async () => {
     const details = ['=1+1', '+1', '-1', '@a', '\ttab', '\rcr', 'plain', '"quoted", and\r\nmore', ''];
     const text = await reported(
       details.map((detail, n) => ({

@@ -31,7 +31,7 @@ describe('a campaign', () => {
   const to = (...numbers: string[]) => numbers.map((number) => ({ to: number, parameters }));
   const read = async (id: string) => broadcastOf(await service.ask('GET', `/v1/broadcasts/${id}`));
 
-  it('keeps to its own pace, shows when it will end, and is another request with another pace', async () => {
+  it('keeps to its own pace, shows when it will end, and is a different request with another pace', async () => {
     const numbers = ['14155551000', '14155551001', '14155551002'];
     const started = await create('pace', to(...numbers), { perMinute: 1, reference: 'autumn' });
     expect(started).toMatchObject({ status: 202, json: { perMinute: 1, reference: 'autumn' } });
@@ -60,7 +60,7 @@ describe('a campaign', () => {
     expect((await service.ask('POST', `/v1/broadcasts/${id}/cancel`)).status).toBe(200);
   });
 
-  it('tells an EventSource that comes back after the end to stop', async () => {
+  it('tells an EventSource that reconnects after the end to stop', async () => {
     const { id } = broadcastOf(await create('stream', to('14155551000')));
     const follow = (headers: Record<string, string> = {}) =>
       service.ask('GET', `/v1/broadcasts/${id}/events`, { headers });
@@ -69,14 +69,14 @@ describe('a campaign', () => {
     expect(events.at(-1)).toMatch(/^id: end\nevent: end\ndata: \{/);
     for (const event of events.slice(0, -1)) expect(event).toMatch(/^id: \d{13}\nevent: progress\ndata: \{/);
     expect(await follow({ 'last-event-id': 'end' })).toMatchObject({ status: 204, text: '' });
-    // With the id of another event, the end has not been heard.
+    // With the id of another event, the client has not received the end.
     expect(await follow({ 'last-event-id': '1700000000000' })).toMatchObject({
       status: 200,
       text: `${events.at(-1)}\n\n`,
     });
   });
 
-  it('is seen while its file comes in, where that is asked for, and is gone if the file is refused', async () => {
+  it('is visible while its file is read, if requested, and is gone if the file is refused', async () => {
     const boundary = 'the-boundary';
     const importing = (key: string, prefer: string | undefined) => {
       let send: (text: string | null) => void = () => {};
@@ -135,7 +135,7 @@ describe('a campaign', () => {
     expect((await service.ask('POST', `/v1/broadcasts/${done?.id}/cancel`)).status).toBe(200);
   });
 
-  it('is sent again to those who did not get it, once, as a new broadcast that names it', async () => {
+  it('is resent once to recipients that did not get it, as a new broadcast that names the original', async () => {
     const given = ['14155551000', '14155551020', '14155550423', '14155550202'];
     const named = to(...given).map((each, n) => ({ ...each, reference: `order ${n}` }));
     const kept = { perMinute: 100_000, reference: 'autumn', notAfter: new Date(Date.now() + 3_600_000).toISOString() };
@@ -170,7 +170,7 @@ describe('a campaign', () => {
       const original = await service.ask('GET', `/v1/messages/${resendOf}`);
       expect(original.json).toMatchObject({ to: number, broadcastId: id, status: 'rejected' });
     }
-    // The same key is answered from the record; the recipients were sent to again once, and others are chosen by name.
+    // The same key is answered from the record. Recipients are resent once; other states must be named.
     expect(await again('resend', { reason: 'other words' })).toMatchObject({
       status: 202,
       headers: { 'idempotency-replayed': 'true' },

@@ -12,7 +12,7 @@ import { fileSubject, sendingTo } from './sending.ts';
 const minuteMs = 60_000;
 const patiently = { timeout: 5_000, interval: 20 };
 
-/** Permits that come when the test lets them. */
+/** Creates permits that are granted when the test says so. */
 function createGate() {
   const real = createRateLimiter({ perSecond: 1_000, plan: 'none' });
   let open = Promise.withResolvers<void>();
@@ -58,7 +58,7 @@ async function start(options: { isShut?: boolean } = {}, overrides: (store: Stor
     seams: { now: () => clock.now, pauses, rateLimiter: gate.limiter },
   });
   running.push(service);
-  // Also that the template is known, whose read takes a permit.
+  // Makes the template known first, because reading it takes a permit.
   const json = { to: '14155556009', template: 'welcome' };
   await service.ask('POST', '/v1/messages/template', { json });
   if (options.isShut) gate.shut();
@@ -109,7 +109,7 @@ const stop = ({ service }: Scene, all: boolean) => {
 };
 
 describe('a late message is not sent', () => {
-  /** What keeps it from going out once it is recorded, before any attempt; and what lets it go. */
+  /** Ways to hold a recorded message before any attempt, and to release it. */
   const holdups: [name: string, begin: (scene: Scene) => Promise<unknown>, end: (scene: Scene) => Promise<unknown>][] =
     [
       ['while it waits for a permit', async () => {}, async ({ gate }) => gate.open()],
@@ -207,7 +207,7 @@ describe('a late message is not sent', () => {
       bodyOf(await begin('paused', { sendAt: at(1_000), notAfter: at(minuteMs) })),
     ];
     await service.ask('POST', `/v1/broadcasts/${broadcasts[1]?.id}/pause`);
-    // As over a time in which no process ran.
+    // As if no process had run for that time.
     clock.now += minuteMs;
     await endsExpired(scene, scheduled.id);
     for (const { id } of broadcasts) {

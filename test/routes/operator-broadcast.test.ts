@@ -12,7 +12,7 @@ afterEach(() => service.close());
 describe('an operator', () => {
   it('reads one broadcast of any caller, as its caller reads it', async () => {
     const id = await pausedBroadcast(service, crmKey);
-    // What was on the wire when it was paused may end between the two reads.
+    // Sends that were in flight when it was paused may end between the two reads.
     await soon(async () => {
       const shown = await service.ask('GET', `/v1/operations/broadcasts/${id}`, { key: readerKey });
       const own = await service.ask('GET', `/v1/broadcasts/${id}`, { key: crmKey });
@@ -23,7 +23,7 @@ describe('an operator', () => {
     expect((await service.ask('GET', `/v1/operations/broadcasts/${id}`, { key: crmKey })).status).toBe(403);
   });
 
-  it('downloads its report with masked numbers, and in full only where that is allowed and written down', async () => {
+  it('downloads its report with masked numbers, and with full ones only if allowed and recorded in the audit log', async () => {
     const id = await pausedBroadcast(service, crmKey);
     const report = (query: string, key: string) =>
       service.ask('GET', `/v1/operations/broadcasts/${id}/recipients.csv${query}`, { key });

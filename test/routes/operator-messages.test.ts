@@ -156,7 +156,7 @@ describe('an operator', () => {
     ]);
   });
 
-  it('sees why earlier attempts failed, and which outcome a proof replaced', async () => {
+  it('sees why earlier attempts failed, and which outcome was replaced by a webhook', async () => {
     const content = { kind: 'text', body: { to: '14155551000', text: 'Hello' } };
     await store.insert(
       newMessage('tried', { caller: 'crm', to: '14155551000', connectionId: seededConnection, content }),
@@ -198,7 +198,7 @@ describe('an operator', () => {
     expect(text).not.toContain('415-555');
   });
 
-  it('sees what each caller did today, also of other processes, and what is left of its quotas', async () => {
+  it('sees what each caller did today in all processes, and its remaining quotas', async () => {
     await store.addCallerCounts([
       { caller: 'crm', name: 'accepted', n: 40 },
       { caller: 'shop', name: 'refused429', n: 2 },

@@ -37,7 +37,7 @@ async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, patter
 }
 
 describe('an operator who follows operations', () => {
-  it('sees the overview and each broadcast as it changes, with its scope alone, over so many streams', async () => {
+  it('sees the overview and each broadcast as it changes, only with its scope, and on a limited number of streams', async () => {
     const id = 'campaign';
     await insertPublished(store, id, 2);
     await store.changeBroadcastStatus('crm', id, { to: 'paused' });

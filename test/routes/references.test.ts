@@ -8,7 +8,7 @@ import { sendingTo, streamingTo } from './sending.ts';
 const to = (at: number) => String(14_155_552_000 + at);
 const subjects: Subject[] = [...sendingTo(to), ...streamingTo(to)];
 
-/** The same request, which calls its message something. */
+/** Returns the same request with a reference. */
 function called({ path, ask = {} }: Subject, reference: string): { path: string; ask: Subject['ask'] } {
   if (isRecord(ask.json)) return { path, ask: { ...ask, json: { ...ask.json, reference } } };
   return { path: `${path}${path.includes('?') ? '&' : '?'}reference=${encodeURIComponent(reference)}`, ask };
@@ -55,7 +55,7 @@ it.each(subjects.map((subject) => [subject.name, subject] as const))(
     expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
     expect(decodeURIComponent(JSON.stringify(service.simulator.ledger.entries))).not.toContain('Order');
 
-    // The message is the same under the same name and under none; another name is another message.
+    // A repeat with the same reference or none is the same message; with another reference it is a different one.
     for (const repeat of [called(subject, reference), subject]) {
       const again = await service.ask('POST', repeat.path, withKey(repeat.ask, key));
       expect(again.json, again.text).toMatchObject({ id, reference });

@@ -59,11 +59,11 @@ const parametersOf = (template: string) => (template === 'order_update' ? { para
 const sections = [{ title: 'c', rows: [{ title: 'd' }] }];
 
 type Try = (to: string, template: string) => Promise<Answer>;
-/** Sends under the wide entry, whose answer is lost. The entry is narrowed again before anything else is asked for. */
+/** Sends with the wide entry, and loses the answer. Narrows the entry again before any other request. */
 async function lost(send: () => Promise<Answer>): Promise<Answer> {
   const narrowed = now;
   narrow({});
-  // What the tests before have left to send would meet the fault.
+  // Messages that earlier tests left queued would get the fault.
   await vi.waitFor(async () => {
     expect((await service.ask('GET', '/v1/broadcasts?limit=100', { key })).text).not.toContain('"running"');
   }, 20_000);
@@ -73,7 +73,7 @@ async function lost(send: () => Promise<Answer>): Promise<Answer> {
   return first;
 }
 
-/** Messages, broadcasts and sends that a first request leaves, which is sent again. */
+/** Numbers of messages, broadcasts and sends that the first request leaves behind. */
 const firstTraces: Record<string, readonly number[]> = {
   resendMessage: [1, 0, 1],
   resendAnyMessage: [1, 0, 1],

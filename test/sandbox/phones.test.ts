@@ -138,7 +138,7 @@ describe('GET /_sandbox/phones/{number}', () => {
     expect(await newest()).toMatchObject({ file: { kind: 'document', name: '100 %20.pdf', bytes: 9 }, text: 'Bill' });
   });
 
-  it('has a button tapped by the id that it shows, marks it, and quotes its message', async () => {
+  it('accepts a tap by the id that it shows, marks the button, and quotes its message', async () => {
     const { send, wrote, phone, ask } = await withPhones();
     const { json } = await send('buttons', { body: 'Keep it?', buttons: [{ text: 'Yes' }, { text: 'No' }] });
     const [asked] = (await phone(to)).data.slice(-1);
@@ -151,7 +151,7 @@ describe('GET /_sandbox/phones/{number}', () => {
     await expect.poll(replied).toMatchObject({ repliedAt: expect.any(String) });
   });
 
-  it('follows messages until they are read, or as far as they come', async () => {
+  it('shows the ticks of messages until they are read, or as far as they get', async () => {
     const { text, phone, advance } = await withPhones();
     const ends = { '0000': 'read', '0701': 'delivered', '0702': 'sent', '0726': 'failed' };
     const numbers = Object.keys(ends).map((digits) => `1415555${digits}`);
@@ -162,7 +162,7 @@ describe('GET /_sandbox/phones/{number}', () => {
     expect(last.at(-1)?.failure).toEqual({ code: '131026', detail: 'Message undeliverable' });
   });
 
-  it('tells the newest so many, how many are before them, whether the window is open, and the time', async () => {
+  it('returns the newest messages, the number of earlier ones, whether the window is open, and the time', async () => {
     const { phone, advance } = await withPhones();
     expect(await phone('14155551000', '?limit=2')).toMatchObject({
       phone: '14155551000',
@@ -174,7 +174,7 @@ describe('GET /_sandbox/phones/{number}', () => {
     });
     await advance(86_400);
     expect(await phone('14155551000')).toMatchObject({ window: { isOpen: false }, advancedSeconds: 86_400 });
-    // Of a number that nobody has written to or heard of.
+    // A number that is unknown and has no conversation.
     expect(await phone('4915112345678')).toEqual({
       phone: '4915112345678',
       name: '4915112345678',
@@ -184,7 +184,7 @@ describe('GET /_sandbox/phones/{number}', () => {
     });
   });
 
-  it('says what is wrong with a question', async () => {
+  it('says what is wrong with a request', async () => {
     const { ask } = await started();
     for (const [path, error] of [
       ['Asha', 'Asha is no phone number in digits, with its country code'],
@@ -198,7 +198,7 @@ describe('GET /_sandbox/phones/{number}', () => {
 });
 
 describe('GET /_sandbox/phones', () => {
-  it('lists who has a conversation, the newest first, and finds by number and name', async () => {
+  it('lists customers with a conversation, newest first, and finds them by number and name', async () => {
     const { ask, text, wrote, list } = await withPhones();
     await text('14155550100');
     await wrote({ text: 'Hi' });
@@ -226,7 +226,7 @@ describe('POST /_sandbox/next-sends', () => {
     'server-error': { status: 'unknown', arrives: false },
   };
 
-  it('befalls the next send alone', async () => {
+  it('makes only the next send fail', async () => {
     const { ask, text, phone } = await withPhones();
     for (const [fault, { status, arrives }] of Object.entries(outcomes)) {
       const set = await ask('POST', '/_sandbox/next-sends', { fault });
@@ -245,7 +245,7 @@ describe('POST /_sandbox/next-sends', () => {
   it('holds an answer back while the message arrives', async () => {
     const { ask, text, newest, list } = await withPhones();
     await ask('POST', '/_sandbox/next-sends', { fault: 'answer-late' });
-    // Answered when the sandbox ends.
+    // Not awaited, because the answer comes when the sandbox ends.
     text(to, 'Late').catch(() => undefined);
     await expect.poll(async () => (await newest())?.text).toBe('Late');
     expect(await list('/v1/messages')).toMatchObject([{ status: 'sending' }]);
@@ -263,7 +263,7 @@ describe('POST /_sandbox/next-sends', () => {
     await vi.waitFor(async () => expect(await of()).toBe('accepted'), { timeout: 15_000, interval: 50 });
   });
 
-  it('is repeated, taken away, and gone after a reset', async () => {
+  it('can repeat a fault and clear it, and a reset clears it too', async () => {
     const { ask, reset } = await started();
     const set = async (body: Json) => (await ask('POST', '/_sandbox/next-sends', body)).json;
     expect(await set({ fault: 'server-error', times: 2 })).toEqual({ waiting: ['server-error', 'server-error'] });
@@ -277,14 +277,14 @@ describe('POST /_sandbox/next-sends', () => {
 });
 
 describe('GET /_sandbox/key', () => {
-  it('tells the key of the only caller', async () => {
+  it('returns the key of the only caller', async () => {
     const { ask } = await started();
     expect((await ask('GET', '/_sandbox/key')).json).toEqual({ key: sandboxKey });
   });
 });
 
 describe('the phone of the console', () => {
-  it('is served by a sandbox alone', async () => {
+  it('is served only by a sandbox', async () => {
     const { sandbox } = await started();
     const real = await startService();
     onTestFinished(() => real.close());

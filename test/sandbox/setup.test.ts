@@ -37,7 +37,7 @@ describe('a sandbox with CLIENTS_FILE', () => {
         ask('GET', '/v1/messages'),
       ]);
       expect(statuses.map(({ status }) => status)).toEqual([201, 403, 200, 401]);
-      // Keys of a file are of its owner, and told to nobody.
+      // Keys of CLIENTS_FILE are secret.
       expect((await ask('GET', '/_sandbox/key')).json).toEqual({ key: null });
       await reset();
     }

@@ -4,7 +4,7 @@ import type { Store } from '../../src/store/open.ts';
 import { newBroadcast, recipients } from './broadcast-samples.ts';
 import { ids, OUTCOME } from './samples.ts';
 
-/** What a broadcast must not do, whatever is asked of it in whatever order. */
+/** The expected state of a broadcast after operations in any order. */
 interface Model {
   readonly id: string;
   readonly total: number;
@@ -45,7 +45,7 @@ const requeue =
     const group = some(model.sending, n);
     const marks = group.map((id) => ({ id, attempt: model.claims.get(id) ?? 0 }));
     expect(await store.requeueAll(marks)).toEqual(new Set(group));
-    // Its answer may be lost: asked again it says the same.
+    // Its answer may be lost, so a repeat must return the same.
     expect(await store.requeueAll(marks)).toEqual(new Set(group));
     for (const id of group) {
       model.sending.delete(id);
@@ -83,7 +83,7 @@ const operation: fc.Arbitrary<{ name: string; verb: Operation }> = fc.oneof(
     .tuple(n, fc.constantFrom('accepted', 'rejected', 'not_sent', 'unknown'))
     .map(([count, status]) => ({ name: `settle ${count} ${status}`, verb: complete(count, status) })),
   n.map((count) => ({ name: `retreat ${count}`, verb: requeue(count) })),
-  // A cancel ends the story: it comes seldom.
+  // Rare, because nothing can follow a cancel.
   fc
     .constantFrom<Model['state'][]>('paused', 'running', 'running', 'paused', 'running', 'cancelled')
     .map((to) => ({ name: `steer ${to}`, verb: changeStatus(to) })),
@@ -93,7 +93,7 @@ const operation: fc.Arbitrary<{ name: string; verb: Operation }> = fc.oneof(
 
 const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
-/** Random verbs: the counts add up after each, and no recipient is claimed twice that was not retreated from. */
+/** Runs random operations. The counts must add up after each, and no recipient is claimed twice without a requeue. */
 export async function broadcastsHoldTheModel(store: Store, runs: number): Promise<void> {
   let broadcasts = 0;
   let recorded = 0;

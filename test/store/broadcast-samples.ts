@@ -6,7 +6,7 @@ import { newMessage } from './samples.ts';
 
 export const BROADCASTS = 'POST /v1/broadcasts';
 export const NONE = { queued: 0, sending: 0, accepted: 0, rejected: 0, not_sent: 0, unknown: 0, cancelled: 0 };
-/** What is kept to know a content again: no digest of it. */
+/** A MAC, by which a content is recognized; a plain digest is not kept. */
 export const MAC = expect.stringMatching(/^[\w-]{43}$/);
 export const TIME = expect.stringMatching(/^\d{4}-.*Z$/);
 

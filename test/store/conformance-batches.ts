@@ -5,7 +5,7 @@ import { MAC } from './broadcast-samples.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, OUTCOME } from './samples.ts';
 
-/** Ways to stand somewhere, each under a fresh id. */
+/** Creates a message in each state, under a fresh id. */
 const STANDING: Readonly<Record<string, (store: MessageStore, id: string) => Promise<unknown>>> = {
   nowhere: async () => undefined,
   queued: (store, id) => store.insert(newMessage(id)),
@@ -27,7 +27,7 @@ const STANDING: Readonly<Record<string, (store: MessageStore, id: string) => Pro
 const AT = '2026-03-01T12:00:00.000Z';
 const settlement = (status: Completion['status']): Completion => ({ status, outcome: OUTCOME, at: AT });
 
-/** A verb on one row, and the same verb on a group of one. */
+/** Each operation on one row, and the same operation on a batch of one. */
 const VERBS: Readonly<
   Record<
     string,
@@ -57,7 +57,7 @@ const VERBS: Readonly<
   ]),
 ]);
 
-/** The marks of a group: what they do to each row is what the singular verbs do. */
+/** Operations on batches do to each row what the operations on single rows do. */
 export function batchConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: transitions of several messages`, () => {
     let fixture: StoreFixture;

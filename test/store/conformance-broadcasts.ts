@@ -14,7 +14,7 @@ import {
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, HOUR_MS, ids, MINUTE_MS, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
-/** Whatever looks at sends, and what it finds. */
+/** Returns the results of all operations that read sends. */
 const everything = async (store: Store, broadcastId: string) => ({
   found: await store.find('crm', `${broadcastId}-0`),
   listed: ids((await store.list('crm', {}, { limit: 9 })).messages),
@@ -57,7 +57,7 @@ const NOTHING = {
   purged: 0,
 };
 
-/** How broadcasts are recorded, seen and forgotten. */
+/** Recording, reading and deletion of broadcasts. */
 export function broadcastConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: broadcasts`, () => {
     let fixture: StoreFixture;

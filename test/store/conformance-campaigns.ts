@@ -4,7 +4,7 @@ import { insertPublished, newBroadcast, recipients } from './broadcast-samples.t
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { HOUR_MS, ids, insertFinished, newMessage, OUTCOME } from './samples.ts';
 
-/** What broadcasts add for campaigns: reports, resends, a pace of their own. */
+/** Reports, resends and the pace of broadcasts. */
 export function campaignConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: campaigns`, () => {
     let fixture: StoreFixture;
@@ -14,7 +14,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       store = opened.store;
     });
 
-    test('reports each recipient once, in the order in which they were recorded, whatever becomes of them meanwhile', async () => {
+    test('reports each recipient once, in the order of recording, even if recipients change meanwhile', async () => {
       await insertPublished(store, 'other', 3);
       await store.openBroadcast(newBroadcast('b'));
       const named = recipients('b', 0, 7).map((each, n) => ({ ...each, reference: `order ${n}` }));
@@ -26,7 +26,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
         const page: Awaited<ReturnType<Store['listRecipients']>> = await store.listRecipients('b', { after, limit: 2 });
         seen.push(...page.recipients.map(({ id, to, status }) => `${id} ${to} ${status}`));
         after = page.next;
-        // Those that were read already, and some that were not.
+        // Changes recipients that were read already, and some that were not.
         for (const { id, attempts } of await store.claimBatch('b', 3)) {
           if (id === 'b-3' && attempts === 1) await store.requeue(id, 1);
           else await store.complete(id, { status: 'accepted', outcome: OUTCOME });
@@ -56,7 +56,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(await store.listRecipients('nope', { after: 0, limit: 9 })).toEqual({ recipients: [] });
     });
 
-    test('counts those who have opted out by the last message that WATI answered', async () => {
+    test('counts recipients that opted out by the last message that WATI answered', async () => {
       const outcomes = ['opted-out', 'recipient', 'opted-out', undefined];
       await insertPublished(store, 'b', 5);
       for (const { id } of await store.claimBatch('b', 4)) {
@@ -72,13 +72,13 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(await store.countOptedOut('crm', ['49301', '49302'])).toBe(1);
       expect(await store.countOptedOut('shop', numbers)).toBe(0);
       expect(await store.countOptedOut('crm', [])).toBe(0);
-      // Opted in again.
+      // An accepted message means that the recipient has opted in again.
       await insertFinished(store, newMessage('later', { to: '49300' }), 'accepted');
       await insertFinished(store, newMessage('unanswered', { to: '49302' }), 'unknown');
       expect(await store.countOptedOut('crm', numbers)).toBe(1);
     });
 
-    test('keeps what its caller calls a broadcast, its pace, and moves updatedAt with its counts', async () => {
+    test('keeps the reference and the pace of a broadcast, and moves updatedAt with its counts', async () => {
       const terms = { reference: 'autumn', perMinute: 600 };
       await insertPublished(store, 'b', 2, terms);
       const before = await store.findBroadcast('crm', 'b');
@@ -96,7 +96,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(await store.listRunningBroadcasts(9)).toMatchObject([{ id: 'b', perMinute: 60 }, { id: 'free' }]);
       expect(await store.takePace('free', 50)).toBe(0);
       expect(await store.takePace('nope', 50)).toBe(0);
-      // Of those who ask at once, one gets it.
+      // Of several concurrent requests, one succeeds.
       const asked = await Promise.all([1, 2, 3].map(() => store.takePace('b', 50)));
       expect(asked.filter((waitMs) => waitMs === 0)).toHaveLength(1);
       for (const waitMs of asked) expect(waitMs).toBeLessThanOrEqual(50_000);
@@ -109,7 +109,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(await store.takePace('b', 50)).toBe(0);
     });
 
-    test('lists those that can be sent to again, and adds each of them once', async () => {
+    test('lists recipients that can be resent, and adds each of them once', async () => {
       await insertPublished(store, 'b', 6);
       const ends = ['rejected', 'not_sent', 'unknown', 'rejected', 'accepted'] as const;
       for (const [n, { id }] of (await store.claimBatch('b', 5)).entries()) {
@@ -126,7 +126,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       const [first] = (await store.listResendable('b', 'rejected', { after: 0, limit: 1 })).messages;
       expect(first).toMatchObject({ id: 'b-0', content: { text: 'b-0' } });
 
-      // One of them alone, meanwhile; and one that turned out to have arrived.
+      // Meanwhile one is resent alone, and another turns out to have arrived.
       await store.insert(newMessage('alone', { resendOf: 'b-1' }));
       expect(await listed('not_sent')).toEqual({ ids: [], hasNext: false });
       await store.markReconciled('b-2', { outcome: OUTCOME });
@@ -139,18 +139,18 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       const published = await store.publishBroadcast('again', 'print', { leftOut: 2 });
       expect(published).toMatchObject({ total: 2, counts: { queued: 2 }, resendOf: 'b', leftOut: 2 });
       expect(await store.find('crm', 'again-3')).toMatchObject({ resendOf: 'b-3', status: 'queued' });
-      // Whoever asks to send one of them again alone is told which message does so already.
+      // A resend of one of them alone returns the message that is its resend already.
       expect(await store.insert(newMessage('late', { resendOf: 'b-0' }))).toMatchObject({
         existing: { id: 'again-0', status: 'queued' },
       });
-      // The content goes with the key, as that of all that ended.
+      // The content is erased together with the key.
       await fixture.advance(73 * HOUR_MS);
       while ((await store.purge(9)) > 0);
       await store.changeBroadcastStatus('crm', 'again', { to: 'cancelled' });
       expect(await store.find('crm', 'b-3')).not.toHaveProperty('content');
     });
 
-    test('shows one early while it is recording, if it was opened so, and its recipients only when it is published', async () => {
+    test('shows a broadcast that was opened so while it is recording, and its recipients only once it is published', async () => {
       await store.openBroadcast(newBroadcast('b', { shownEarly: true }));
       await store.addRecipients('b', recipients('b', 0, 3));
       const shown = await store.findBroadcast('crm', 'b');

@@ -5,7 +5,7 @@ import { BROADCASTS, insertPublished, insertRecording, NONE, recipients, sweepAl
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
-/** How recipients are claimed, how broadcasts are steered, and how they end. `durable`: the contents outlive the process. */
+/** Claims of recipients, changes of status, and the end of broadcasts. `durable`: the contents outlive the process. */
 export function claimsConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: recipients of broadcasts`, () => {
     let fixture: StoreFixture;
@@ -34,7 +34,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
     test('are queued after a requeue, and can only be claimed again', async () => {
       await insertPublished(store, 'b', 3);
       await store.claimBatch('b', 2);
-      expect(await store.claim('b-0', 1)).toBe(true); // asked again, about an attempt that began
+      expect(await store.claim('b-0', 1)).toBe(true); // repeats a claim that has succeeded
       const first = ['b-0', 'b-2'].map((id) => ({ id, attempt: 1 }));
       expect(await store.requeueAll(first)).toEqual(new Set(['b-0']));
       expect(await store.requeue('b-0', 1)).toBe(true);
@@ -138,7 +138,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused', ...how })).toMatchObject(paused);
       expect(await store.claimBatch('b', 2)).toEqual([]);
       expect(await store.countPausedByService()).toBe(1);
-      // Its caller's own pause says no more, and an operator's takes the place of either.
+      // A pause by the caller changes nothing, and an operator's pause replaces either.
       expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused' })).toMatchObject(paused);
       await store.changeBroadcastStatus('crm', 'c', { to: 'paused' });
       expect(await store.changeBroadcastStatus('crm', 'c', { to: 'paused', ...how })).toMatchObject({
@@ -194,7 +194,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       const gone = await store.find('crm', 'b-4');
       expect(gone).toMatchObject({ status: 'cancelled' });
       expect(gone).not.toHaveProperty('content');
-      // A try that was proved not sent goes back into a broadcast that was cancelled meanwhile: it is cancelled, and stays so.
+      // An unsent attempt is requeued into a broadcast that was cancelled meanwhile: it becomes cancelled, and stays so.
       expect(await store.requeue('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });
       expect(await store.complete('b-0', { status: 'not_sent', outcome: null })).toBe(false);

@@ -9,7 +9,7 @@ const T = Date.parse('2026-11-30T10:00:00Z');
 const phone = '14155551234';
 const bsuid = 'US.1491220987654321';
 
-/** What is known of people: whether they wrote, and who else wrote to them. */
+/** Conversations: whether a person wrote, and who else wrote to them. */
 export function conversationsConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: conversations`, () => {
     let fixture: StoreFixture;

@@ -11,7 +11,7 @@ import { delivered, failed, NO_BATCH, PROOF, read, sent, seqOf, tell } from './t
 const T = Date.parse('2026-11-30T10:00:00Z');
 const ALL = [{ caller: 'crm', types: eventTypes }];
 
-/** What moves is written down for those who asked for it. */
+/** Changes are recorded as facts for subscribed callers. */
 export function factsConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: writes facts down`, () => {
     let store: Store;
@@ -19,7 +19,7 @@ export function factsConformance(name: string, createFixture: () => Promise<Stor
       store = opened.store;
     });
 
-    /** `type fact-without-number from>to`, of all that waits. */
+    /** Returns all pending facts as `type fact-without-number from>to`. */
     const told = async (): Promise<string[]> => (await store.pendingFacts(1_000)).map(wordsOf);
     const wordsOf = ({ type, change, outcome }: PendingFact): string =>
       [

@@ -13,7 +13,7 @@ const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
 });
 const nothing = { messages: [], conversations: [], done: [], postponed: [] };
 
-/** Webhooks are kept once, handed out until they are applied, and known again for some days. */
+/** Webhooks are recorded once, returned until they are applied, and recognized as repeats for some days. */
 export function intakeConformance(name: string, createFixture: () => Promise<StoreFixture>, survives: boolean): void {
   describe(`${name}: records webhooks`, () => {
     let fixture: StoreFixture;
@@ -87,7 +87,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       await fixture.advance(MINUTE_MS);
       const state = await store.intakeState();
       expect(state).toMatchObject({ waiting: 1, failed: 1 });
-      // On PostgreSQL a real clock goes on besides.
+      // At least, because PostgreSQL's real clock advances too.
       expect(state.oldestMs).toBeGreaterThanOrEqual(MINUTE_MS);
       expect(state.oldestMs).toBeLessThan(2 * MINUTE_MS);
       expect(await dueKeys()).toHaveLength(1);

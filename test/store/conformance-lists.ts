@@ -21,7 +21,7 @@ const filters = combinations({
   until: [undefined, at(25)],
 });
 
-/** Lists by any combination of filters, and their pages while records come and go. */
+/** Lists by any combination of filters, and their pages while records are added and deleted. */
 export function listConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: lists by any filter`, () => {
     let store: Store;
@@ -45,12 +45,12 @@ export function listConformance(name: string, createFixture: () => Promise<Store
       return found;
     };
 
-    test('with any combination of filters a list has, page by page, what a look at every record has', async () => {
+    test('with any combination of filters, the pages of a list contain exactly the matching records', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: START });
       await insertSome(store);
       const all = await pages({}, 100);
       expect(all).toHaveLength(43);
-      // Every thirteenth: the others differ from these in single values.
+      // Every thirteenth, because the others differ only in single values.
       const asked = filters.filter((_, n) => n % 13 === 0);
       let matches = 0;
       for (const [n, filter] of asked.entries()) {
@@ -89,14 +89,14 @@ export function listConformance(name: string, createFixture: () => Promise<Store
       expect(ids((await ofAll({ id: 'foreign' })).messages)).toEqual(['foreign']);
     });
 
-    test('a list has the content of messages only where it is asked for', async () => {
+    test('a list contains the content of messages only on request', async () => {
       await store.insert(newMessage('a', { content: { text: 'x'.repeat(100_000) } }));
       expect((await pages({}, 9))[0]).not.toHaveProperty('content');
       const whole = await store.list('crm', {}, { limit: 9, withContent: true });
       expect(whole.messages[0]).toMatchObject({ content: { text: expect.stringMatching(/^x{100000}$/) } });
     });
 
-    test('while records come and go, pages show each that stays once, and in order', async () => {
+    test('while records are added and deleted, pages show each remaining one once, and in order', async () => {
       const old = await insertMany(store, 'old', 20);
       await fixture.advance(89 * DAY_MS);
       const kept = await insertMany(store, 'kept', 20);
@@ -104,14 +104,14 @@ export function listConformance(name: string, createFixture: () => Promise<Store
       let round = 0;
       const found = await pages({ reference: 'many' }, 3, async () => {
         round += 1;
-        // Newer ones are above the first page; those of an age go from the end, one by one.
+        // New messages come before the first page; old ones are deleted from the end.
         await store.insert(newMessage(`new-${round}`, { reference: 'many' }));
         await store.purge(2);
       });
       const seen = ids(found);
       expect(seen.slice(0, 20)).toEqual(kept);
       expect(new Set(seen).size).toBe(seen.length);
-      // Of those that went meanwhile some were seen before.
+      // Some of the deleted messages were listed before.
       const rest = seen.slice(20);
       expect(rest).toEqual(old.filter((id) => rest.includes(id)));
       expect(rest.length).toBeLessThan(20);
@@ -119,14 +119,14 @@ export function listConformance(name: string, createFixture: () => Promise<Store
   });
 }
 
-/** Their ids, newest first. */
+/** Returns their ids, newest first. */
 async function insertMany(store: Store, name: string, n: number): Promise<string[]> {
   const added = Array.from({ length: n }, (_, i) => `${name}-${i}`);
   for (const id of added) await insertFinished(store, newMessage(id, { reference: 'many' }), 'accepted');
   return added.reverse();
 }
 
-/** Singles in all states, one a minute, around broadcasts that are done, wait, were cancelled, and are being recorded. */
+/** Inserts single messages in all states, one a minute, and broadcasts that are done, waiting, cancelled and recording. */
 async function insertSome(store: Store): Promise<void> {
   const states = ['accepted', 'rejected', 'accepted', 'unknown', 'accepted', 'not_sent'] as const;
   const tells = [sent, delivered, read, (at: number) => failed(at)];
@@ -172,7 +172,7 @@ async function insertBroadcast(store: Store, id: string): Promise<void> {
   await tell(store, `${id}-0`, failed(START));
 }
 
-/** Whether a filter shows this message, as a reader of the documentation would say. */
+/** Returns whether a message matches a filter, by the documented rules. */
 function fits(message: StoredMessage, { delivery, since, until, ...plain }: MessageFilter): boolean {
   const rank = message.delivery?.rank ?? 0;
   const ranks = { sent: 1, failed: 2, delivered: 3, read: 4 } as const;

@@ -6,7 +6,7 @@ import { insertFinished, newMessage } from './samples.ts';
 
 const lost = { status: 'unknown', outcome: {}, failure: { code: 'unknown', detail: 'no answer' } } as const;
 
-/** Single records of any caller, as operators read them, and what callers did today. */
+/** Single records of any caller, as operators read them, and today's counts of callers. */
 export function operatorMessageConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: records of any caller`, () => {
     let store: Store;
@@ -14,7 +14,7 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
       store = opened.store;
     });
 
-    /** Messages that were in one call, whose answer was lost. */
+    /** Inserts messages that shared one call whose answer was lost. */
     const lose = async (call: string, size: number, more = {}) => {
       const all = Array.from({ length: size }, (_, place) => ({ id: `${call}${place}`, place }));
       for (const { id } of all) {
@@ -35,7 +35,7 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
       return found;
     };
 
-    test('are found with their past: attempts that were returned, and outcomes that were replaced', async () => {
+    test('are found with their history: requeued attempts, and replaced outcomes', async () => {
       await store.insert(newMessage('a', { caller: 'shop' }));
       await store.claim('a', 1);
       await store.requeue('a', 1);
@@ -114,7 +114,7 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
       await lose('a', 3);
       await insertFinished(store, newMessage('x', { caller: 'shop' }), 'unknown');
       await lose('b', 4);
-      // Newer than another group, but of the same call.
+      // Newer than another group, but from the same call.
       await insertFinished(store, newMessage('y'), 'unknown');
       await store.markReconciled('a2', { outcome: {} });
       await store.recordLookups(['a0', 'a1', 'y'], 'done');
@@ -138,7 +138,7 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
       await expect(store.listUnknown({ limit: 1, cursor: 'bad' })).rejects.toThrow(RangeError);
     });
 
-    test('in calls whose messages lie between each other stay in one group each', async () => {
+    test('of calls with interleaved messages stay in one group per call', async () => {
       const all = ['a0', 'b0', 'a1', 'b1', 'a2', 'b2'];
       for (const id of all) {
         await store.insert(newMessage(id));
@@ -148,7 +148,7 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
       for (const limit of [1, 2]) expect(await groups(limit)).toEqual(['b2 3 0 0', 'a2 3 0 0']);
     });
 
-    test('are counted by caller and day, and quotas tell what is left in both windows', async () => {
+    test('are counted by caller and day, and quotas show what is left in both windows', async () => {
       expect(await store.callerCountsToday()).toEqual([]);
       await store.addCallerCounts([
         { caller: 'crm', name: 'accepted', n: 2 },

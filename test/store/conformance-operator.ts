@@ -8,7 +8,7 @@ import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 const nothing: Stopped = { all: false, callers: [], connections: [] };
 const said = { reason: 'a key was stolen', changedBy: 'operator' };
 
-/** What operators see and steer, of all callers. */
+/** Operations of operators on the records of all callers. */
 export function operatorConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: the operators’ stop`, () => {
     let fixture: StoreFixture;

@@ -7,7 +7,7 @@ import { ids, insertFinished, insertSending, newMessage, withKey } from './sampl
 const person = '4915112345678';
 const to = { to: person };
 
-/** What is kept of one person is found, ended and erased; nothing of anybody else. */
+/** Records of one person are found, ended and erased; records of others are not touched. */
 export function personConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: the records of one person`, () => {
     let store: Store;
@@ -18,7 +18,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
     const kept = async (caller = 'crm') =>
       Object.fromEntries((await store.countPerson(caller, person)).map(({ status, count }) => [status, count]));
 
-    /** A broadcast of three others and this person. */
+    /** Records a broadcast to this person and three others. */
     const withPerson = async (id: string, release = true) => {
       await insertRecording(store, id, 3);
       await store.addRecipients(id, [newMessage(`${id}-person`, { kind: 'template', template: 'welcome', ...to })]);

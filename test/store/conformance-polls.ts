@@ -4,7 +4,7 @@ import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, HOUR_MS, insertFinished, MINUTE_MS, newMessage } from './samples.ts';
 import { delivered, failed, read, sent, tell } from './tracking-samples.ts';
 
-/** Whose history is to be read, and how many calls a month has cost. */
+/** Selection of histories to read, and the count of a month's calls. */
 export function pollsConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: polls`, () => {
     let fixture: StoreFixture;

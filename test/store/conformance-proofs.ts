@@ -18,7 +18,7 @@ import { delivered, failed, PROOF, sent, tell } from './tracking-samples.ts';
 const T = Date.parse('2026-11-30T10:00:00Z');
 const ACCEPTED = { status: 'accepted', outcome: PROOF };
 
-/** What WATI names by its id was sent, whatever is on record. */
+/** A webhook that names a message proves that it was sent, whatever the record says. */
 export function proofsConformance(name: string, createFixture: () => Promise<StoreFixture>, survives: boolean): void {
   describe(`${name}: proofs`, () => {
     let fixture: StoreFixture;

@@ -6,13 +6,13 @@ import { HOUR_MS, insertFinished, newMessage, newStream, withKey } from './sampl
 
 const noon = Date.parse('2026-11-30T12:00:00Z');
 
-/** What callers may have recorded in an hour and in a day, over all processes and restarts. */
+/** Quotas by hour and day, across processes and restarts. */
 export function quotaConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: quotas`, () => {
     let fixture: StoreFixture;
     let store: Store;
     beforeEach(() => {
-      // Of the wall clock alone: timers and the ageing clock go on.
+      // Fakes only the wall clock; timers and the ageing clock continue.
       vi.useFakeTimers({ toFake: ['Date'], now: noon });
     });
     openForEachTest(createFixture, (opened) => {

@@ -105,7 +105,7 @@ export function readingConformance(name: string, createFixture: () => Promise<St
       await insertPublished(store, 'late', 2);
       await store.claimBatch('late', 1);
       day(3);
-      // Recorded after those of the third day, but with a clock of the second.
+      // Recorded after the messages of the third day, with a clock on the second day.
       await store.insert(newMessage('new'));
       day(2);
       await store.insert(newMessage('behind'));

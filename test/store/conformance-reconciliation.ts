@@ -4,7 +4,7 @@ import { insertPublished, TIME } from './broadcast-samples.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { HOUR_MS, ids, insertFinished, MINUTE_MS, newMessage, OUTCOME } from './samples.ts';
 
-/** So many recipients of a broadcast, in calls of three whose answers were lost. */
+/** Records a broadcast in calls of three recipients whose answers were lost. */
 async function lost(store: Store, id: string, calls: number): Promise<void> {
   await insertPublished(store, id, calls * 3);
   const group = await store.claimBatch(id, calls * 3);
@@ -17,7 +17,7 @@ async function lost(store: Store, id: string, calls: number): Promise<void> {
   await store.completeAll(unknown);
 }
 
-/** In what order unknown sends are looked for, and what is told of it. */
+/** The order in which unknown sends are looked up, and the reported progress. */
 export function reconciliationConformance(
   name: string,
   createFixture: () => Promise<StoreFixture>,
@@ -31,7 +31,7 @@ export function reconciliationConformance(
       store = opened.store;
     });
     const next = async (limit = 1) => ids(await store.takeDueLookups(limit));
-    /** One at a time, until none is due. */
+    /** Looks up one at a time until none is due. */
     const round = async () => {
       const order: string[] = [];
       for (let due = await next(); due.length > 0; due = await next()) {
@@ -109,7 +109,7 @@ export function reconciliationConformance(
 
     test('can be requested any number of times: a round in progress is not restarted', async () => {
       await lost(store, 'b', 2);
-      // Nobody has to wait for the first minute.
+      // A request does not wait for the first minute.
       await store.requestReconciliation('b');
       await fixture.advance(10);
       expect(await next(2)).toHaveLength(2);
@@ -124,7 +124,7 @@ export function reconciliationConformance(
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 6 });
       await fixture.advance(10);
       expect(await round()).toHaveLength(6);
-      // Also of those for which nobody looks any more by himself.
+      // Includes messages that are no longer looked up automatically.
       await fixture.advance(2 * HOUR_MS);
       for (let looks = 0; looks < 4; looks++) await round();
       await fixture.advance(48 * HOUR_MS);

@@ -14,7 +14,7 @@ import {
   withKey,
 } from './samples.ts';
 
-/** What a successor finds of a process that is gone. */
+/** Recovery of the records of a dead process by its successor. */
 export function recoveryConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: recovery`, () => {
     let fixture: StoreFixture;

@@ -14,7 +14,7 @@ import {
   withKey,
 } from './samples.ts';
 
-/** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */
+/** Ageing of records: lookups of unknown ones, release of keys, and deletion. */
 export function retentionConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: retention`, () => {
     let fixture: StoreFixture;

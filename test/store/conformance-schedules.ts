@@ -16,7 +16,7 @@ import {
 
 const HOW = { failure: { code: 'expired', detail: 'too late' }, outcome: { outcome: 'not_sent', detail: 'too late' } };
 
-/** Messages and broadcasts that wait for their time, and what is late. `durable`: the contents outlive the process. */
+/** Scheduled and late messages and broadcasts. `durable`: the contents outlive the process. */
 export function scheduleConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: schedules`, () => {
     let fixture: StoreFixture;
@@ -34,7 +34,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       expect(Math.abs(store.wallNow() - Date.now())).toBeLessThan(MINUTE_MS);
     });
 
-    test('a message that is scheduled is shown as queued, and no queue has it before its time', async () => {
+    test('a scheduled message is shown as queued, and is in no queue before its time', async () => {
       const times = { sendAt: later(HOUR_MS), notAfter: later(2 * HOUR_MS) };
       const recorded = await insert('a', { ...times, ...withKey('k') });
       expect(recorded).toMatchObject({ isScheduled: true, inserted: { id: 'a', status: 'queued', ...times } });
@@ -66,12 +66,12 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       expect(await store.claim('a', 1)).toBe(true);
     });
 
-    test('a sendAt that has passed is queued at once', async () => {
+    test('a message whose sendAt has passed is queued at once', async () => {
       expect(await insert('a', { sendAt: later(-HOUR_MS) })).not.toHaveProperty('isScheduled');
       expect(await queued()).toEqual(['a']);
     });
 
-    test('what is due is started oldest first, as many of each caller', async () => {
+    test('due messages are started oldest first, an equal share of each caller', async () => {
       for (let n = 0; n < 9; n += 1) await insert(`m${n}`, { caller: 'many', sendAt: later((9 - n) * MINUTE_MS) });
       await insert('one', { caller: 'few', sendAt: later(10 * MINUTE_MS) });
       await insert('late', { caller: 'few', sendAt: later(HOUR_MS) });
@@ -113,7 +113,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       },
     );
 
-    test('is cancelled while it waits, by its caller, an operator, or an erasure', async () => {
+    test('a scheduled message can be cancelled by its caller, an operator, or an erasure', async () => {
       const sendAt = later(HOUR_MS);
       for (const id of ['a', 'b', 'c']) await insert(id, { sendAt, to: id === 'c' ? '14155559999' : '14155551234' });
       expect(await store.complete('a', { status: 'cancelled', outcome: null })).toBe(true);
@@ -129,7 +129,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       expect(await store.counts()).toEqual({ ...NONE, scheduled: 0, cancelled: 2 });
     });
 
-    test('what is late is not claimed, and ends as expired, unless it is being sent', async () => {
+    test('a late message is not claimed, and ends as expired, unless it is being sent', async () => {
       const notAfter = later(MINUTE_MS);
       await insert('wire', { notAfter });
       await insert('retried', { notAfter });
@@ -145,7 +145,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       await setWall(3 * MINUTE_MS);
       expect(await store.requeue('retried', 1)).toBe(true);
       expect(await store.scheduleState()).toMatchObject({ mayBeLate: true });
-      // Asked again about an attempt that has begun.
+      // Claims an attempt that has begun already.
       expect(await store.claim('wire', 1)).toBe(true);
       expect(await store.claim('retried', 2)).toBe(false);
       const attempts = ['queued', 'timeless', 'timely', 'stream'].map((id) => ({ id, attempt: 1 }));
@@ -166,7 +166,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       expect(await store.scheduleState()).toMatchObject({ mayBeLate: false });
     });
 
-    test('ends what is late in batches', async () => {
+    test('late messages are ended in batches', async () => {
       for (let n = 0; n < 5; n += 1) await insert(`m${n}`, { notAfter: later(n * 1_000) });
       await setWall(MINUTE_MS);
       expect((await store.expireLate(3, HOW)).map(({ id }) => id).toSorted()).toEqual(['m0', 'm1', 'm2']);
@@ -207,7 +207,7 @@ export function scheduleConformance(name: string, createFixture: () => Promise<S
       expect(await store.changeAnyBroadcastStatus('b', 'paused')).toMatchObject({ status: 'paused' });
       expect(await store.changeAnyBroadcastStatus('b', 'running')).toMatchObject({ status: 'scheduled' });
       expect(await store.changeBroadcastStatus('crm', 'c', { to: 'cancelled' })).toMatchObject({ status: 'cancelled' });
-      // One recipient alone.
+      // Cancels a single recipient.
       expect(await store.complete('b-1', { status: 'cancelled', outcome: null })).toBe(true);
       await nothingGoes();
 

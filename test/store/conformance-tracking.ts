@@ -10,7 +10,7 @@ import { delivered, failed, NO_BATCH, PROOF, read, sent, seqOf, tell } from './t
 
 const T = Date.parse('2026-11-30T10:00:00Z');
 
-/** Messages are found by what webhooks say of them, and their state moves forward only. */
+/** Messages are found by the ids in webhooks, and their state only moves forward. */
 export function trackingConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: deliveries`, () => {
     let fixture: StoreFixture;
@@ -94,7 +94,7 @@ export function trackingConformance(name: string, createFixture: () => Promise<S
     });
 
     test('in any order, number and grouping, the state is the join of its facts and never moves back', async () => {
-      // Few of each, so that many tie; the last two sort otherwise in UTF-16, and the words in lower case by a locale.
+      // Few values, so that there are many ties. The last two sort differently in UTF-16, and lower case sorts differently by locale.
       const word = fc.constantFrom('B', 'a', '\u{FFFD}', '\u{1F600}');
       const failure = fc.record({ code: word, detail: fc.oneof(fc.constant(''), word) });
       const at = fc.integer({ min: T, max: T + 1 });

@@ -6,7 +6,7 @@ import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, MINUTE_MS } from './samples.ts';
 import { makeEvents, newEndpoint, progressOf, served } from './webhook-samples.ts';
 
-/** The endpoints of callers, how far each has got, and what is parked. */
+/** Endpoints of callers, their progress, and parked events. */
 export function webhooksConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: webhook endpoints`, () => {
     let fixture: StoreFixture;
@@ -125,7 +125,7 @@ export function webhooksConformance(name: string, createFixture: () => Promise<S
       );
       expect(await Promise.all(saved)).toEqual([true, false, true]);
       const now = await store.listEndpoints('crm');
-      // They were made at once, in any order.
+      // They were created concurrently, in any order.
       expect(Object.fromEntries(now.map(({ id, position, failures }) => [id, [position, failures]]))).toEqual({
         e1: [1, 0],
         e2: [9, 0],
@@ -279,7 +279,7 @@ export function webhooksConformance(name: string, createFixture: () => Promise<S
       await served(store, 'e1');
       const seqs = Array.from({ length: count }, (_, place) => place + 1);
       await park('e1', ...seqs.map(dead), { ...pending(0), eventSeq: count + 1 });
-      /** How many are left to be done, each time that others have their turn. */
+      /** Returns the number of remaining rows at each turn of the event loop. */
       const during = async <Result>(work: Promise<Result>, state: 'pending' | 'failed') => {
         const left = new Set<number | undefined>();
         let isOver = false;

@@ -18,7 +18,7 @@ import { scheduleConformance } from './conformance-schedules.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, newStream, OUTCOME, ROUTE, withKey } from './samples.ts';
 
-/** Holds a store to every sentence of src/store/message-store.ts. `durable`: its contents outlive the process. */
+/** Checks a store against every sentence of src/store/message-store.ts. `durable`: its contents outlive the process. */
 export function storeConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: messages`, () => {
     let store: MessageStore;

@@ -1,6 +1,6 @@
 /**
- * A process for test/store/sqlite-crash.process.ts to kill. `work`: sends without end, one line after each durable mark.
- * `refused`: records until one is refused, then kills itself at once.
+ * A process for test/store/sqlite-crash.process.ts to kill. `work`: records sends endlessly, and prints a line after each durable write.
+ * `refused`: records until one insert is refused, then kills itself at once.
  */
 import { writeSync } from 'node:fs';
 import { openStore } from '../../src/store/open.ts';

@@ -9,12 +9,12 @@ import { newMessage, OPTIONS } from './samples.ts';
 
 const callers = ['crm', 'shop', 'bank'];
 
-/** Scattered over the indexes, and the same in each run. */
+/** Returns numbers that are scattered over the indexes, and the same in each run. */
 const number = (n: number) =>
   `49${createHash('sha256').update(String(n)).digest().readBigUInt64BE().toString().padStart(20, '0').slice(-11)}`;
 const person = (n: number) => number(-1 - n);
 
-/** Thousands of sends of all kinds of ends, so that pages are split; every fourth goes to one of some people. */
+/** Records thousands of sends with all outcomes, so that pages are split; every fourth goes to one of a few people. */
 async function fill(store: Store, people: number): Promise<void> {
   const send = async (n: number) => {
     const to = n % 4 === 0 ? person((n / 4) % people) : number(n);
@@ -37,7 +37,7 @@ describe('SQLite: of a person who was erased', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  /** Where the numbers of these people stand. To read a file that is open here would drop the locks on it. */
+  /** Finds the numbers of these people in the files. Reads copies, because reading an open file here would drop its locks. */
   const traces = (people: readonly string[]) =>
     readdirSync(folder).flatMap((name) => {
       const bytes = readFileSync(join(folder, name), 'latin1');
@@ -55,7 +55,7 @@ describe('SQLite: of a person who was erased', () => {
       }
     }
     await store.scrub({ exclusive });
-    // What a power cut would leave: no close tidies up.
+    // Copies the state that a power cut would leave, before a close can clean up.
     expect(spawnSync('cp', ['-r', folder, `${folder}-cut`]).status).toBe(0);
     const cut = readdirSync(`${folder}-cut`).map((name) => readFileSync(join(`${folder}-cut`, name), 'latin1'));
     rmSync(`${folder}-cut`, { recursive: true });

@@ -10,7 +10,7 @@ import { OPTIONS } from './samples.ts';
 const server = process.env.TEST_POSTGRES_URL;
 const BEFORE = MIGRATIONS.findIndex((migration) => migration.join().includes('CREATE TABLE event_facts'));
 
-/** Its statements, as far as these tables are concerned: it knows nothing of events. */
+/** Statements of the previous version on these tables, which does not know events. */
 const claim = "UPDATE sends SET status = 'sending', attempts = 1, sent_at = 1 WHERE id = 'a'";
 const settle =
   "UPDATE sends SET status = 'accepted', updated_at = 7, ended_at = 0, verdict_json = '\"done\"' WHERE id = 'a'";
@@ -57,7 +57,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a replica of the version befo
     for (const statement of [claim, settle, open, move, finish]) await old.query(statement);
     expect(await told(store)).toEqual(['message.accepted 7', 'message.delivered 8', 'broadcast.finished 9']);
     expect(await recordAll(store)).toHaveLength(3);
-    // It deletes by age what has facts that wait.
+    // The previous version deletes messages by age that have pending facts.
     await old.query(
       "UPDATE sends SET status = 'unknown' WHERE id = 'a'; UPDATE sends SET status = 'accepted' WHERE id = 'a'",
     );

@@ -59,12 +59,12 @@ describe('SQLite: the plan for events', () => {
   );
 });
 
-/** Every row that a step of a plan gave on or left out. */
+/** Returns the number of rows that a step of a plan returned or filtered out. */
 function lookedAt(plan: Row): number {
   const children = Array.isArray(plan.Plans) ? plan.Plans : [];
   const rows = Number(plan['Actual Rows']) + Number(plan['Rows Removed by Filter'] ?? 0);
   const isScan = /(Index|Seq|Bitmap Heap|Tid).*Scan/.test(String(plan['Node Type']));
-  // An index whose last column is sought is walked over from end to end.
+  // A condition only on the last column of an index reads the whole index.
   const isWalk = String(plan['Index Cond']).startsWith('(seq = ') && !String(plan['Index Name']).endsWith('_pkey');
   const own = isWalk ? ROWS : isScan ? rows * Number(plan['Actual Loops']) : 0;
   return children.reduce((sum: number, child: Row) => sum + lookedAt(child), own);
@@ -80,7 +80,7 @@ describe.skipIf(server === undefined)('PostgreSQL: of 200,000 events', () => {
     [db, lists] = [await database.connect(), await database.connect(listSettings)];
     await db.query('ALTER TABLE events SET (autovacuum_enabled = off)');
     await db.query('ALTER TABLE event_facts SET (autovacuum_enabled = off)');
-    // A table that was analyzed while all of its rows were dead is taken for empty, however large it is.
+    // The planner takes a table for empty that was analyzed while all its rows were dead, however large it is.
     await db.query(`INSERT INTO event_facts (caller, connection_id, type, fact, at) VALUES ('', '', '', '', 0);
       DELETE FROM event_facts; ANALYZE event_facts`);
     await db.query(`INSERT INTO event_numbers VALUES (1, 'epoch', ${ROWS})`);

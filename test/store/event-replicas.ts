@@ -20,7 +20,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
     let one: Store;
     let two: Store;
     let rival: pg.Client;
-    /** Within a transaction one sees who waited when it began. */
+    /** A connection of its own, because a transaction sees only the waits from its beginning. */
     let observer: pg.Client;
     beforeEach(async () => {
       home = await makeHome();
@@ -48,7 +48,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
         })
         .toBeGreaterThan(0);
     const factsOf = (events: readonly StoredEvent[]) => events.map(({ seq, fact }) => `${seq} ${fact}`);
-    /** Each commit that records an event takes up to so long after its number was given. */
+    /** Delays each commit of an event by up to this long after its number was assigned. */
     const slowCommits = (ms: number) =>
       rival.query(`
         CREATE OR REPLACE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS
@@ -60,7 +60,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       await note(['in:1', 'in:2']);
       const [first, second] = (await one.pendingFacts(9)).map((fact) => eventOf(fact));
       if (!first || !second) throw new Error('no facts');
-      // The event is written, its fact cannot be taken out.
+      // The event is written, but its fact cannot be deleted.
       await rival.query('BEGIN; LOCK TABLE event_facts IN SHARE ROW EXCLUSIVE MODE');
       const recording = one.recordEvents([first], []);
       await waitsFor('DELETE FROM event_facts');
@@ -78,7 +78,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       const facts = CALLERS.flatMap((caller) => Array.from({ length: count }, (_, n) => ({ caller, fact: `in:${n}` })));
       let isOver = false;
       let noted = false;
-      /** Those that wait in another order each time, so that several have different ones. */
+      /** Returns pending facts in a different order each time, so that replicas record different ones. */
       const recorder = (store: Store) =>
         stepUntil(
           () => noted,
@@ -136,7 +136,7 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       const heard = { one: 0, two: 0 };
       const endOne = one.onForeignEvents(() => void heard.one++);
       two.onForeignEvents(() => void heard.two++);
-      // Once at the beginning: what was announced before is not known.
+      // Called once at the beginning, because earlier notifications are not known.
       await expect.poll(() => heard).toEqual({ one: 1, two: 1 });
       await insertFinished(one, newMessage('a'), 'accepted');
       await note(['in:1']);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { NewEvent, NewFact, PendingFact, StoredEvent } from '../../src/store/event-store.ts';
 import type { Store } from '../../src/store/open.ts';
 
-/** An event of a fact, as the recorder makes one. */
+/** Makes an event of a fact, as the recorder does. */
 export const eventOf = (fact: PendingFact, more: Partial<NewEvent> = {}): NewEvent & { factSeq: number } => ({
   id: `evt_${randomUUID().replaceAll('-', '').slice(0, 22)}`,
   caller: fact.caller,
@@ -15,7 +15,7 @@ export const eventOf = (fact: PendingFact, more: Partial<NewEvent> = {}): NewEve
   ...more,
 });
 
-/** Makes events of all facts that wait. */
+/** Makes events of all pending facts. */
 export async function recordAll(store: Store): Promise<StoredEvent[]> {
   const facts = await store.pendingFacts(1_000);
   return store.recordEvents(
@@ -33,7 +33,7 @@ export const newFact = (fact: string, more: Partial<NewFact> = {}): NewFact => (
   ...more,
 });
 
-/** Goes on until it is done and the step after that has moved nothing. */
+/** Repeats `step` until it is done and a further step has changed nothing. */
 export async function stepUntil(isDone: () => boolean, step: () => Promise<number>): Promise<void> {
   for (;;) {
     const wasDone = isDone();

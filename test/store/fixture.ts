@@ -1,12 +1,12 @@
 import { afterEach, beforeEach } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 
-/** A database of its own: each `open` opens the same one. */
+/** A database for one test. Each `open` opens the same one. */
 export interface StoreFixture {
   open(): Promise<Store>;
   /** Moves the clock by which records age. */
   advance(ms: number): Promise<void>;
-  /** Sets the wall clock of the store forward, or back, as seen from what is scheduled. */
+  /** Moves the wall clock of the store, forward or back, for schedules. */
   setWall?(byMs: number): Promise<void>;
   tearDown(): Promise<void>;
 }

@@ -12,8 +12,8 @@ import { newBroadcast } from './broadcast-samples.ts';
 import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, withKey } from './samples.ts';
 
 /*
- * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real
- * one: postgres-lost.test.ts.
+ * Records whose write failed and may have been committed all the same, independent of the database. For tests with a real one,
+ * see postgres-lost.test.ts.
  */
 
 test('an insert that failed although it was committed is undone, and others are kept', async () => {
@@ -42,7 +42,7 @@ test('thousands of inserts in doubt are undone in a few writes, and none that is
       writes++;
       const refused = new StoreError('no connection', { notCommitted: true });
       if (trouble === 'down') throw refused;
-      // The record is committed, and its withdrawal has no connection any more.
+      // The record is committed, and its deletion finds no connection.
       if (trouble === 'lost' && steps.some(({ statement }) => statement.named.includes('DELETE'))) throw refused;
       const answers = await inner.write(steps);
       if (trouble === 'lost') throw new StoreError('the connection broke at the commit');
@@ -163,7 +163,7 @@ test('an insert in doubt that is committed later is undone, and its key is free'
   expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
   expect(await store.find('crm', 'a')).toBeUndefined();
   expect(await store.insert(newMessage('b', withKey('k')))).toHaveProperty('inserted');
-  // What keeps it out is seen by nobody, and goes as any record does.
+  // The tombstone is invisible, and is deleted by age like any record.
   expect((await store.list('crm', {}, { limit: 9 })).messages).toHaveLength(1);
   expect(Object.values(await store.counts()).reduce((sum, n) => sum + n)).toBe(1);
   steady += OPTIONS.recordRetentionMs;
@@ -205,7 +205,7 @@ test('a broadcast that was certainly not created leaves nothing to do', async ()
   await inner.close();
 });
 
-/** What becomes of the first writes: done, with the answer lost on its way, or not done at all. */
+/** Makes the first writes fail: committed with a lost acknowledgement, or not executed at all. */
 function troubled(
   inner: Engine,
   writes: ('lost' | 'down' | undefined)[],

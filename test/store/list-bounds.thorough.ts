@@ -11,7 +11,7 @@ const START = Date.parse('2026-03-01T00:00:00Z');
 const at = (second: number) => new Date(START + second * 1_000).toISOString();
 const SINGLES = 100_000;
 const RECIPIENTS = 60_000;
-/** What a page may look at: all that it is made of, and nothing that grows with the table. */
+/** Maximum number of rows that a page visits. It does not grow with the table. */
 const BOUND = 16_000;
 
 let db: DatabaseSync;
@@ -51,7 +51,7 @@ beforeAll(() => {
 });
 afterAll(() => db.close());
 
-/** Every row that a statement looks at is counted, also those that it leaves out. */
+/** Counts every row that a statement visits, including those that it filters out. */
 const engine: Pick<Engine, 'list'> = {
   list: async ({ statement: { named }, values }) => {
     const { positional, names } = statement(
@@ -102,8 +102,8 @@ test('a page of 200,000 rows visits a bounded number, whatever the filter', asyn
   );
   visited = 0;
   db.prepare(positional).all();
-  expect(visited).toBeGreaterThan(SINGLES); // what is counted is what is looked at
-  // Every 53rd of the combinations, which no number of choices divides.
+  expect(visited).toBeGreaterThan(SINGLES); // checks that visited rows are counted
+  // Every 53rd combination: 53 is coprime to all numbers of choices.
   for (const filter of filters.filter((_, n) => n % 53 === 0)) {
     expect((await page(filter)).visited, JSON.stringify(filter)).toBeLessThan(BOUND);
   }
@@ -111,7 +111,7 @@ test('a page of 200,000 rows visits a bounded number, whatever the filter', asyn
 
 test('of several filters the one that leaves least is gone by', async () => {
   for (const few of [{ template: 'rare' }, { reference: 'A-77' }, { since: at(0), until: at(30) }] as const) {
-    // The others leave tens of thousands.
+    // The other filters match tens of thousands of rows.
     const { messages, end, visited: seen } = await page({ ...few, to: '491', status: 'accepted', delivery: 'failed' });
     expect([messages.length < 50, end], JSON.stringify(few)).toEqual([true, undefined]);
     expect(seen).toBeLessThan(BOUND);
@@ -122,7 +122,7 @@ test('a time after the newest row is answered at once, with an empty list', asyn
   for (const filter of [{ since: at(SINGLES + 1) }, { since: at(END) }, { until: at(0) }, { until: at(-9) }]) {
     const { messages, end, visited: seen } = await page(filter);
     expect([messages, end]).toEqual([[], undefined]);
-    // No row of this caller is of that time; only the broadcasts and the ends of the indexes are asked.
+    // This caller has no row of that time, so only the broadcasts and the ends of the indexes are read.
     expect(seen).toBeLessThan(2_000);
   }
 });
@@ -217,7 +217,7 @@ test('while a store is slow, a page ends early and the next one goes on', async 
     const ask = { limit: 50, ...(before !== undefined && { before }) };
     const database = { engine: slow, dialect: sqliteDialect, clock: () => now };
     const found = await readPage(database, { callers: ['crm'], filter }, ask);
-    // Two statements a step, and one for what is shown.
+    // Two statements per step, and one for the messages.
     expect(now - began).toBeLessThanOrEqual(45);
     ids.push(...found.messages.map(({ id }) => id));
     before = found.end;
@@ -225,7 +225,7 @@ test('while a store is slow, a page ends early and the next one goes on', async 
   expect(ids).toEqual(bruteForce(filter));
 });
 
-/** By a look at all rows. */
+/** Finds the matching messages by reading all rows. */
 function bruteForce({ delivery, since, until, ...plain }: MessageFilter): string[] {
   const isTold = ({ status, rank, replied_at: replied }: Row) => {
     if (delivery === undefined) return true;

@@ -13,7 +13,7 @@ const choices: Choices = {
   until: [undefined, '2026-04-01T00:00:00Z'],
 };
 
-/** All combinations of filters, with these values in the place of the usual ones. */
+/** Returns all combinations of filters, with these values instead of the default ones. */
 export function combinations(values: Choices = {}): MessageFilter[] {
   let found: MessageFilter[] = [{}];
   for (const [name, usual] of Object.entries({ ...choices, ...values })) {

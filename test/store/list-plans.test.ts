@@ -9,7 +9,7 @@ import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 import { combinations } from './list-filters.ts';
 
-/** How SQLite finds the messages of a list: with any filter by an index, in its order, within a range of sequence numbers. */
+/** Checks that SQLite finds the messages of any list by an index, in its order, within a range of sequence numbers. */
 describe('SQLite: the query plan of a list', () => {
   let db: DatabaseSync;
   beforeAll(() => {
@@ -30,7 +30,7 @@ describe('SQLite: the query plan of a list', () => {
   const walks = (plan: readonly string[]) =>
     plan.filter((step) => /^(SEARCH|SCAN) (sends|deliveries|broadcasts)\b/.test(step));
 
-  /** One row by its number or its id, or the rows of an index between two numbers. */
+  /** Matches a lookup of one row by its number or id, or a range of an index between two numbers. */
   const bounded =
     /\((rowid=\?|id=\?)\)$|INTEGER PRIMARY KEY \(rowid=\?\)|\((\w+=\? AND )+(send_)?seq>\? AND (send_)?seq<\?\)$/;
   /** The first route of a caller, the next one, and the key of one. */
@@ -50,7 +50,7 @@ describe('SQLite: the query plan of a list', () => {
 
   const indexOf = (way: Way, filter: MessageFilter): string => {
     const plan = assertBounded(sequencesStep(sqliteDialect, { parts: way }, ask(filter)).statement);
-    // The parts of a union are in order, and so is each of them.
+    // Each part of a union is in order, and so is the union.
     for (const { index } of way) expect(plan.join('\n')).toContain(`INDEX ${index} (`);
     if (way.length === 1 && way[0]?.of === undefined) {
       expect(plan.filter((step) => step.includes('TEMP B-TREE')).length).toBeLessThanOrEqual(1);
@@ -58,7 +58,7 @@ describe('SQLite: the query plan of a list', () => {
     return way.map(({ index }) => index).join(' + ');
   };
 
-  test('goes by an index of what is asked for, whatever the combination of filters', () => {
+  test('uses an index of one of the filters, for any combination of filters', () => {
     const used = new Set<string>();
     let asked = 0;
     for (const filter of combinations()) {
@@ -83,7 +83,7 @@ describe('SQLite: the query plan of a list', () => {
       'sends_recipient',
       'sends_reference',
       'sends_status',
-      // Of those that are shown as queued.
+      // The stored statuses that are shown as queued.
       'sends_status + sends_status',
       'sends_template',
     ]);
@@ -92,7 +92,7 @@ describe('SQLite: the query plan of a list', () => {
   test('finds a message by its id, and those under a key by the routes of the caller', () => {
     const exact = (filter: MessageFilter) => walks(assertBounded(exactStep(sqliteDialect, ask(filter)).statement));
     for (const filter of combinations()) {
-      // The same conditions as above, of which each is checked on the few rows that are found.
+      // The same conditions as above, each checked on the few rows that are found.
       if (Object.keys(filter).length < 3) exact({ id: 'a', ...filter });
     }
     expect(exact({ id: 'a' })).toContainEqual(expect.stringMatching(/^SEARCH sends .*\(id=\?\)$/));
@@ -101,7 +101,7 @@ describe('SQLite: the query plan of a list', () => {
     expect(keys).toContainEqual(expect.stringContaining('(caller=? AND idem_route>?)'));
   });
 
-  test('reads the ends of a time by the indexes of time, and one row at each end of a broadcast', () => {
+  test('finds the ends of a period by the indexes on time, and reads one row at each end of a broadcast', () => {
     const times = [{ since: '2026-03-01T00:00:00Z' }, { until: '2026-03-01T00:00:00Z' }];
     for (const filter of [...times, { ...times[0], ...times[1] }]) {
       for (const step of walks(explain(rangeStep(ask(filter)).statement))) {

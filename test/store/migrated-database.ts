@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { migrate } from '../../src/store/postgres/migrate.ts';
 
-/** A database of a test's own, migrated, on the server of TEST_POSTGRES_URL. */
+/** A migrated database for one test, on the server of TEST_POSTGRES_URL. */
 export interface MigratedDatabase {
-  /** A connection to it with these settings of the planner; closed by `drop`. */
+  /** Opens a connection with these planner settings. `drop` closes it. */
   connect(settings?: string): Promise<pg.Client>;
   drop(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { StoreError } from '../../src/store/errors.ts';
 import { retryDeadlocks } from '../../src/store/sql/deadlocks.ts';
 import { NaturalBatch } from '../../src/store/sql/natural-batch.ts';
 
-/** A database that answers when the test says so. */
+/** Creates a database that answers when the test says so. */
 function heldWrites() {
   const writes: { items: readonly number[]; answer: (how: string | Error) => void }[] = [];
   const write = (items: readonly number[]) =>

@@ -13,7 +13,7 @@ import { insertFinished, insertSending, mustFind, newMessage, OPTIONS, OUTCOME, 
 
 const server = process.env.TEST_POSTGRES_URL;
 
-/** A database as the version left it that knew contents by plain digests and counted reasons at each look. */
+/** A database of the version that recognized contents by plain digests and counted reasons at each read. */
 interface OldDatabase {
   url: string;
   run(sql: string): Promise<Row[]>;
@@ -27,7 +27,7 @@ function sqliteDatabase(): OldDatabase {
     const db = new DatabaseSync(path);
     try {
       if (sql.startsWith('SELECT')) return db.prepare(sql).all();
-      // A wait for the disk at each statement would be most of the test.
+      // Waiting for the disk at each statement would take most of the test's time.
       db.exec(`PRAGMA synchronous = OFF; BEGIN; ${sql}; COMMIT`);
       return [];
     } finally {
@@ -149,7 +149,7 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
     await insertSending(one, newMessage('settled'));
     await one.complete('settled', { status: 'accepted', fingerprint: 'plain', outcome: OUTCOME });
     for (const id of ['beside', 'settled']) expect(await kept(id)).toEqual([{ fingerprint: 'plain', known: true }]);
-    // All of one version know each other's by the secret that the first of them made.
+    // All replicas of a version recognize each other's contents by the secret that the first one made.
     expect(two.sameContent(await mustFind(two, 'beside'), 'plain')).toBe(true);
     await old.run('UPDATE sends SET ended_at = ended_at - 7200000');
     expect(await two.purge(10)).toBe(0);

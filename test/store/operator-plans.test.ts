@@ -12,7 +12,7 @@ import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 
 type Name = keyof ReturnType<typeof operatorMessageStatements> | keyof ReturnType<typeof callerCountStatements>;
 
-/** How the databases find what operators read: a million records must not be walked for one of them. */
+/** Checks that the databases find records for operators by an index, without reading a million others. */
 describe('SQLite: the query plan of what operators read', () => {
   let db: DatabaseSync;
   beforeAll(() => {
@@ -51,7 +51,7 @@ describe('SQLite: the query plan of what operators read', () => {
 const server = process.env.TEST_POSTGRES_URL;
 const ROWS = 60_000;
 
-/** Every row that a step of a plan gave on or left out. */
+/** Returns the number of rows that a step of a plan returned or filtered out. */
 function lookedAt(plan: Row): number {
   const children = Array.isArray(plan.Plans) ? plan.Plans : [];
   const own = Number(plan['Actual Rows']) + Number(plan['Rows Removed by Filter'] ?? 0);

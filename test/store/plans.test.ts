@@ -11,7 +11,7 @@ import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
-/** How SQLite finds what it is asked for: a million recipients must not be walked for one of them. */
+/** Checks that SQLite finds records by an index, without reading a million recipients for one of them. */
 describe('SQLite: the query plan', () => {
   let db: DatabaseSync;
   beforeAll(() => {
@@ -32,7 +32,7 @@ describe('SQLite: the query plan', () => {
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });
 
-  test('of a page of a report reads that page by its broadcast, and no other recipient', () => {
+  test('of a page of a report reads only the recipients of that page, by their broadcast', () => {
     const { report, countOptedOut } = recipientReads(sqliteDialect);
     const plan = walks(planOf(report));
     expect(plan).toEqual([
@@ -111,7 +111,7 @@ describe('SQLite: the query plan', () => {
     const steps = plan.filter((step) => /^(SEARCH|SCAN) (sends|later|here)\b/.test(step));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps) expect(step).toMatch(/sends_queued|sends_streams|sends_sending|INTEGER PRIMARY KEY/);
-    // By all columns before the last, or a lane would be walked over.
+    // The condition must use all columns before the last; otherwise it reads a whole lane.
     const laterSteps = steps.filter((step) => step.includes(' later '));
     const behind = [/caller=\? AND connection_id=\? AND owner>\?/, /caller=\? AND connection_id>\?/, /caller>\?/];
     for (const [at, step] of laterSteps.slice(-3).entries()) expect(step).toMatch(behind[at] ?? '');

@@ -22,7 +22,7 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
   return {
     url: url.href,
     open: () => openStore(url.href, OPTIONS),
-    // The clock of a database cannot be set from here.
+    // The clock of the database cannot be changed from here.
     setWall: async (byMs) => {
       const times = 'send_at = send_at - $1::bigint, not_after = not_after - $1::bigint';
       await query(url.href, `UPDATE sends SET ${times}`, [byMs]);
@@ -53,7 +53,7 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
   };
 }
 
-/** One database for many tests, emptied after each: making one costs a tenth of a second and more. */
+/** Shares one database between tests, and empties it after each, because creating one takes over a tenth of a second. */
 export function emptied(database: Promise<PostgresFixture>): () => Promise<PostgresFixture> {
   return async () => {
     const home = await database;

@@ -11,10 +11,10 @@ import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 const server = process.env.TEST_POSTGRES_URL;
 const START = Date.parse('2026-03-01T00:00:00Z');
 const ROWS = 60_000;
-/** What a page looks at: some thousand entries of each index that may be gone by, and the ends of the time that is asked for. */
+/** Maximum number of rows that a page visits: some thousand entries of each possible index, and the ends of the period. */
 const BOUND = 40_000;
 
-/** Every row that a step of a plan gave on or left out. */
+/** Returns the number of rows that a step of a plan returned or filtered out. */
 function lookedAt(plan: Row): number {
   const children = Array.isArray(plan.Plans) ? plan.Plans : [];
   const own = Number(plan['Actual Rows']) + Number(plan['Rows Removed by Filter'] ?? 0);
@@ -63,7 +63,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
   };
 
   const at = (second: number) => new Date(START + second * 1_000).toISOString();
-  // Every 97th of the combinations, which no number of choices divides.
+  // Every 97th combination: 97 is coprime to all numbers of choices.
   const filters = combinations({
     to: [undefined, '491', '1'],
     broadcastId: [undefined, 'big', 'none'],

@@ -9,12 +9,12 @@ import { ids, listOwnQueued, newMessage, OPTIONS, ROUTE, withKey } from './sampl
 
 const server = process.env.TEST_POSTGRES_URL;
 
-/** A database goes on with what it was asked though nobody is there to hear its answer. */
+/** A database continues a statement after its connection is lost. */
 describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', () => {
   let database: Database;
   let line: Line;
   let store: Store;
-  /** Somebody else at the same database, who is in the way. */
+  /** Another connection to the same database, which holds locks. */
   let rival: pg.Client;
   beforeEach(async () => {
     database = await aDatabase();
@@ -33,7 +33,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
   const waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   const waits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(1);
   const nobodyWaits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(0);
-  /** The statements behind the one that was lost run to the end, with nobody there. */
+  /** Finds statements of lost connections that still run. */
   const busy = `SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`;
   const nobodyIsBusy = () => expect.poll(async () => (await rival.query(busy)).rowCount).toBe(0);
@@ -41,7 +41,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     const { rows } = await rival.query(`SELECT status FROM ${table} WHERE id = $1`, [id]);
     return rows.map(({ status }) => status);
   };
-  /** The same key by somebody else, who thinks better of it: whoever comes with it waits. */
+  /** Inserts the same key in another transaction, which is rolled back later; others with this key wait for it. */
   const holdKey = async (table: string, key: string, route: string) => {
     const more = table === 'broadcasts' ? ['template, name', "'', ''"] : ['kind', "'text'"];
     await rival.query('BEGIN');
@@ -129,7 +129,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
   });
 
   test('a refusal of the database is known to be unwritten, in whatever language it reports it', async () => {
-    // As a Czech server has it: the severity comes twice, and the first is translated.
+    // Like a Czech server: the severity occurs twice, and the first one is translated.
     line.translate('SERROR\0', 'SCHYBA\0');
     await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
     await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });

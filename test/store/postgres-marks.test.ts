@@ -10,14 +10,14 @@ import { insertFinished, mustFind, newMessage, OPTIONS, OUTCOME, ROUTE, withKey 
 
 const server = process.env.TEST_POSTGRES_URL;
 
-/** What waits is written by one statement, and each message hears its own truth. */
+/** Waiting writes share one statement, and each message gets its own result. */
 describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
   const database = server === undefined ? undefined : aDatabase(server);
   afterAll(async () => (await database)?.tearDown());
   let url: string;
   let tearDown: () => Promise<void>;
   let store: Store;
-  /** Of the store's writes. */
+  /** For each write of the store: whether it failed. */
   let failures: boolean[] = [];
   let rival: pg.Client;
   beforeEach(async () => {
@@ -39,7 +39,7 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     Promise.allSettled(ids.map((id) => act(id)));
   const ids = Array.from({ length: 100 }, (_, n) => `s${n}`);
 
-  test('a hundred sends at once take three statements, and no more than their own', async () => {
+  test('a hundred concurrent sends share three statements, and each gets its own result', async () => {
     expect(await each(ids, (id) => store.insert(newMessage(id)))).toMatchObject(
       ids.map((id) => ({ value: { inserted: { id, status: 'queued' } } })),
     );
@@ -75,7 +75,7 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     expect([alone, together]).toMatchObject([{ inserted: { id: 'full-1' } }, { inserted: { id: 'full-2' } }]);
   });
 
-  test('keys, resends and quotas are those of each message', async () => {
+  test('keys, resends and quotas apply to each message of a batch', async () => {
     await insertFinished(store, newMessage('original'), 'unknown');
     await store.insert(newMessage('before', withKey('known')));
     const answers = await Promise.allSettled([
@@ -112,7 +112,7 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     ]);
   });
 
-  test('a row that another transaction holds, or that is refused, keeps none of its batch waiting', async () => {
+  test('a row that is locked or refused does not delay the others of its batch', async () => {
     await rival.query("ALTER TABLE sends ADD CONSTRAINT odd CHECK (recipient <> '666')");
     await rival.query('BEGIN');
     await rival.query(
@@ -144,7 +144,7 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     line.close();
   });
 
-  test('a plan that is made once finds each row of a batch by an index', async () => {
+  test('a cached plan finds each row of a batch by an index', async () => {
     const { insertAll, claimAll, completeAll, requeueAll } = messageStatements(postgresDialect);
     await rival.query('ALTER TABLE sends SET (autovacuum_enabled = off)');
     await rival.query(`INSERT INTO sends (id, caller, kind, connection_id, status, owner, created_at, updated_at)

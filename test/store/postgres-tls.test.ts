@@ -3,13 +3,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { OPTIONS } from './samples.ts';
 
-/** What a client of PostgreSQL says first if it means to speak TLS. */
+/** The first message of a PostgreSQL client that requests TLS. */
 const SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
 
 let server: Server;
 let heard: Buffer[];
 
-/** It has no TLS, as any database without a certificate, or whoever stands in between. */
+/** A server without TLS, like a database without a certificate, or an attacker in between. */
 beforeEach(async () => {
   heard = [];
   server = createServer((socket) => {

@@ -27,7 +27,7 @@ const statements = {
   endProvisional,
 };
 
-/** The planner takes the columns of ids for empty, as it does where the tables have grown since they were last looked at. */
+/** The planner takes the id columns for empty, as it does if the tables have grown since they were analyzed. */
 describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for all webhooks', () => {
   let database: MigratedDatabase;
   let db: pg.Client;

@@ -74,7 +74,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       const claimed = recipients('b', 0, 1).map((each) => ({ ...each, channel, channelNamed: true }));
       await store.addRecipients('b', claimed);
       await store.publishBroadcast('b', 'print');
-      // As that version says it, of one and of a group.
+      // Runs the statements of that version, for one row and for a batch.
       await query(
         fixture.url,
         "UPDATE sends SET status = 'sending', attempts = attempts + 1 WHERE status IN ('queued', 'staged')",
@@ -220,7 +220,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
         await pause(30);
         const paused = await one.changeBroadcastStatus('crm', 'b', { to: 'paused' });
         answered = true;
-        // What it answered stands: nothing goes from queued to sending any more.
+        // Its answer holds: no message goes from queued to sending any more.
         await pause(100);
         expect((await two.findBroadcast('crm', 'b'))?.counts).toEqual(paused?.counts);
       };

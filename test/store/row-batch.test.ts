@@ -7,7 +7,7 @@ interface Item {
   n: number;
 }
 
-/** A database that answers when the test says so, and changes no row whose id begins with `no`. */
+/** Creates a database that answers when the test says so, and changes no row whose id begins with `no`. */
 function heldWrites() {
   const writes: { kind: string; ids: string[]; answer: (failure?: Error) => void }[] = [];
   const writing = (kind: string, items: readonly Item[]) =>

@@ -19,7 +19,7 @@ export function newMessage(id: string, more: Partial<NewMessage> = {}): NewMessa
   return { id, caller: 'crm', kind: 'text', to: '14155551234', connectionId: 'c1', content: { text: id }, ...more };
 }
 
-/** A send whose bytes came in as a stream: nothing of its content is kept. */
+/** Returns a send whose content came as a stream and is not kept. */
 export function newStream(id: string): NewMessage {
   return { id, caller: 'crm', kind: 'file', to: '14155551234', connectionId: 'c1' };
 }
@@ -51,13 +51,13 @@ export async function mustFind(store: MessageStore, id: string): Promise<StoredM
 
 export const ids = (sends: readonly StoredMessage[]): string[] => sends.map((send) => send.id);
 
-/** The single sends that wait in the store of this process, lane by lane. */
+/** Returns the queued single sends of this process, lane by lane. */
 export async function listOwnQueued(store: MessageStore): Promise<StoredMessage[]> {
   const lanes = (await store.listQueues(1_000)).filter(({ ownership }) => ownership === 'own');
   return (await Promise.all(lanes.map((lane) => store.listOwnQueued(lane, 1_000, [])))).flat();
 }
 
-/** As a process does it that starts: ends what the dead were sending, and adopts at most `limit` of what they left queued. */
+/** Recovers like a starting process: ends sends of dead processes, and adopts at most `limit` of their queued messages. */
 export async function recoverAndAdopt(
   store: MessageStore,
   limit: number,

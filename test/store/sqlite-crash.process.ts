@@ -8,14 +8,14 @@ import { openStore } from '../../src/store/open.ts';
 import { OPTIONS, recoverAndAdopt } from './samples.ts';
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts');
-/** A state that was acknowledged, and where the send may stand by the time of the kill. */
+/** For each acknowledged state, the states that the send may have at the time of the kill. */
 const REACHED: Readonly<Record<string, readonly MessageStatus[]>> = {
   queued: ['queued', 'sending', 'accepted'],
   sending: ['sending', 'accepted'],
   accepted: ['accepted'],
 };
 
-/** Whole lines of a child, until it is gone. `opened` resolves with its first, `marked` with the first mark. */
+/** Reads whole lines of a child until it exits. `opened` resolves at its first line, `marked` at the first acknowledged write. */
 function listen(child: ChildProcess): { opened: Promise<void>; marked: Promise<void>; ended: Promise<string[]> } {
   let output = '';
   const opened = Promise.withResolvers<void>();
@@ -45,7 +45,7 @@ describe('SQLite: crashes', () => {
   async function killOnce(url: string, name: string): Promise<number> {
     const child = spawn(process.execPath, [CHILD, url, 'work', name], { stdio: ['ignore', 'pipe', 'inherit'] });
     const { opened, marked, ended } = listen(child);
-    // By turns: a slow machine may have marked nothing soon after it opened the store.
+    // Alternates, because a slow machine may have written nothing soon after it opened the store.
     await (kills++ % 2 === 0 ? marked : opened);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 120));
     child.kill('SIGKILL');

@@ -86,7 +86,7 @@ describe('SQLite: the file', () => {
     await insertFinished(first, newMessage('a', withKey('a')), 'accepted');
     steady += 71 * HOUR_MS;
     await first.close();
-    steady = 100; // a machine that was started again
+    steady = 100; // a restarted machine
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30 * DAY_MS });
     const second = await open();
     steady += 59 * 60_000;
@@ -179,7 +179,7 @@ describe('SQLite: the file', () => {
   );
 });
 
-/** Root of a container may not be allowed to. */
+/** Returns false if mounting is forbidden, as it may be for root in a container. */
 function canMount(): boolean {
   const folder = aFolder();
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', folder]).status === 0;

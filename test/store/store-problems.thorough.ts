@@ -67,7 +67,7 @@ describe('a failing store', () => {
       failing.add('insert');
       how.notCommitted = false;
       const asked = await askFor(service, subject, { 'idempotency-key': 'doubt' });
-      // Without a key, to repeat it may be to send it twice.
+      // Without a key, a repeat may send it twice.
       expect(refusalOf(asked)).toEqual({ ...refusal, outcome: 'unknown', retryable: false, retryAfter: undefined });
       expect(text(fields(asked.json).detail)).not.toContain('nothing was sent');
       expect(processed(subject)).toEqual([]);

@@ -8,7 +8,7 @@ import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
-/** A million webhooks and messages must not be walked over for one of them. */
+/** Checks that no query reads a million webhooks or messages to find one of them. */
 describe('SQLite: the query plan', () => {
   let db: DatabaseSync;
   beforeAll(() => {
@@ -27,7 +27,7 @@ describe('SQLite: the query plan', () => {
     ...Object.entries(conversationStatements(sqliteDialect)),
     ...Object.entries(pollStatements(sqliteDialect)),
   ];
-  /** What is asked for once in a year looks through what waits, or through the few that are polled. */
+  /** Rare statements, which may read all waiting webhooks, or the few messages that are polled. */
   const rare = ['countPerson', 'listPerson', 'erasePerson', 'erase', 'expireCalls', 'expireSpent', 'expireWatch'];
 
   test.each(all.filter(([name]) => !rare.includes(name)))('of %s scans no table', (_, statement) => {

@@ -18,7 +18,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
     let one: Store;
     let two: Store;
     let rival: pg.Client;
-    /** Within a transaction one sees who waited when it began. */
+    /** A connection of its own, because a transaction sees only the waits from its beginning. */
     let observer: pg.Client;
     beforeEach(async () => {
       home = await makeHome();
@@ -115,14 +115,14 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
       async (end) => {
         await insertSending(one, newMessage('a'));
         const seq = await seqOf(one, 'a');
-        // A lock that comes after that of the message: the proof is written, and not committed.
+        // This lock comes after that of the message, so the proof is written but not committed.
         await rival.query('BEGIN; LOCK TABLE intake IN SHARE ROW EXCLUSIVE MODE');
         const message = { seq, facts: delivered(T), proof: 'id', outcome: PROOF } as const;
         const proving = two.applyTracking({ ...NO_BATCH, messages: [message], done: [1] });
         await waitsFor('UPDATE intake');
         if (end === 'recover') {
           await query(home.url, 'DELETE FROM send_owners WHERE id = $1', [one.epoch()]);
-          // It passes over what is locked; the next one finds it.
+          // Recovery skips locked rows; the next run finds them.
           expect(await two.recoverOrphans()).toEqual({ unknown: 0, lostStreams: 0 });
         }
         const ending = {

@@ -28,7 +28,7 @@ export async function seqOf(store: Store, id: string, connectionId = 'c1'): Prom
   return tracked.seq;
 }
 
-/** What one webhook says of one message. */
+/** Applies one webhook about one message. */
 export async function tell(
   store: Store,
   id: string,

@@ -52,7 +52,7 @@ test('SQLite: the text of a webhook is in no file after it was applied and the l
   const entries = await store.dueIntake(300);
   await store.applyTracking({ ...NO_BATCH, done: entries.map(({ seq }) => seq) });
   await store.purge(10);
-  // To read a file that is open here would drop the locks on it.
+  // Reading a file that is open here would drop its locks.
   expect(spawnSync('cp', ['-r', folder, `${folder}-copy`]).status).toBe(0);
   const files = readdirSync(`${folder}-copy`).map((name) => readFileSync(join(`${folder}-copy`, name), 'latin1'));
   const found = (n: number) => files.some((bytes) => bytes.includes(`${words(n)}-`));

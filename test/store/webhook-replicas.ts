@@ -3,7 +3,7 @@ import type { Store } from '../../src/store/open.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { newEndpoint, progressOf } from './webhook-samples.ts';
 
-/** Which of several processes serves an endpoint. */
+/** Which of several processes serves an endpoint, and how it changes. */
 export function webhookReplicas(createFixture: () => Promise<StoreFixture>): void {
   describe('PostgreSQL: webhook endpoints of several replicas', () => {
     let fixture: StoreFixture;

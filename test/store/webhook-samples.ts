@@ -14,7 +14,7 @@ export const newEndpoint = (id: string, more: Partial<NewEndpoint> = {}): NewEnd
   ...more,
 });
 
-/** Creates one and takes it over. */
+/** Creates an endpoint and takes it over. */
 export async function served(store: Store, id: string, more: Partial<NewEndpoint> = {}): Promise<StoredEndpoint> {
   await store.createEndpoint(newEndpoint(id, more), 99);
   const endpoint = (await store.claimEndpoints()).find((each) => each.id === id);
@@ -22,7 +22,7 @@ export async function served(store: Store, id: string, more: Partial<NewEndpoint
   return endpoint;
 }
 
-/** Makes so many events of one caller; each has its own contact. */
+/** Makes `count` events of one caller, each with its own contact. */
 export async function makeEvents(store: Store, count: number, type = 'message.received'): Promise<StoredEvent[]> {
   await store.setSubscriptions([{ caller: 'crm', types: eventTypes }]);
   const { last } = await store.eventPositions('crm');

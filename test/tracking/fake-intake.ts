@@ -17,7 +17,7 @@ interface Send extends Omit<TrackedSend, 'foundBy'> {
   connectionId: string;
 }
 
-/** An intake, messages and a clock in memory, with the applier in front of them. */
+/** An intake, messages and a clock in memory, with an applier that uses them. */
 export class FakeIntake {
   now = start;
   readonly entries: Entry[] = [];
@@ -25,7 +25,7 @@ export class FakeIntake {
   readonly deliveries = new Map<number, StoredDelivery>();
   readonly batches: TrackingBatch[] = [];
   readonly counted: string[] = [];
-  /** From sending to each state that was reached. */
+  /** Seconds from sending to each state that was reached. */
   readonly seconds: (number | undefined)[] = [];
   readonly logged: string[] = [];
   readonly faults: unknown[] = [];
@@ -52,7 +52,7 @@ export class FakeIntake {
     return made;
   }
 
-  /** Records a webhook, and waits until it was looked at. */
+  /** Records a webhook, and waits until the applier has examined it. */
   async post(body: object, connectionId = 'c1'): Promise<Entry> {
     const seq = this.entries.length + 1;
     const entry: Entry = {
@@ -72,7 +72,7 @@ export class FakeIntake {
     await this.#rested();
   }
 
-  /** Until nothing is due and the applier waits. */
+  /** Resolves when nothing is due and the applier waits. */
   async #rested(): Promise<void> {
     do await setImmediate();
     while (this.#waiting.length === 0);
@@ -118,7 +118,7 @@ export class FakeIntake {
         error: (facts, message) => this.logged.push(`error ${JSON.stringify(facts)} ${message}`),
       },
       onFault: (error) => this.faults.push(error),
-      // A pause in which others may come is over at once, because none do.
+      // A pause that waits for more webhooks ends at once, because none come.
       wait: (ms, signal) =>
         new Promise<void>((resolve) => {
           const resume = () => {

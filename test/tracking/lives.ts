@@ -21,7 +21,7 @@ interface Size {
   seed: number;
 }
 
-/** Webhooks of many messages: twins, doubles, disorder, and many that never come. */
+/** Generates webhooks of many messages, with twins, repeats and disorder, and leaves many out. */
 function drawn({ messages, webhooks, seed }: Size) {
   const some = fc.record({
     message: fc.integer({ min: 0, max: messages - 1 }),
@@ -42,7 +42,7 @@ function drawn({ messages, webhooks, seed }: Size) {
 
 type Life = ReturnType<typeof drawn>;
 
-/** What is recorded and applied, over a change of the process in the middle, has to be the fold of all that was told. */
+/** Checks that the recorded states are the fold of all webhooks, across a change of the process in the middle. */
 export async function expectFold(size: Size): Promise<void> {
   const life = drawn(size);
   const store = await openStore('memory:', OPTIONS);
@@ -96,7 +96,7 @@ async function recordAll(store: Store, life: Life): Promise<void> {
   for (let from = 0; from < rows.length; from += 256) await store.recordIntake(rows.slice(from, from + 256));
 }
 
-/** Of a repeat the first counts alone. */
+/** Folds the webhooks; only the first of repeated ones counts. */
 function foldOf(life: Life): { states: Map<number, DeliveryFacts>; told: number } {
   const seen = new Set<string>();
   const states = new Map<number, DeliveryFacts>();

@@ -10,11 +10,11 @@ import { mustFind, OUTCOME } from '../store/samples.ts';
 import { delivered, failed, read, sent } from '../store/tracking-samples.ts';
 import { type Replica, replicaOn } from './replica.ts';
 
-/** What random webhooks of many messages came to, held against what they say. */
+/** The result of random webhooks of many messages, compared with the expected one. */
 export interface ManyFacts {
-  /** Rows that were given to the intake, repeats among them. */
+  /** Rows that were given to the intake, including repeats. */
   given: number;
-  /** Messages whose state is not the join of what was not lost. */
+  /** Messages whose state is not the join of the webhooks that were not lost. */
   wrong: string[];
   movedBack: string[];
   perSecond: number;
@@ -41,7 +41,7 @@ const kinds: readonly [Kind, ...Kind[]] = [
   { name: 'templateMessageFailed', fact: (at: number) => failed(at, '131026'), fails: true },
 ];
 
-/** How messages stand before anything is told of them: known to WhatsApp, known by our id alone, and in doubt. */
+/** States of messages before their first webhook: known to WhatsApp, known only by our id, and in doubt. */
 const standings = ['named', 'accepted', 'unknown'] as const;
 const standingOf = (message: number) => standings[message % standings.length] ?? 'named';
 const wamidOf = (id: string) => `wamid.${id}`;
@@ -50,13 +50,13 @@ interface Told {
   messages: number;
   facts: number;
   seed: number;
-  /** Of the same database, beside the store itself. */
+  /** Further replicas on the same database. */
   others?: readonly Replica[];
 }
 
 /**
- * Tells replicas of one database webhooks in random order, with repeats and twins, a tenth of them lost, while all of them apply what
- * they took in. `advance` lets time go by, for what waits for its next try.
+ * Gives webhooks to replicas of one database in random order, with repeats and twins, and loses a tenth of them, while all replicas
+ * apply what they recorded. `advance` moves the clock, so that entries are tried again.
  */
 export async function manyFacts(
   store: Store,
@@ -88,7 +88,7 @@ export async function manyFacts(
   );
   await allApplied(store, replicas);
   const perSecond = (told.length / (performance.now() - startedAt)) * 1_000;
-  // What came before its message had an id that it names is tried again after up to ten minutes.
+  // A webhook that came before its message had that id is tried again after up to ten minutes.
   for (let passes = 0; passes < 6; passes += 1) {
     await advance(600_000);
     await allApplied(store, replicas);
@@ -114,7 +114,7 @@ async function insertMessages(store: Store, broadcast: string, messages: number)
   }
 }
 
-/** What is told, in the order in which it is told. The same fact has the same time, whichever of its copies is recorded. */
+/** Generates the webhooks in order. All copies of a fact have the same time, so it does not matter which one is recorded. */
 function lived({ messages, facts }: { messages: number; facts: number }, idOf: (n: number) => string, random: Random) {
   const told: Fact[] = [];
   for (let n = 0; n < facts; n += 1) {
@@ -160,7 +160,7 @@ interface Watched {
   random: Random;
 }
 
-/** A reader sees each message at its last state or further on. */
+/** Checks that a reader never sees the state of a message move back. */
 async function watch(store: Store, { idOf, messages, random }: Watched, isOn: { value: boolean }, movedBack: string[]) {
   const seen = new Map<string, number>();
   const some = Array.from({ length: 50 }, () => idOf(random.between(0, messages - 1)));
@@ -183,7 +183,7 @@ async function allApplied(store: Store, replicas: readonly Replica[]): Promise<v
   }
 }
 
-/** Facts count where the message can be known: by its own id, which teaches the others, or by WhatsApp's where that is on record. */
+/** Counts a fact if its message can be found: by its own id, which also reveals the other ids, or by a recorded id of WhatsApp's. */
 async function wrongOnes(
   store: Store,
   told: readonly Fact[],

@@ -44,7 +44,7 @@ it('a history is polled after those of unknown messages, and not while any call 
   });
   const reads = () => service.simulator.ledger.of('getMessages').map(({ path }) => path.replace(/.*\//, ''));
   await expect.poll(reads, { timeout: 10_000 }).toEqual([inDoubt]);
-  // It has been its turn a few times by then.
+  // By then it has had its turn a few times.
   const since = asked;
   await expect.poll(() => asked, { timeout: 10_000 }).toBeGreaterThan(since + 5);
   expect(reads()).toEqual([inDoubt]);

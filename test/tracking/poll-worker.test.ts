@@ -12,7 +12,7 @@ const start = Date.UTC(2026, 10, 30, 1);
 let time: LookTime;
 let store: Store;
 let worker: PollWorker;
-/** Minutes since the start, and to whom. */
+/** Each read of a history: minutes since the start, and the recipient. */
 let reads: [number, string][];
 let rows: Map<string, JsonObject[] | undefined>;
 let counted: string[];
@@ -119,7 +119,7 @@ it('serves all messages, the answer and the window of one person by one read, an
   expect(await delivery('lost')).toMatchObject({ rank: 3, repliedAt: expect.any(Number) });
   rows.set('14155550101', [row('lost', 'READ')]);
   await time.run(3 * hourMs);
-  // What was in doubt counts from its proof.
+  // For a message in doubt, the time counts from its proof.
   expect(reads.map(([minute]) => minute)).toEqual([2, 4, 17, 122]);
   expect(await store.pollLoad('c1')).toEqual({ spent: 4, scheduled: 0 });
 });

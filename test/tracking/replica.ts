@@ -3,11 +3,11 @@ import type { Store } from '../../src/store/open.ts';
 import type { TrackingChange } from '../../src/store/tracking-store.ts';
 import { createApplier } from '../../src/tracking/applier.ts';
 
-/** One process of several on a database: takes webhooks in, and applies them. */
+/** One of several processes on a database, which records and applies webhooks. */
 export interface Replica {
   record(rows: readonly IntakeRow[]): Promise<void>;
   wake(): void;
-  /** Resolves to the messages that one of its batches moved back, and to its faults. */
+  /** Resolves with the messages that one of its batches moved back, and with its faults. */
   stop(): Promise<string[]>;
 }
 

@@ -14,7 +14,7 @@ const statusNames = {
 } as const;
 const suffixes = ['', '_v2', '_bsuid', '_v2_bsuid', '_V2', '_BSUID_v2'];
 const cases = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.toUpperCase()];
-/** Every way in which a name is written. */
+/** Returns all spellings of a name. */
 const written = (name: string) => suffixes.flatMap((suffix) => cases.map((inCase) => inCase(`${name}${suffix}`)));
 
 const wamid = 'wamid.HBgLMTQxNTU1NTAxMDAVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA';

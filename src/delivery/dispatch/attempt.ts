@@ -210,7 +210,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
   return kept;
 }
 
-/** For operators. An attempt is repeated whether or not this could be written. */
+/** Keeps the reasons for operators. A failure of this write does not prevent the next attempt. */
 async function noteRequeued(requeued: readonly RetryLater[], { store }: DispatchServices): Promise<void> {
   const attempts = requeued.flatMap(({ delivery: { stored }, result }) => {
     if (!result || result.outcome === 'accepted' || result.outcome === 'unknown') return [];

@@ -15,8 +15,8 @@ import type { ActiveDelivery, Dispatch } from './upstream-request.ts';
  *                └─ requeue ◄ proven unsent┼──► not_sent   attempts used up, or nothing left to repeat
  *                   (up to three failures) └──► unknown ──reconcile──► accepted
  *
- *   insert ──► scheduled ──startDue──► queued    it has a `sendAt` that is to come
- *   scheduled, queued ──expire──► not_sent       its `notAfter` passed; so ends a claimed one, before its first byte
+ *   insert ──► scheduled ──startDue──► queued    its `sendAt` is in the future
+ *   scheduled, queued ──expire──► not_sent       its `notAfter` has passed; also after a claim, before the first byte
  *
  *   complete (the commit of a final state) comes before the client is answered. No arrow leads from `unknown` back to
  *   `queued`. Messages that share a call take each arrow together, and each keeps its own record.

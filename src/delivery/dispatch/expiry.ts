@@ -16,19 +16,19 @@ export const expiredResult: AttemptResult = {
 
 const expired = outcomeOf(expiredResult);
 
-/** How the store ends messages that are late. */
+/** The final state that the store gives to late messages. */
 export const expiry: Expiry = {
   failure: completionOf(expired).failure ?? { code: 'expired', detail: '' },
   outcome: toJson(expired),
 };
 
-/** Whether `notAfter` has passed. The store checks it again with each claim. */
+/** Returns whether `notAfter` has passed. The store checks it again with each claim. */
 export const isLate = (
   { notAfter }: Pick<StoredMessage, 'notAfter'>,
   { wallNow }: Pick<ScheduleStore, 'wallNow'>,
 ): boolean => notAfter !== undefined && Date.parse(notAfter) <= wallNow();
 
-/** Ends those claimed messages that are late, and returns the others. No byte of them is out. */
+/** Ends the late ones of these claimed messages, before any byte is sent, and returns the others. */
 export async function endLate(
   deliveries: readonly ActiveDelivery[],
   dispatch: Dispatch,
@@ -43,14 +43,14 @@ export async function endLate(
   return deliveries.filter((delivery) => !late.includes(delivery));
 }
 
-/** A clock that is set is noticed after this long, ms. */
+/** Interval in which a change of the clock is noticed, ms. */
 const lookEveryMs = 1_000;
-/** Pause before a late message that could not be ended is looked at again, ms: it is being sent, or the store fails. */
+/** Pause before trying again to end a late message, ms: it was being sent, or the store failed. */
 const lookAgainMs = 250;
 
 /**
- * Resolves like `work`, the delivery of a message; or when its `notAfter` passes while it waits for a permit, a retry or its
- * claim. A message that is being sent ends as it ends.
+ * Resolves like `work`, the delivery of a message, or earlier if its `notAfter` passes while it waits for a permit, a retry or its
+ * claim. Does not interrupt a message that is being sent.
  */
 export async function untilLate(
   delivery: ActiveDelivery,
@@ -71,7 +71,7 @@ export async function untilLate(
   };
   try {
     const ended = await Promise.race([work, watch()]);
-    // Left in the queue because it is late.
+    // The delivery left it queued because it is late.
     await hasExpired(ended, services);
     return ended;
   } finally {
@@ -79,7 +79,7 @@ export async function untilLate(
   }
 }
 
-/** Ends a message that is late and not being sent. Returns whether it has ended, here or elsewhere. */
+/** Ends a message that is late and not being sent. Returns whether it has ended, in this or another process. */
 async function hasExpired(
   delivery: ActiveDelivery,
   { store, now }: Pick<DispatchServices, 'store' | 'now'>,

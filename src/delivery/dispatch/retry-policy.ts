@@ -52,8 +52,8 @@ export const isFaultOfConnection = (result: AttemptResult, { stored }: ActiveDel
   (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);
 
 /**
- * Whether a message has to stay queued in the store, to be resumed later; or to end there, because it is late. While the upstream refuses the credentials, messages
- * whose client waits are sent all the same, so that the client gets the reason.
+ * Returns whether a message has to stay queued in the store: to be resumed later, or to expire because it is late. While the
+ * upstream refuses the credentials, messages with a waiting client are still sent, so that the client gets the reason.
  */
 export function isHeld(
   { stored, detached }: ActiveDelivery,

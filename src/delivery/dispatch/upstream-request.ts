@@ -55,7 +55,7 @@ export interface Dispatch {
 
 /** A message that is queued again, and the pause before its next attempt. */
 export interface RetryLater {
-  /** Why it is attempted again; absent: it was not claimed. */
+  /** The result that requires another attempt; absent: the message was not claimed. */
   result?: AttemptResult;
   delivery: ActiveDelivery;
   delayMs: number;

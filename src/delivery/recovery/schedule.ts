@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import type { ExpiredMessage, ScheduleStore } from '../../store/schedule-store.ts';
 import { expiry } from '../dispatch/expiry.ts';
 
-/** Starts what is due, and ends what is late, whoever it waits for: in the store, not in the memory of a process. */
+/** Starts due messages and ends late ones in the store, whichever process owns them. */
 export interface Schedule {
-  /** Looks at once, and then whenever something is due; at least once per interval, because the clock can be set. */
+  /** Looks now, and then whenever something is due; at least once per interval, because the clock can be changed. */
   start(): void;
-  /** Resolves when no look is under way. */
+  /** Resolves when no look is in progress. */
   stop(): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ interface ScheduleServices {
   lookEveryMs: number;
 }
 
-/** Rows of one commit; it blocks the event loop for about 10 ms. */
+/** Rows per commit. A commit of this size takes about 10 ms. */
 const rowsMax = 500;
 
 export function createSchedule(services: ScheduleServices): Schedule {
@@ -37,11 +37,11 @@ export function createSchedule(services: ScheduleServices): Schedule {
     }
   };
 
-  /** Returns when to look again, ms. */
+  /** Returns the delay until the next look, ms. */
   const look = async (): Promise<number> => {
     for (;;) {
       const { dueCallers, isBroadcastDue, mayBeLate, nextInMs = lookEveryMs } = await store.scheduleState();
-      // First, so that what is late does not become due.
+      // First, so that no late message is started.
       if (mayBeLate) await endLate();
       if (isBroadcastDue && (await store.startDueBroadcasts()) > 0) services.onBroadcastsDue();
       const started = await store.startDue(dueCallers, rowsMax);

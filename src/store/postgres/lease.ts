@@ -28,7 +28,7 @@ export class Lease {
   #owner = 0;
   #until = Number.NEGATIVE_INFINITY;
   #hasOlder = true;
-  /** The database's clock less `clock`, ms. */
+  /** The database's clock minus `clock`, ms. */
   #wallAhead = 0;
 
   constructor(pool: pg.Pool, leaseMs: number, clock: () => number) {
@@ -63,7 +63,7 @@ export class Lease {
     this.#wallAhead = entry.wall - asked;
   }
 
-  /** The database's clock, ms, as of the last renewal; ahead by as long as that took. */
+  /** The database's clock, ms, derived from the last renewal; at most as far ahead as that took. */
   wallNow(): number {
     return Math.floor(this.#clock() + this.#wallAhead);
   }

@@ -172,7 +172,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   referenceColumn,
   [
     ...scheduleSchema.sends,
-    // A replica of the previous version would send what is late, so this makes its claim fail, as above.
+    // A replica of the previous version would send late messages, so this makes its claim fail, as above.
     `CREATE TRIGGER sends_too_late BEFORE UPDATE ON sends FOR EACH ROW
        WHEN (NEW.status = 'sending' AND OLD.status <> 'sending'
          AND NEW.not_after <= (extract(epoch FROM now()) * 1000)::bigint)

@@ -1,10 +1,10 @@
 import pg from 'pg';
 
-/** For reads, and for writes that have no connections of their own. */
+/** Connections for reads, and for writes that have no others. */
 const CONNECTIONS_MAX = 6;
-/** For the marks of sends: one for each kind, and one for those of groups. */
+/** Connections for inserts, claims and completions of sends: one for each kind, and one for batches. */
 const MARKS_MAX = 4;
-/** For what all replicas share: slots, permits and leases, so that none of them waits for a record. */
+/** Connections for slots, permits and leases, which all replicas share, so that they never wait for records. */
 const SHARED_MAX = 2;
 /** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const LISTS_MAX = 2;
@@ -59,9 +59,8 @@ export const listSettings = [
   .join(' ');
 
 /**
- * Planner settings for statements about a few given rows: each of them is found by an index. Otherwise the planner reads
- * the whole table while that is small. Planned once per connection, because planning these statements takes longer than running
- * them.
+ * Planner settings for statements about a few given rows, which make it find each row by an index. Otherwise it reads the whole
+ * table while that is small. Plans are made once per connection, because planning these statements takes longer than running them.
  */
 export const rowSettings = [
   ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
@@ -71,7 +70,7 @@ export const rowSettings = [
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
-/** How long the marks of a batch wait for a row that another transaction has locked. Then each is written alone. */
+/** How long a batch waits for a row that another transaction has locked. Then each of its rows is written alone. */
 const LOCK_MS = 250;
 
 const markSettings = `${rowSettings} -c lock_timeout=${LOCK_MS}`;

@@ -9,7 +9,7 @@ import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 const REPORTED = `seq, id, recipient, ${SHOWN_STATUS} AS status, failure_code, failure_detail, reference, resend_of,
   sent_at, updated_at`;
 
-/** In the order in which they were recorded. A recipient keeps its number when it is claimed, so a page has each once. */
+/** Reads in the order of recording. A recipient keeps its number when it is claimed, so no page repeats or misses one. */
 const part = (condition: string, name: string): string => `
   SELECT * FROM (SELECT ${REPORTED} FROM sends WHERE broadcast_id = :id AND ${condition} AND seq > :after
     ORDER BY seq LIMIT :limit) AS ${name}`;
@@ -22,13 +22,13 @@ export const recipientReads = (dialect: Pick<Dialect, 'inputRows'>) => ({
         UNION ALL ${part("status = 'staged'", 'waiting')}
       ) AS found ORDER BY seq LIMIT :limit
     ) AS page LEFT JOIN deliveries ON deliveries.send_seq = page.seq ORDER BY page.seq`),
-  // Read by the index, and chosen from afterwards, so that a page does not pass over a million.
+  // Reads by the index and filters afterwards, so that one page does not skip over a million rows.
   resendable: statement(`
     SELECT ${COLUMNS}, EXISTS (SELECT 1 FROM sends AS later
       WHERE later.caller = sends.caller AND later.resend_of = sends.id) AS is_resent
     FROM sends WHERE broadcast_id = :id AND status = :status AND seq > :after AND broadcast_id IS NOT NULL AND ${FAILED}
     ORDER BY seq LIMIT :limit`),
-  // 131050: the code of Meta's for it.
+  // 131050 is Meta's code for an opt-out.
   countOptedOut: statement(`
     SELECT COUNT(*) AS n FROM ${dialect.inputRows({ recipient: 'TEXT' })}
     WHERE (SELECT CASE WHEN sends.status = 'accepted' THEN deliveries.failure_code ELSE sends.failure_code END

@@ -17,10 +17,10 @@ export const withCounters = (choice: string): string => `
 export const VISIBLE =
   "(status IN ('scheduled', 'running', 'paused', 'cancelled', 'done') OR (status = 'recording' AND shown_early = 1))";
 
-/** Those that an operator or their caller can still stop. */
+/** States in which an operator or the caller can still stop a broadcast. */
 export const OPEN = "status IN ('scheduled', 'running', 'paused')";
 
-/** The status of a broadcast that goes on: it still waits for its `send_at`, or runs. */
+/** The status of a resumed broadcast: `scheduled` before its `send_at`, otherwise `running`. */
 export const goesOn = ({ wallNow }: Pick<Dialect, 'wallNow'>): string =>
   `CASE WHEN send_at > ${wallNow} THEN 'scheduled' ELSE 'running' END`;
 
@@ -76,7 +76,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
       `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
     ),
     addRecipients: statement(`${insertRecipients(dialect)} ORDER BY given.place`),
-    // An original that was sent again meanwhile conflicts with the index of resends.
+    // An original that was resent meanwhile conflicts with the index of resends.
     addResends: statement(`${insertRecipients(dialect)}
       WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
       ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),
@@ -130,14 +130,14 @@ export const broadcastReads = {
   listRunning: statement(running('')),
 };
 
-/** A worker that is late by less than this catches up, so that its delays do not add up. */
+/** A worker that is late by less than this catches up, so that short delays do not add up. */
 const CAUGHT_UP_MS = 1_000;
 
 export function broadcastProgressStatements(dialect: Dialect) {
   const { now, leaseIsValid, shareLock, skipLocked, wallNow } = dialect;
   const gap = 'CAST(:n AS BIGINT) * 60000 / per_minute';
   return {
-    // After a crash SQLite's clock may be behind what it was, so a time that is further ahead than the gap counts as over.
+    // After a crash SQLite's clock may be behind, so a time that is further ahead than the gap counts as passed.
     takePace: statement(`
       UPDATE broadcasts SET paced_until = ${gap} + CASE
         WHEN paced_until BETWEEN ${now} - ${CAUGHT_UP_MS} AND ${now} THEN paced_until ELSE ${now} END

@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<CallerCountName, true>> = {
 
 export function callerCountStatements({ inputRows, among }: Dialect) {
   return {
-    // In a fixed order, so that two processes never wait for each other.
+    // In a fixed order, so that two processes cannot deadlock.
     add: statement(`
       INSERT INTO caller_days AS counted (day, caller, name, n)
       SELECT :day, given.caller, given.name, given.n FROM ${inputRows({ caller: 'TEXT', name: 'TEXT', n: 'BIGINT' })}
@@ -36,6 +36,7 @@ export function callerCountStatements({ inputRows, among }: Dialect) {
     spent: statement(`
       SELECT caller, hour, in_hour, day, in_day FROM caller_quotas
       WHERE caller ${among(`SELECT given.caller FROM ${inputRows({ caller: 'TEXT' })}`)}`),
+    // Keeps a month, for operators who query the table.
     expire: statement('DELETE FROM caller_days WHERE day < :oldest'),
   };
 }
@@ -61,7 +62,7 @@ export function createCallerCountStore(
       const rows = await engine.read({ statement: sql.today, values: { day: dayOf(now()) } });
       return rows.flatMap((row): CallerCount[] => {
         const name = required(row, 'name');
-        // A newer version may count more.
+        // A newer version may have further counts.
         return isName(name) ? [{ caller: required(row, 'caller'), name, n: integer(row, 'n') }] : [];
       });
     },

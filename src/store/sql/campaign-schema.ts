@@ -1,7 +1,7 @@
 /**
- * What campaigns add to broadcasts. `paced_until`, in the ageing clock: when the next recipients may be claimed of a broadcast with
- * a pace of its own. `left_out`: the recipients of the original that are not in a resend of it. `shown_early`: 1 if its caller sees
- * it while it is recording.
+ * Columns of broadcasts. `paced_until` (ageing clock): when the next recipients of a broadcast with `perMinute` may be claimed.
+ * `left_out`: number of recipients of the original that are not part of the resend. `shown_early`: 1 if the broadcast is visible to
+ * its caller while it is recording.
  */
 export const campaignColumns: readonly string[] = [
   'ALTER TABLE broadcasts ADD COLUMN reference TEXT',

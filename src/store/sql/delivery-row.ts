@@ -37,7 +37,7 @@ export function toDelivery(row: Row): StoredDelivery | undefined {
   };
 }
 
-/** The delivery as far as something is known of it. */
+/** Returns the delivery; undefined if nothing is known of it. */
 export function toShownDelivery(row: Row): StoredDelivery | undefined {
   const delivery = toDelivery(row);
   return delivery && (delivery.rank > 0 || delivery.repliedAt !== undefined) ? delivery : undefined;

@@ -7,7 +7,7 @@ interface DeliveryScan {
   index: string;
   equal: Readonly<Record<string, string>>;
   within: readonly string[];
-  /** The rows of the index are of the caller. */
+  /** True if the index contains only rows of the caller. */
   ofCaller: boolean;
   fulfils: readonly (keyof MessageFilter)[];
 }
@@ -29,7 +29,7 @@ export function deliveryIs(filter: DeliveryFilter): string {
   return known(filter === 'replied' ? 'deliveries.replied_at IS NOT NULL' : `deliveries.rank = ${RANKS[filter]}`);
 }
 
-/** Indexes of deliveries by which messages in this state are found; none has those of which nothing is known. */
+/** Returns the indexes that find messages by this state of delivery. No index contains messages without a known delivery. */
 export function scanDelivered({ delivery, broadcastId }: MessageFilter): DeliveryScan[] {
   if (delivery === undefined || delivery === 'none') return [];
   const of: ScanTable = 'deliveries';

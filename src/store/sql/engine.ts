@@ -50,8 +50,8 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
    */
   readonly webhooks: Lane;
   /**
-   * For inserts, claims and completions of sends: all that wait share a statement, which gives up soon where another transaction
-   * holds one of their rows. Absent where many statements cost as little as one.
+   * For inserts, claims and completions of sends. Waiting ones share a statement, which soon gives up if another transaction holds one
+   * of its rows. Absent if many statements cost as little as one.
    */
   readonly marks?: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */
@@ -82,7 +82,7 @@ export const RESERVED_AHEAD_MAX_MS = 60_000;
 export interface Dialect {
   /** The clock by which records age, in ms: the database's or a monotonic one, never this machine's wall clock. */
   readonly now: string;
-  /** The wall clock of the store, ms, by which messages are scheduled and expire. It can be set, so nothing else goes by it. */
+  /** The wall clock of the store, ms, by which messages are scheduled and expire. It can be changed, so nothing else uses it. */
   readonly wallNow: string;
   /** Condition: the owner of a row of `sends` is dead. */
   readonly ownerIsDead: string;
@@ -106,9 +106,9 @@ export interface Dialect {
   readonly shareLock: string;
   /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
-  /** A table in a FROM clause that is read by this index. PostgreSQL chooses by itself. */
+  /** A table in a FROM clause, with a hint to read it by this index. PostgreSQL chooses the index itself. */
   hinted(table: string, index: string): string;
-  /** How many entries of an index a list visits by one statement: at first, and after slow and fast ones. */
+  /** Number of index entries that one statement of a list visits: at first, and the limits after slow and fast statements. */
   readonly visits: { readonly least: number; readonly first: number; readonly most: number };
   /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `:most` rows. */
   newest(scan: IndexScan, also: string): string;

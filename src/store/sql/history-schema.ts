@@ -1,6 +1,6 @@
 /**
- * What the row of a message does not tell any more: attempts that were returned to the queue, and outcomes that were replaced.
- * Both are rare. Times are wall clock.
+ * History that the row of a message no longer contains: attempts that were requeued, and outcomes that were replaced. Both are rare.
+ * Times are wall clock.
  */
 export const historyTable = (sequence: 'INTEGER' | 'BIGINT'): string => `
 CREATE TABLE send_history (

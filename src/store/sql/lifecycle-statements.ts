@@ -60,8 +60,8 @@ const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
 };
 
 /**
- * SET and WHERE of each transition, shared by the statements for one row and for many. The states are compared in a CASE, from
- * which no planner concludes that an index of these states would do: each row is to be found by its id.
+ * SET and WHERE of each transition, shared by the statements for one row and for many. States are compared in a CASE, so that the
+ * planner finds each row by its id and not by an index on the state.
  */
 function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
   return {
@@ -95,7 +95,7 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
           code: given('code'),
           detail: given('detail'),
           verdict: given('verdict'),
-          // A rejected recipient of a broadcast may be sent to again with the others, once the cause is fixed.
+          // Rejected recipients of a broadcast keep their content, because they may be resent once the cause is fixed.
           call: `CASE WHEN ${given('status')} IN ('accepted', 'cancelled')
             OR (${given('status')} = 'rejected' AND broadcast_id IS NULL) THEN NULL ELSE call_json END`,
           endedAt: now,
@@ -142,7 +142,7 @@ export function transitionStatements(dialect: Dialect) {
     complete: plannedOnce(
       `UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING id, status`,
     ),
-    // In the order in which webhooks lock messages, so that the two do not wait for each other.
+    // Locks rows in the same order as the applier of webhooks, so that the two cannot deadlock.
     completeAll: statement(`
       UPDATE sends SET ${complete.set((name) => `given.${name}`)}
       FROM (SELECT given.*, found.seq AS found FROM ${dialect.inputRows(COMPLETION)}
@@ -192,7 +192,7 @@ export function insertStatements(dialect: Dialect) {
 const lowerCased = <Type>(columns: Readonly<Record<string, Type>>): Record<string, Type> =>
   Object.fromEntries(Object.entries(columns).map(([name, type]) => [name.toLowerCase(), type]));
 
-/** The insert of one row as that of all in `given`: the values of each in the place of its parameters. */
+/** Turns the insert of one row into an insert of all rows of `given`, with its columns in place of the parameters. */
 function ofEachRow(insert: string): Statement {
   const parameters = new RegExp(`:(${Object.keys(INSERTED).join('|')})\\b`, 'g');
   return statement(insert.replaceAll(parameters, (_, name: string) => `given.${name.toLowerCase()}`));

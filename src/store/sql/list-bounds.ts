@@ -10,14 +10,14 @@ import { integer } from './row-mapping.ts';
 const EDGE_SENDS = 500;
 const EDGE_BROADCASTS = 50;
 
-/** The sequence numbers between which all messages of a time are. */
+/** The range of sequence numbers that contains all messages of a period. */
 export interface SequenceRange {
   from: number;
-  /** The first number behind it. */
+  /** The first number after the range. */
   before: number;
 }
 
-/** Finds the range of the messages of a filter by time, single ones and recipients; the latter have the time of their broadcast. */
+/** Finds the range of single messages and recipients for `since` and `until`. Recipients have the time of their broadcast. */
 export function rangeStep(query: ListQuery): Step {
   const { filter } = query;
   const both = [
@@ -46,14 +46,14 @@ const timeOf = ({ since, until }: MessageFilter): string =>
     ...(until === undefined ? [] : ['created_at < :until']),
   ].join(' AND ');
 
-/** The first and the last rows of a time, by an index in that order. */
+/** Selects the first and last rows of a period by an index on time. */
 function edges(choice: string, limit: number): string {
   const end = (direction: 'ASC' | 'DESC') => `SELECT * FROM (
     ${choice} ORDER BY created_at ${direction}, seq ${direction} LIMIT ${limit}) AS ends_${direction.toLowerCase()}`;
   return `(${end('ASC')} UNION ${end('DESC')})`;
 }
 
-/** The first and the last recipient of each broadcast of a time, as far as they are asked for. */
+/** Selects the first and last matching recipient of each broadcast of a period. */
 function recipientsOf(filter: MessageFilter, condition: string): string {
   const end = (direction: 'ASC' | 'DESC') => `(SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition}
     ORDER BY broadcast_id ${direction}, seq ${direction} LIMIT 1)`;

@@ -2,10 +2,10 @@ import type { MessageFilter, MessageStatus } from '../message-store.ts';
 import { deliveryIs } from './delivery-scan.ts';
 import { broadcastIsIn, SHOWN_STATUS } from './message-columns.ts';
 
-/** What a list can be narrowed by. */
+/** Names of the filters of a list. */
 export type Narrowing = keyof MessageFilter;
 
-/** Conditions on a row that another index has found: expressions, so that the planner does not switch to an index on them. */
+/** Conditions on rows that another index has found. Written as expressions, so that the planner does not use an index on them. */
 const PLAIN: readonly (readonly [Narrowing, string])[] = [
   ['id', "sends.id || '' = :id"],
   ['idempotencyKey', "idem_key || '' = :idempotencyKey"],
@@ -19,14 +19,14 @@ const PLAIN: readonly (readonly [Narrowing, string])[] = [
 
 export const OF_CALLER = "caller || '' = :caller";
 export const NOT_STAGED = "status || '' <> 'staged'";
-/** The states of a broadcast in which its caller sees its recipients. */
+/** States of a broadcast in which its recipients are visible to the caller. */
 const SEEN = "'scheduled', 'running', 'paused', 'cancelled'";
 
-/** The statuses in the database that are shown as this one, besides `staged`. */
+/** Returns the stored statuses that are shown as this one, except `staged`. */
 export const storedAs = (status: MessageStatus): readonly string[] =>
   status === 'queued' ? ['queued', 'scheduled'] : [status];
 
-/** The conditions of a filter that the rows of an index do not fulfil by themselves. */
+/** Returns the conditions of a filter that the index does not already guarantee. */
 export function conditionsOf(filter: MessageFilter, fulfilled: readonly Narrowing[]): string[] {
   const { status, delivery } = filter;
   const isOpen = (name: Narrowing) => filter[name] !== undefined && !fulfilled.includes(name);
@@ -38,7 +38,7 @@ export function conditionsOf(filter: MessageFilter, fulfilled: readonly Narrowin
   return found;
 }
 
-/** The conditions on a row that may be staged: it is visible, and shown with the status. */
+/** Returns the conditions on rows that may be staged: the row is visible, and shown with the status. */
 export function shownConditions(filter: MessageFilter, fulfilled: readonly Narrowing[]): string[] {
   return [
     ...conditionsOf(filter, [...fulfilled, 'status']),
@@ -49,7 +49,7 @@ export function shownConditions(filter: MessageFilter, fulfilled: readonly Narro
   ];
 }
 
-/** The states of a broadcast in which a staged recipient is shown with this status; undefined: in none. */
+/** Returns the states of a broadcast in which a staged recipient is shown with this status; undefined: none. */
 export function statesShownAs(status: MessageStatus | undefined): string | undefined {
   if (status === undefined) return SEEN;
   if (status === 'queued') return "'scheduled', 'running', 'paused'";

@@ -17,13 +17,13 @@ import {
 import { type ListPlan, planOf } from './list-ways.ts';
 
 /**
- * How much is looked through for one page beyond the first step of each caller: entries of indexes, and time, because rows that
- * no cache has take long. The next page continues there.
+ * Limits of one page beyond the first step of each caller: index entries, and time, because rows that are not cached take long.
+ * The next page continues there.
  */
 const VISITED_MAX = 2_000;
 const SPENT_MAX_MS = 25;
 
-/** A step that took less is followed by a longer one, and one that took more by a shorter one. */
+/** A step that took less than FAST_MS is followed by a longer one; one that took more than SLOW_MS, by a shorter one. */
 const FAST_MS = 2;
 const SLOW_MS = 5;
 
@@ -44,8 +44,8 @@ interface Database {
 }
 
 /**
- * A page of the messages of these callers, newest first; `end` is where the next page starts, if there is one. Visits a bounded
- * number of rows, by short statements, and lets the process do other work in between.
+ * Reads a page of the messages of these callers, newest first; `end` is where the next page starts, if there is one. Visits a
+ * bounded number of rows in short statements, and yields to other work in between.
  */
 export async function readPage(
   database: Database,
@@ -71,7 +71,7 @@ export async function readPage(
   return { messages: rows.map(toShownMessage), ...(end !== undefined && { end }) };
 }
 
-/** How long the steps of a page are, and how many. */
+/** Decides the length of each step of a page, and when the page ends. */
 class Pace {
   readonly #dialect: Dialect;
   readonly #clock: () => number;
@@ -83,7 +83,7 @@ class Pace {
     this.#dialect = dialect;
     this.#clock = clock;
     this.#beganAt = clock();
-    // So that a page that is full at once takes one step.
+    // Long enough that a page which is easy to fill takes one step.
     this.#visits = Math.max(dialect.visits.first, Math.min(limit + 1, dialect.visits.most));
   }
 
@@ -108,13 +108,13 @@ class Pace {
   }
 }
 
-/** The scan that has read least far, and is not at its end. */
+/** Returns the unfinished scan that has read least far. */
 function furthestBehind(scans: readonly CallerScan[]): CallerScan | undefined {
   const [first] = scans.toSorted((a, b) => b.floor - a.floor);
   return first === undefined || first.floor === 0 ? undefined : first;
 }
 
-/** The numbers down to which every scan has read. */
+/** Returns the numbers down to which every scan has read. */
 function known(scans: readonly CallerScan[]): number[] {
   const floor = furthestBehind(scans)?.floor ?? 0;
   return scans
@@ -126,7 +126,7 @@ function known(scans: readonly CallerScan[]): number[] {
 /** Reads the sequence numbers of one caller's messages, step by step from the newest. */
 class CallerScan {
   readonly sequences: number[] = [];
-  /** It has read down to this number, and has all that matches; 0 at its end. */
+  /** All matching rows down to this number have been read; 0 at the end. */
   floor: number;
   readonly #database: Database;
   readonly #plan: ListPlan;
@@ -148,7 +148,7 @@ class CallerScan {
     if (id !== undefined || idempotencyKey !== undefined) return this.#take(exactStep(dialect, this.#query()), 0);
     if (!needsBounds(this.#plan)) return this.#read({ ...onlyWays(this.#plan), floor: 0 });
     let ways = await this.#choose();
-    // Only of a long list it is worth to look where its time begins and ends.
+    // Finding the range of a period is worth its cost only for a long list.
     const isByTime = since !== undefined || until !== undefined;
     if (isByTime && this.#range === undefined && ways.floor > 0) {
       this.#range = toRange(await this.#list(rangeStep(this.#query())), this.#ask.filter) ?? NOTHING;

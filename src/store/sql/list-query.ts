@@ -13,14 +13,14 @@ export interface ListQuery {
   limit: number;
   before: number;
   from: number;
-  /** How many entries of each index may be visited. */
+  /** Maximum number of entries of each index to visit. */
   visits: number;
 }
 
-/** What a step of a list reads: one way to the messages of each kind. */
+/** The ways that a step of a list reads: one for each kind of message. */
 export interface ChosenWays {
   parts: readonly ScanPart[];
-  /** The states of broadcasts whose staged recipients are looked for by broadcast. */
+  /** States of the broadcasts by which staged recipients are found. */
   byBroadcast?: string;
 }
 
@@ -39,11 +39,11 @@ export function valuesOf({ caller, filter, limit, before, from, visits }: ListQu
   };
 }
 
-/** Whether the list of this filter has to be bounded: one of several ways is to be chosen, or rows may be passed over. */
+/** Returns whether the list needs bounds: it has a choice of ways, or rows may be skipped. */
 export const needsBounds = ({ recorded, staged }: ListPlan): boolean =>
   [recorded, staged?.ways ?? []].some((ways) => ways.length > 1 || ways.flat().some(({ also }) => also.length > 0));
 
-/** Reads how far each way leads within a bounded number of entries of its indexes. */
+/** Reads how far each way reaches within a bounded number of index entries. */
 export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): Step {
   const floors = partsOf(plan).map((part, n) => {
     const { of, table, where, order } = scanOf(dialect, part);
@@ -53,7 +53,7 @@ export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): S
   return { statement: statement(`SELECT ${floors.join(', ')}`), values: valuesOf(query) };
 }
 
-/** Chooses the ways that lead furthest; `floor` is the sequence number down to which they have everything, or 0. */
+/** Chooses the ways that reach furthest; `floor` is the sequence number down to which they are complete, or 0. */
 export function chooseWays(plan: ListPlan, [row = {}]: readonly Row[]): ChosenWays & { floor: number } {
   const parts = partsOf(plan);
   const floorOf = (way: Way) => Math.max(...way.map((part) => Number(row[`floor${parts.indexOf(part)}`] ?? 0)));
@@ -65,7 +65,7 @@ export function chooseWays(plan: ListPlan, [row = {}]: readonly Row[]): ChosenWa
   };
 }
 
-/** The only ways of a plan that needs no bounds. */
+/** Returns the only ways of a plan that needs no bounds. */
 export const onlyWays = (plan: ListPlan): ChosenWays => asChosen(plan, plan.recorded.flat());
 
 const partsOf = ({ recorded, staged }: ListPlan): ScanPart[] => [...recorded, ...(staged?.ways ?? [])].flat();
@@ -89,7 +89,7 @@ export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWa
   };
 }
 
-/** Messages that are found by an id of their own: few, so that all of them are read. */
+/** Reads messages that are found by an id. They are few, so it reads all of them. */
 export function exactStep(dialect: Dialect, query: ListQuery): Step {
   const { filter } = query;
   const byId = filter.id !== undefined;
@@ -102,7 +102,7 @@ export function exactStep(dialect: Dialect, query: ListQuery): Step {
   };
 }
 
-/** The index of keys begins with the route, so that the few routes of the caller are found first, by one lookup each. */
+/** The index of keys begins with the route, so the caller's few routes are found first, by one lookup each. */
 const UNDER_KEY = `
   WITH RECURSIVE routes (route) AS (
     SELECT (SELECT idem_route FROM sends WHERE caller = :caller AND idem_key IS NOT NULL
@@ -115,7 +115,7 @@ const UNDER_KEY = `
   SELECT (SELECT seq FROM sends WHERE caller = :caller AND idem_route = routes.route AND idem_key = :idempotencyKey)
   FROM routes WHERE route IS NOT NULL`;
 
-/** Staged recipients by broadcast, of those that have the newest ones. They have its creation time and its template. */
+/** Selects staged recipients by broadcast, newest broadcasts first. They have the creation time and template of their broadcast. */
 function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: string): string {
   const asked = (name: keyof MessageFilter, condition: string) =>
     filter[name] === undefined ? '' : `AND ${condition}`;
@@ -132,7 +132,7 @@ function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: strin
     ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
-/** The messages with these numbers, newest first; usually without their content, which may be long and is not shown. */
+/** Reads the messages with these numbers, newest first; by default without their content, which may be long and is not shown. */
 export function messagesStep(dialect: Dialect, sequences: readonly number[], withContent?: true): Step {
   const rows = JSON.stringify(sequences.map((seq) => ({ seq })));
   const columns = withContent ? VISIBLE_COLUMNS : VISIBLE_COLUMNS.replace('sends.call_json', 'NULL AS call_json');

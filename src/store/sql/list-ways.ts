@@ -5,7 +5,7 @@ import type { Dialect, IndexScan, ScanTable } from './engine.ts';
 import { conditionsOf, type Narrowing, NOT_STAGED, OF_CALLER, statesShownAs, storedAs } from './list-conditions.ts';
 import { broadcastIsIn } from './message-columns.ts';
 
-/** Rows of `sends` in the order of one index, which starts with `equal`; `also` is checked on each row. */
+/** Rows of `sends` in the order of an index that starts with the columns `equal`; `also` is checked on each row. */
 export interface ScanPart {
   /** The table of the index; `sends` if absent. */
   of?: ScanTable;
@@ -16,14 +16,14 @@ export interface ScanPart {
   also: readonly string[];
 }
 
-/** Parts that have, together, all that a filter asks for. */
+/** Parts that together contain all messages that match a filter. */
 export type Way = readonly ScanPart[];
 
-/** Where the messages of a list are. Of the ways of each kind any one will do: which is the shortest depends on the rows. */
+/** The alternative ways to the messages of a list. Any way of each kind is complete; which one is shortest depends on the rows. */
 export interface ListPlan {
-  /** To all messages but staged recipients. */
+  /** Ways to all messages except staged recipients. */
   recorded: readonly Way[];
-  /** To staged recipients, if any are shown; none: by their broadcasts, which are in one of these `states`. */
+  /** Ways to staged recipients, if any are shown. Without a way they are found by their broadcasts, in one of these `states`. */
   staged?: { ways: readonly Way[]; states: string };
 }
 
@@ -52,7 +52,7 @@ const OF_TEMPLATE = {
 };
 
 export function planOf(filter: MessageFilter): ListPlan {
-  // Nothing is known of the delivery of staged recipients.
+  // Staged recipients have no delivery.
   const states = filter.delivery === undefined ? statesShownAs(filter.status) : undefined;
   return {
     recorded: recordedWays(filter),
@@ -99,7 +99,7 @@ function byDelivery(filter: MessageFilter): Way[] {
   ]);
 }
 
-/** Nearly every message is accepted, so that no index has them. */
+/** No index contains accepted messages, because nearly every message is accepted. */
 function byStatus(filter: MessageFilter): Way[] {
   if (filter.status === undefined || filter.status === 'accepted') return [];
   const also = conditionsOf(filter, ['status']);

@@ -17,7 +17,7 @@ export function createMaintenance(engine: Engine, dialect: Dialect, options: Sto
     async purge(limit) {
       const { keyRetentionMs, unknownRetentionMs, recordRetentionMs } = options;
       const shorterRetentionMs = Math.min(keyRetentionMs, unknownRetentionMs);
-      // A transaction each, so that marks of sends get in between. A record outlives its key: `deleteExpired` takes only rows
+      // Separate transactions, so that sends are recorded in between. A record outlives its key: `deleteExpired` takes only rows
       // whose key was released.
       const transactions = [
         [{ statement: sql.releaseKeys, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } }],

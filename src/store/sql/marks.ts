@@ -5,21 +5,21 @@ import type { ChargeSteps } from './quotas.ts';
 import { RowBatch } from './row-batch.ts';
 import { required } from './row-mapping.ts';
 
-/** Rows of a statement. */
+/** Maximum number of rows per statement. */
 const ROWS_MAX = 128;
-/** Three statements each. */
+/** Maximum number of charged inserts per transaction: each takes three statements. */
 const CHARGES_MAX = 32;
 
 export type Values = Readonly<Record<string, Value>> & { readonly id: string };
 
-/** The transitions of single messages. Each returns the changed row, or undefined if there is none. */
+/** State transitions of single messages. Each returns the changed row, or undefined if there is none. */
 export interface Marks {
   insert(values: Values): Promise<Row | undefined>;
-  /** Inserts only what the quota has left. */
+  /** Inserts only if the quota has room. */
   insertCharged(values: Values, charge: ChargeSteps): Promise<Row | undefined>;
   claim(values: Values & { readonly attempt: number }): Promise<Row | undefined>;
   complete(values: Values): Promise<Row | undefined>;
-  /** The ids whose rows have changed and now have a status that matches the request. */
+  /** Returns the ids of the rows that have changed and whose new status matches the request. */
   changeAll(statement: Statement, rows: readonly Values[], fits?: Fits): Promise<ReadonlySet<string>>;
 }
 
@@ -61,7 +61,7 @@ function oneByOne(lane: Lane, sql: MessageStatements): Single {
   };
 }
 
-/** What is requested while a statement is under way goes into the next one of its kind, so that batches grow with the load. */
+/** Requests that arrive while a statement runs share the next statement of their kind, so batches grow with the load. */
 function inBatches(engine: Engine, sql: MessageStatements, { marks, now }: { marks: Lane; now: () => number }): Single {
   const batchOf = (one: Statement, all: Statement, columns: readonly string[]) =>
     new RowBatch<Values>(
@@ -92,8 +92,8 @@ function inBatches(engine: Engine, sql: MessageStatements, { marks, now }: { mar
 }
 
 /**
- * In one transaction, each charged and inserted in turn. Ordered by caller, because each charge locks the row of its caller: two
- * transactions then never wait for each other.
+ * Charges and inserts each in turn, in one transaction. Ordered by caller, because each charge locks the row of its caller, and two
+ * transactions could otherwise deadlock.
  */
 async function writeCharged(lane: Lane, sql: MessageStatements, inserts: readonly ChargedInsert[]): Promise<Row[]> {
   const ordered = inserts.toSorted(
@@ -108,6 +108,6 @@ async function writeCharged(lane: Lane, sql: MessageStatements, inserts: readonl
   return answers.flatMap((rows, at) => (at % 3 === 1 ? rows : []));
 }
 
-/** Dialect.inputRows takes names in lower case. */
+/** Dialect.inputRows expects names in lower case. */
 const toInputRows = (rows: readonly Values[], columns: readonly string[]): string =>
   JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((name) => [name.toLowerCase(), row[name]]))));

@@ -3,7 +3,7 @@ import { type Dialect, statement } from './engine.ts';
 import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
-/** Messages that are visited for one page of groups. */
+/** Maximum number of messages visited for one page of groups. */
 export const UNKNOWN_VISITED_MAX = 5_000;
 
 const ATTEMPTS_KEPT = 20;
@@ -41,7 +41,7 @@ export function operatorMessageStatements({ now, inputRows, hinted, among }: Dia
         `seq IN (SELECT seq FROM ${hinted('broadcasts', 'broadcasts_open')} WHERE ${OPEN} ORDER BY seq DESC LIMIT :limit)`,
       ),
     ),
-    // Reads the index alone.
+    // Reads only the index.
     groupUnknown: statement(`
       WITH recent AS MATERIALIZED
         (SELECT seq, lost_call FROM ${hinted('sends', 'sends_unknown')}

@@ -8,7 +8,7 @@ import type { Dialect, Engine, Row } from './engine.ts';
 import { operatorMessageStatements, UNKNOWN_VISITED_MAX } from './operator-message-statements.ts';
 import { integer, isStatus, optional, required, toSqlText, wallTime } from './row-mapping.ts';
 
-/** Groups that are counted in one read, which blocks the event loop: a call has up to a thousand messages. */
+/** Groups per read. Counting blocks the event loop, because a call has up to a thousand messages. */
 const COUNTED_AT_ONCE = 10;
 
 export function createOperatorMessageStore(
@@ -84,7 +84,7 @@ function unknownLists(
       const seq = integer(row, 'seq');
       const sample = samples.get(seq);
       const counted = counts.get(seq);
-      // A group whose newest message is on an earlier page was listed there.
+      // A group whose newest message is on an earlier page is listed there.
       const wasListed = counted !== undefined && integer(counted, 'newest') >= before;
       return sample === undefined || wasListed ? [] : [toUnknown(sample, counted, now())];
     });
@@ -92,7 +92,7 @@ function unknownLists(
   };
 }
 
-/** All messages before this sequence number are of later pages. */
+/** Returns the sequence number before which all messages belong to later pages. */
 function endOf(found: readonly Row[], limit: number): number | undefined {
   const next = found[limit];
   if (next !== undefined) return integer(next, 'seq') + 1;
@@ -100,7 +100,7 @@ function endOf(found: readonly Row[], limit: number): number | undefined {
   return any !== undefined && integer(any, 'visited') === UNKNOWN_VISITED_MAX ? integer(any, 'lowest') : undefined;
 }
 
-/** A time of the ageing clock in wall clock. */
+/** Converts a time of the ageing clock to wall clock. */
 function wallOf(row: Row, column: string, wall: number): number | undefined {
   return row[column] === null ? undefined : wall + integer(row, column) - integer(row, 'clock');
 }

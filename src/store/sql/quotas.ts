@@ -86,7 +86,7 @@ export const refundStep = (of: 'send' | 'broadcast', { caller, n, chargedBy }: C
   values: { caller, n, chargedBy },
 });
 
-/** What comes before and after the insert of a message in its transaction. */
+/** Statements before and after the insert of a message, in the same transaction. */
 export interface ChargeSteps {
   readonly caller: string;
   readonly charge: Step;
@@ -123,7 +123,7 @@ function leftOf(row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: nu
   return day.left <= hour.left ? day : hour;
 }
 
-/** The messages that still fit into each window that has a limit. */
+/** Returns the remaining messages of each window that has a limit. */
 export const leftInEach = (row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: number): QuotasLeft => ({
   ...(perHour !== undefined && { hour: leftIn(row, 'hour', { limit: perHour, lengthMs: HOUR_MS, wall }).left }),
   ...(perDay !== undefined && { day: leftIn(row, 'day', { limit: perDay, lengthMs: DAY_MS, wall }).left }),

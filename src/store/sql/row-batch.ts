@@ -3,8 +3,8 @@ import type { Row } from './engine.ts';
 import { required } from './row-mapping.ts';
 
 /**
- * SQLSTATEs by which one row can make the statement of all fail: data, constraints, a deadlock, a lock that another transaction
- * holds. The statement was rolled back.
+ * SQLSTATEs of failures that a single row can cause for the whole statement: data, constraints, a deadlock, a lock of another
+ * transaction. The statement was rolled back.
  */
 const ofOneRow = /^(?:22|23|40|55P03)/;
 
@@ -17,13 +17,13 @@ interface Waiting<Item> {
 export interface RowWriter<Item> {
   one(item: Item): Promise<Row[]>;
   all(items: readonly Item[]): Promise<Row[]>;
-  /** On other connections, because it may wait for a lock. */
+  /** Writes one row on another connection, because it may wait for a lock. */
   alone(item: Item): Promise<Row[]>;
 }
 
 /**
- * Writes a row for each request, and those that are requested during one write together in the next. Each request gets its own
- * row, or undefined if the statement returned none. If one row makes a joint write fail, each is written alone.
+ * Writes a row for each request; requests that arrive during one write share the next. Resolves each request with its own row, or
+ * undefined if the statement returned none. If one row makes a shared write fail, each row is written alone.
  */
 export class RowBatch<Item extends { readonly id: string }> {
   readonly #writer: RowWriter<Item>;
@@ -50,7 +50,7 @@ export class RowBatch<Item extends { readonly id: string }> {
     this.#isWriting = false;
   }
 
-  /** A statement can change a row only once, so a second request for the same one waits, with all that came after it. */
+  /** A statement can change a row only once, so a second request for the same row, and all after it, wait for the next batch. */
   #next(): Waiting<Item>[] {
     const ids = new Set<string>();
     const end = this.#waiting.findIndex(({ item: { id } }) => {
@@ -68,7 +68,7 @@ export class RowBatch<Item extends { readonly id: string }> {
       const rows = new Map((await written).map((row) => [required(row, 'id'), row]));
       for (const { item, resolve } of batch) resolve(rows.get(item.id));
     } catch (error) {
-      // The next batch does not wait for them.
+      // Not awaited, so that the next batch can start.
       if (isOfOneRow(error)) for (const waiting of batch) void this.#writeAlone(waiting);
       else for (const { reject } of batch) reject(error);
     }

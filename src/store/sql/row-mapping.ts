@@ -123,7 +123,7 @@ export function wallTime(iso: string): number {
 
 export const toSqlTime = (iso: string | undefined): number | null => (iso === undefined ? null : wallTime(iso));
 
-/** `send_at` and `not_after` of a message or a broadcast. */
+/** Returns `send_at` and `not_after` of a message or a broadcast. */
 export const scheduleInRow = (row: Row): Schedule => ({
   ...(row.send_at !== null && { sendAt: isoTime(integer(row, 'send_at')) }),
   ...(row.not_after !== null && { notAfter: isoTime(integer(row, 'not_after')) }),

@@ -4,7 +4,7 @@ import { type Dialect, type Engine, type Row, type Statement, statement, type Va
 import { integer, isKind, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
 import { MAY_EXPIRE } from './schema.ts';
 
-/** Each caller with scheduled messages, found by one index lookup each. */
+/** Selects the callers with scheduled messages, by one index lookup each. */
 const CALLERS = `
   turns (caller) AS (
     SELECT MIN(caller) FROM sends WHERE status = 'scheduled'

@@ -54,13 +54,13 @@ export const queueSchema: readonly string[] = [
 /** The file name that a customer sees. */
 export const fileNameColumn: readonly string[] = ['ALTER TABLE sends ADD COLUMN file_name TEXT'];
 
-/** What callers call their messages themselves, and the index by which they find them again. */
+/** The callers' own names for their messages, and the index to find them. */
 export const referenceColumn: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN reference TEXT',
   'CREATE INDEX sends_reference ON sends (caller, reference, seq) WHERE reference IS NOT NULL',
 ];
 
-/** Index of messages by template. Staged recipients are left out, so that recording them costs nothing more. */
+/** Index of messages by template. It excludes staged recipients, so that recording them costs nothing extra. */
 export const templateIndex: readonly string[] = [
   "CREATE INDEX sends_template ON sends (caller, template, seq) WHERE template IS NOT NULL AND status <> 'staged'",
 ];
@@ -83,7 +83,7 @@ export const lookSchema: readonly string[] = [
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
 
-/** Unknown messages of all callers, newest first, with those that shared a call. Written only when an outcome is unknown. */
+/** Indexes of unknown messages of all callers, newest first, and by call. Written only when an outcome is unknown. */
 export const unknownIndexes: readonly string[] = [
   "CREATE INDEX sends_unknown ON sends (seq, lost_call) WHERE status = 'unknown'",
   'CREATE INDEX sends_lost_call ON sends (lost_call) WHERE lost_call IS NOT NULL',
@@ -99,12 +99,12 @@ export const channelColumns: readonly string[] = [
   'ALTER TABLE broadcasts ADD COLUMN channel TEXT',
 ];
 
-/** Single messages that end when their `not_after` has passed. */
+/** Condition of single messages that can expire. */
 export const MAY_EXPIRE = "not_after IS NOT NULL AND status IN ('queued', 'scheduled')";
 
 /**
- * Times of the wall clock, ms (Dialect.wallNow). A message with the status `scheduled` waits for its `send_at`, outside of all
- * queues. The indexes hold only messages that wait and have such a time.
+ * Times are wall clock, ms (Dialect.wallNow). A message with the status `scheduled` waits for its `send_at` and is in no queue. The
+ * indexes contain only waiting messages with such a time.
  */
 export const scheduleSchema = {
   sends: [

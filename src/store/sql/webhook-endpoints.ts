@@ -80,7 +80,7 @@ export function endpointOperations(engine: Engine, dialect: Dialect, now: () => 
   };
 }
 
-/** A read shows at less cost than a write that the endpoint is still served by this process. */
+/** Reads first, because that is cheaper than a write, and usually this process still serves the endpoints. */
 async function claim(engine: Engine, sql: EndpointStatements): Promise<StoredEndpoint[]> {
   const lost = await engine.read({ statement: sql.hasLost, values: {} });
   if (lost.length > 0) await engine.write([{ statement: sql.adopt, values: {} }]);

@@ -138,7 +138,7 @@ export function progressStatements({ now, inputRows }: Dialect): ProgressStateme
       WHERE ${ours}
       ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET state = excluded.state, tries = excluded.tries,
         next_at = excluded.next_at, at = excluded.at, last_status = excluded.last_status, last_error = excluded.last_error`),
-    // `attempts` includes these already.
+    // These are included in `attempts` already.
     attempts: statement(`
       INSERT INTO webhook_attempts (endpoint_id, place, n, event_seq, at, status, ms, error)
       SELECT :id, (endpoint.attempts - given.back) % ${ATTEMPTS_MAX}, endpoint.attempts - given.back, given.seq, given.at,

@@ -4,39 +4,39 @@ import type { Row, Value } from '../sql/engine.ts';
 import { keepSecret, newSecret } from '../sql/secret.ts';
 import { GroupCommit } from './group-commit.ts';
 
-/** A statement with its values in their order. */
+/** A statement with its values in order. */
 export interface Bound {
   readonly sql: string;
   readonly values: readonly Value[];
 }
 
-/** What a process finds in the store as it opens it. */
+/** The state of the store when it is opened. */
 export interface Opened {
-  /** Counts how often the file was opened. */
+  /** Number of times the file was opened. */
   readonly owner: number;
-  /** The ageing clock, as it was saved last. */
+  /** The last saved value of the ageing clock. */
   readonly clock: number;
   readonly secret: unknown;
 }
 
-/** The one connection to the file, in this thread or in one of its own. */
+/** The only connection to the file, in this thread or in one of its own. */
 export interface Connection {
   readonly opened: Opened;
-  /** In one transaction; resolves when it is durable. Throws StoreError. */
+  /** Runs the statements in one transaction. Resolves when it is durable. Throws StoreError. */
   write(steps: readonly Bound[]): Promise<Row[][]>;
   read(step: Bound): Promise<Row[]>;
-  /** Like `read`, for statements of which callers choose the form: few forms are kept. */
+  /** Like `read`, for statements whose text depends on the request: only some of them stay prepared. */
   list(step: Bound): Promise<Row[]>;
   checkpoint(): Promise<void>;
   scrub(isAlone: boolean): Promise<void>;
-  /** Commits what was requested before. */
+  /** Closes the file after all earlier requests are committed. */
   close(): Promise<void>;
 }
 
-/** Prepared statements of lists that are kept. */
+/** Maximum number of statements of lists that stay prepared. */
 const LISTED_MAX = 200;
 
-/** The largest file that is rewritten while the service runs. That takes a fifth of a second (11 ms per megabyte). */
+/** The largest file that is rewritten while the service runs, which takes a fifth of a second (11 ms per megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
 const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
@@ -80,7 +80,7 @@ export class LocalConnection implements Connection {
     return this.read(step);
   }
 
-  /** The log keeps what its transactions wrote until it is truncated. */
+  /** Truncates the log, which otherwise keeps everything that transactions wrote. */
   async checkpoint(): Promise<void> {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -43,7 +43,7 @@ export const sqliteDialect: Dialect = {
     return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
   hinted: (table, index) => `${table} INDEXED BY ${index}`,
-  // A statement holds up all others, so that a list takes many short ones. Rows that no cache has take up to a millisecond each.
+  // A statement blocks all others, so a list takes many short ones. Rows that are not cached take up to a millisecond each.
   visits: { least: 20, first: 120, most: 480 },
   newest: ({ of, table, where, order }, also) => {
     if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
@@ -196,7 +196,7 @@ export class SqliteEngine implements Engine {
   }
 }
 
-/** A store in memory is used by the thread that calls it: it has no disk to wait for. */
+/** A store in memory runs in the calling thread, because it never waits for a disk. */
 export async function openSqlite(path: string, options: StoreOptions): Promise<SqliteEngine> {
   return new SqliteEngine(
     path === inMemory ? new LocalConnection(openDatabase(path)) : await openInThread(path),

@@ -49,7 +49,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // A single row: `owner` counts how often the file was opened, `clock` is the ageing clock, `checks` is what check() writes.
     'CREATE TABLE send_store (owner INTEGER NOT NULL, clock INTEGER NOT NULL, checks INTEGER NOT NULL)',
     'INSERT INTO send_store VALUES (0, 0, 0)',
-    // Counting a million rows would hold up all other statements, so the tally is updated as rows change.
+    // Counting a million rows would block all other statements, so the tally is updated as rows change.
     'CREATE TABLE send_tallies (status TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID',
     `CREATE TRIGGER sends_inserted AFTER INSERT ON sends BEGIN
        INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;

@@ -9,7 +9,7 @@ interface PendingWrite {
   reject(error: StoreError): void;
 }
 
-/** A commit blocks its thread: some 5 ms for this many writes. */
+/** Writes per commit. A commit blocks its thread: about 5 ms for this many writes. */
 const GROUP_MAX = 256;
 
 /** Under load, the event loop may accept requests for seconds before it runs `setImmediate` callbacks. */

@@ -16,7 +16,7 @@ export function openFile(path: string, prepare: (db: DatabaseSync) => void): Dat
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
     // secure_delete overwrites deleted content, so that message texts do not stay in free pages. EXCLUSIVE comes before WAL: no
     // other process can open the file, and the kernel releases the lock when this process is killed.
-    // The cache holds the inner pages of the trees of some million rows; a look-up then reads one page, not three.
+    // The cache holds the inner pages of the trees of some million rows, so a lookup reads one page instead of three.
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;

@@ -2,9 +2,9 @@ import { StoreError } from '../errors.ts';
 import type { Row, Value } from '../sql/engine.ts';
 import type { Bound, Opened } from './connection.ts';
 
-/** What passes between the thread of the service and that of the store. Several messages go in one array. */
+/** Messages between the thread of the service and that of the store. Several are sent as one array. */
 
-/** A statement is sent once, and named by its number from then on. */
+/** The text of a statement is sent once; afterwards its number is enough. */
 export interface NumberedStep {
   readonly n: number;
   readonly sql?: string;
@@ -24,7 +24,7 @@ export interface Request {
   readonly call: Call;
 }
 
-/** A StoreError as data: a thread cannot send the class. */
+/** A StoreError as data, because class instances cannot be sent between threads. */
 export interface Failure {
   readonly message: string;
   readonly notCommitted: boolean;
@@ -36,7 +36,7 @@ export type Answer =
   | { readonly id: number; readonly rows: Row[][] }
   | { readonly id: number; readonly failure: Failure };
 
-/** Comes first. */
+/** The first message of the thread. */
 export type Greeting = { readonly opened: Opened } | { readonly failure: Failure };
 
 export function toFailure(error: unknown): Failure {

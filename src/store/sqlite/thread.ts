@@ -12,7 +12,7 @@ import {
   toFailure,
 } from './thread-messages.ts';
 
-/** The thread of the store: it has the only connection to the file. It reads at once, and writes with the next commit. */
+/** The thread of the store, with the only connection to the file. It reads at once, and writes with the next commit. */
 
 function serve(port: MessagePort, connection: LocalConnection): void {
   const statements: string[] = [];
@@ -39,12 +39,12 @@ function serve(port: MessagePort, connection: LocalConnection): void {
         return [];
       case 'close':
         await connection.close();
-        await setImmediate(); // the thread is ended by this answer, so it is the last
+        await setImmediate(); // the thread ends with this answer, so it must be the last one
         return [];
     }
   };
 
-  /** Those of one commit go out together: they are settled one after the other, and before this microtask. */
+  /** Answers of one commit are sent together: all of them are settled before this microtask runs. */
   const answer = (one: Answer): void => {
     answers.push(one);
     if (answers.length > 1) return;

@@ -18,19 +18,19 @@ interface Pending {
   reject(error: StoreError): void;
 }
 
-/** Small, because the thread keeps nothing: garbage is collected earlier. */
+/** Small, so that garbage is collected early: the thread keeps no objects. */
 const YOUNG_GENERATION_MB = 4;
 
 /** Under load, the event loop may accept requests for seconds before it runs `setImmediate` callbacks. */
 const WAIT_MAX_MS = 50;
 
-/** Opens the file in a thread of its own, so that no commit, however slow the disk is, holds the event loop of the service. */
+/** Opens the file in a thread of its own, so that commits never block the event loop of the service, however slow the disk is. */
 export async function openInThread(path: string): Promise<Connection> {
   const file = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
   const worker = new Worker(new URL(file, import.meta.url), {
     name: 'store',
     workerData: { path, migrations: MIGRATIONS },
-    // It writes nothing. Otherwise Node pipes it to the streams of the process, and opens these for that.
+    // The thread writes no output. Without this option Node opens the streams of the process to pipe it.
     stdout: true,
     stderr: true,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -45,9 +45,9 @@ export async function openInThread(path: string): Promise<Connection> {
 }
 
 /**
- * Sends what is requested in a turn of the event loop as one message. While the thread commits, further messages wait for it, and
- * share its next commit. The process lives for as long as an answer is due. If the thread ends by a fault of its own, so does the
- * process: whether the last writes were committed is decided at the next start, as after any crash.
+ * Sends all requests of one turn of the event loop as one message. Messages that arrive while the thread commits share its next
+ * commit. The process stays alive while an answer is due. If the thread fails by itself, the process ends: the next start finds out
+ * whether the last writes were committed, as after any crash.
  */
 class ThreadedConnection implements Connection {
   readonly opened: Opened;
@@ -80,7 +80,7 @@ class ThreadedConnection implements Connection {
     return rows;
   }
 
-  /** Its text each time: there is no end of them to number. */
+  /** Sends the text each time, because the number of different lists is unlimited. */
   async list(step: Bound): Promise<Row[]> {
     const [rows = []] = await this.#ask({ kind: 'list', step });
     return rows;

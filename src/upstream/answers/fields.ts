@@ -12,7 +12,7 @@ export function valuesOf(object: JsonObject, name: string): readonly unknown[] {
   return found ?? none;
 }
 
-/** Most names that an answer is asked for are absent. */
+/** Shared, because most names that are looked for are absent. */
 const none: readonly unknown[] = [];
 
 /** Normalizes a name: `valid_whatsapp_number` and `validWhatsAppNumber` are the same. */
@@ -26,10 +26,10 @@ export function fold(name: string): string {
   return folded;
 }
 
-/** Answers have few different names, and each answer to a send is asked for some twenty. */
+/** Cache of folded names: answers have few different ones, and about twenty lookups are made in each answer to a send. */
 const foldedNames = new Map<string, string>();
 const foldedMax = 1_000;
-/** Not the number of a person. */
+/** Matches a name; does not match the number of a person. */
 export const isWord = /^[a-z_]/i;
 const foldedLengthMax = 64;
 

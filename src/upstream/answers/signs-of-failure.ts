@@ -42,7 +42,7 @@ export function looksFailed(body: JsonObject, passed: readonly string[] = []): b
 
 type Meaning = 'echo' | 'failure' | 'flag' | 'state' | 'words' | 'nothing';
 
-/** Answers have few different names, and each has some thirty. */
+/** Cache by name: answers have few different names, and about thirty members each. */
 const meanings = new Map<string, Meaning>();
 const meaningsMax = 1_000;
 const nameLengthMax = 64;
@@ -58,7 +58,7 @@ function meaningOf(name: string): Meaning {
   return meaning;
 }
 
-/** The first that fits decides. */
+/** The first match decides. */
 const patterns: readonly (readonly [RegExp, Meaning])[] = [
   [echoes, 'echo'],
   [failures, 'failure'],
