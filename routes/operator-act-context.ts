@@ -25,17 +25,6 @@ export interface ActServices {
   listedCheck: ListedCheck;
 }
 
-/** Problems of calls over the connection of the record. */
-export const upstreamProblems = [
-  'connection-unusable',
-  'upstream-rejected',
-  'quota-spent',
-  'upstream-invalid',
-  'upstream-unauthorized',
-  'upstream-unavailable',
-  'upstream-timeout',
-] as const;
-
 /** Finds the message, and adds it to the audit line. */
 export async function findFor(
   request: FastifyRequest,
