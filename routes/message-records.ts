@@ -12,6 +12,7 @@ import { maskedIn } from '../src/http/request-log.ts';
 import type { StopCheck } from '../src/http/stop-check.ts';
 import { toMessage } from '../src/messages/message-view.ts';
 import { Problem } from '../src/problem.ts';
+import type { ProblemSlug } from '../src/problem-types.ts';
 import { digits } from '../src/schemas/common.ts';
 import { CancelParams, Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
 import { SendHeaders } from '../src/schemas/send-headers.ts';
@@ -35,7 +36,7 @@ interface Services {
 }
 
 /** Problems of calls over the connection of the record. */
-const upstreamProblems = [
+export const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',
   'quota-spent',
@@ -44,6 +45,18 @@ const upstreamProblems = [
   'upstream-unavailable',
   'upstream-timeout',
 ] as const;
+
+export const resendProblems: ProblemSlug[] = [
+  'not-found',
+  'message-not-resendable',
+  'message-expired',
+  'session-window-closed',
+  'recipient-invalid',
+  'recipient-opted-out',
+  'template-unknown',
+  'template-parameters-invalid',
+  ...upstreamProblems,
+];
 
 async function findOwn(delivery: Delivery, caller: string, id: string) {
   const stored = await delivery.find(caller, id);
@@ -166,17 +179,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
         scope: 'messages:send',
         sendsMessage: true,
         preferWait: 'outcome',
-        problems: [
-          'not-found',
-          'message-not-resendable',
-          'message-expired',
-          'session-window-closed',
-          'recipient-invalid',
-          'recipient-opted-out',
-          'template-unknown',
-          'template-parameters-invalid',
-          ...upstreamProblems,
-        ],
+        problems: resendProblems,
       },
       schema: {
         operationId: 'resendMessage',

@@ -25,18 +25,7 @@ export interface ActServices {
   listedCheck: ListedCheck;
 }
 
-/** Problems that calls over the connection of the record can cause. */
-export const upstreamProblems = [
-  'connection-unusable',
-  'upstream-rejected',
-  'quota-spent',
-  'upstream-invalid',
-  'upstream-unauthorized',
-  'upstream-unavailable',
-  'upstream-timeout',
-] as const;
-
-/** Finds the message, and notes it for the audit line. */
+/** Finds the message, and adds it to the audit line. */
 export async function findFor(
   request: FastifyRequest,
   { store }: ActServices,

@@ -11,8 +11,9 @@ import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
+import { resendProblems } from './message-records.ts';
 import { type About, audited } from './operator-act.ts';
-import { type ActServices, contextFor, findFor, upstreamProblems } from './operator-act-context.ts';
+import { type ActServices, contextFor, findFor } from './operator-act-context.ts';
 import { shownMessage } from './operator-records.ts';
 import { deadlineOf, quotaOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage } from './send-response.ts';
@@ -28,17 +29,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         scope: 'operations:write',
         sendsMessage: true,
         preferWait: 'outcome',
-        problems: [
-          'not-found',
-          'message-not-resendable',
-          'message-expired',
-          'session-window-closed',
-          'recipient-invalid',
-          'recipient-opted-out',
-          'template-unknown',
-          'template-parameters-invalid',
-          ...upstreamProblems,
-        ],
+        problems: resendProblems,
       },
       schema: {
         operationId: 'resendAnyMessage',

@@ -46,12 +46,15 @@ afterEach(async () => {
   for (const service of running.splice(0)) await service.close();
 });
 
-async function start(options: { isShut?: boolean } = {}, overrides: (store: Store) => Partial<Store> = () => ({})) {
+async function start(
+  options: { isShut?: boolean; probeFirstMs?: number } = {},
+  overrides: (store: Store) => Partial<Store> = () => ({}),
+) {
   const clock = { now: Date.UTC(2026, 10, 2, 9) };
   const gate = createGate();
   gate.open();
   const real = await openStore('memory:', { ...OPTIONS, wallClock: () => clock.now });
-  const pauses = { ...defaultRetryDelays, lookEveryMs: 20, probeFirstMs: 50 };
+  const pauses = { ...defaultRetryDelays, lookEveryMs: 20, probeFirstMs: options.probeFirstMs ?? 50 };
   const service = await startService({
     store: fakeStore(real, overrides(real)),
     settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' },
@@ -186,6 +189,42 @@ describe('a late message is not sent', () => {
     expect(await text(scene, { notAfter: scene.at(minuteMs) })).toMatchObject(isExpired);
     expect(processed(scene)).toBe(0);
     expect(await scene.store.counts()).toMatchObject({ not_sent: 1, sending: 0, queued: 0 });
+  });
+
+  test('as a recipient of a broadcast, right before the first byte, and its connection is not at fault', async () => {
+    let clock = { now: 0 };
+    let isClaimed = false;
+    const scene = await start({ probeFirstMs: 600_000 }, (store) => ({
+      claimBatch: async (...asked) => {
+        const claimed = await store.claimBatch(...asked);
+        isClaimed = claimed.length > 0;
+        return claimed;
+      },
+      // In time when it is looked at, and late when the call begins.
+      wallNow: () => {
+        const now = store.wallNow();
+        if (isClaimed) clock.now += minuteMs;
+        isClaimed = false;
+        return now;
+      },
+    }));
+    clock = scene.clock;
+    const { id } = bodyOf(
+      await scene.service.ask('POST', '/v1/broadcasts', {
+        json: {
+          template: 'welcome',
+          broadcastName: 'late',
+          recipients: [{ to: '14155556001' }],
+          notAfter: scene.at(minuteMs),
+        },
+        headers: { 'idempotency-key': 'late' },
+      }),
+    );
+    const state = async () => bodyOf(await scene.service.ask('GET', `/v1/broadcasts/${id}`));
+    await expect.poll(state, patiently).toMatchObject({ status: 'done', counts: { notSent: 1 } });
+    expect(processed(scene)).toBe(0);
+    const another = bodyOf(await text(scene, {}, async));
+    await expect.poll(async () => (await read(scene, another.id)).status, patiently).toBe('accepted');
   });
 
   test('when it was scheduled, or is a recipient of a broadcast that is paused or held', async () => {

@@ -127,7 +127,7 @@ export async function executeAttempt(
     if (results[at]?.outcome === 'not_sent' && !isAnyLate) delivery.failures = (delivery.failures ?? 0) + 1;
   const requeuedTogether =
     request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
-  const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });
+  const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether, isAnyLate });
   const reason = requeuedTogether?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
   if (retries.length === 0 && reason === undefined) {
     await completeAll(finished, dispatch);
@@ -142,11 +142,18 @@ export async function executeAttempt(
   return requeued;
 }
 
+interface Circumstances {
+  dispatch: Dispatch;
+  requeuedTogether: RequeuedTogether | undefined;
+  /** The call was given up because a `notAfter` had passed, which is no fault of the connection. */
+  isAnyLate: boolean;
+}
+
 /** Separates final results from those to be attempted again, and trips the breaker where the connection is at fault. */
 function splitResults(
   deliveries: readonly ActiveDelivery[],
   results: readonly AttemptResult[],
-  { dispatch, requeuedTogether }: { dispatch: Dispatch; requeuedTogether: RequeuedTogether | undefined },
+  { dispatch, requeuedTogether, isAnyLate }: Circumstances,
 ): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
   const { request, context, services } = dispatch;
   const finished: ClassifiedAttempt[] = [];
@@ -165,7 +172,8 @@ function splitResults(
     if (delayMs === undefined) finished.push({ delivery, result });
     else {
       retries.push({ delivery, delayMs, result });
-      if (isFaultOfConnection(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
+      if (!isAnyLate && isFaultOfConnection(result, delivery))
+        services.breaker.trip(context.connection, holdAfter(result));
     }
   }
   return { finished, retries };
