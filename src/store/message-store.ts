@@ -140,19 +140,15 @@ export interface QueueStore {
    * messages wait for `adoptOrphans`. The cost depends on the number of messages completed, not on the length of the queues.
    */
   recoverOrphans(): Promise<{ unknown: number; lostStreams: number }>;
-
   /** The non-empty queues of all owners after `after`, at most `limit`, in a fixed order. One index lookup per queue. */
   listQueues(limit: number, after?: OwnedQueue): Promise<OwnedQueue[]>;
-
   /** Makes this process the owner of the oldest `limit` messages in a queue of a dead owner. Returns how many. */
   adoptOrphans(queue: OwnedQueue, limit: number): Promise<number>;
-
   /**
    * The oldest `limit` queued messages of this process in a queue, without streams, inserts in doubt, and the ids in `except`.
    * Includes messages adopted by a call whose acknowledgement was lost.
    */
   listOwnQueued(queue: QueueKey, limit: number, except: readonly string[]): Promise<StoredMessage[]>;
-
   /** How many messages are queued, in all or of one caller; counts up to `limit`. */
   countQueued(limit: number, caller?: string): Promise<number>;
 }
@@ -165,21 +161,18 @@ export interface MessageStore extends QueueStore, PinStore {
    * `notCommitted`, the row may exist, and another process may adopt it before `resolveInDoubt`. Throws QuotaExceededError.
    */
   insert(message: NewMessage): Promise<{ inserted: StoredMessage; isScheduled?: true } | { existing: StoredMessage }>;
-
   /**
    * Claims an attempt: `queued` -> `sending`, attempts + 1, sentAt. Returns false if this process may not send the message:
    * another one owns it, it was cancelled, its `notAfter` has passed, or the lease has expired. Then no byte may go out.
    * Idempotent: returns true again for an attempt that this process has claimed already.
    */
   claim(id: string, attempt: number): Promise<boolean>;
-
   /**
    * Returns an attempt to the queue (`sending` -> `queued`) once it is proven unsent. Idempotent: also returns true if this
    * attempt was already requeued. Returns false if a later attempt has started, which may be in flight, and for a
    * message that was proved to be sent: that one is `accepted`.
    */
   requeue(id: string, attempt: number): Promise<boolean>;
-
   /**
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
    * answer is the truth. Erases `content` if no resend can need it (accepted, cancelled, or rejected and
@@ -188,7 +181,6 @@ export interface MessageStore extends QueueStore, PinStore {
    * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
    */
   complete(id: string, completion: Completion): Promise<boolean>;
-
   /**
    * The same for messages that share a call, as one durable step; each id at most once. They return the ids for which the
    * operation on one would have returned true; only those that `claimAll` returns may be sent. A failure concerns all: either
@@ -197,20 +189,17 @@ export interface MessageStore extends QueueStore, PinStore {
   claimAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>>;
   requeueAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>>;
   completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>>;
-
   /**
    * Undoes an insert for a stream that turned out to be an invalid request, so that its key can be used again. Deletes only a
    * message that is not completed, is no recipient of a broadcast, and was not proved to be sent meanwhile. Returns false if
    * nothing was deleted.
    */
   deleteUnsent(id: string): Promise<boolean>;
-
   /** `unknown` -> `accepted`, by evidence found later. Returns false if it is not `unknown` any more. */
   markReconciled(
     id: string,
     found: { whatsappMessageId?: string; localMessageId?: string; outcome: Json },
   ): Promise<boolean>;
-
   /**
    * Counts other messages, of any caller, that were claimed between the two times (ISO 8601) and may look the same in the
    * recipient's history: the same content; the same template with any parameters, also by a CSV, which may name anybody; a
@@ -222,10 +211,8 @@ export interface MessageStore extends QueueStore, PinStore {
     from: string,
     until: string,
   ): Promise<number>;
-
   /** Whether this content was recorded; undefined if the record keeps nothing to compare. Does not query the database. */
   sameContent(stored: Pick<StoredMessage, 'contentMac' | 'fingerprint'>, fingerprint: string): boolean | undefined;
-
   /** Finds messages of this caller only. */
   find(caller: string, id: string): Promise<StoredMessage | undefined>;
   findByKey(caller: string, route: string, key: string): Promise<StoredMessage | undefined>;
@@ -234,7 +221,6 @@ export interface MessageStore extends QueueStore, PinStore {
    * of records, so it may be short or empty although there is a `next`.
    */
   list(caller: string, filter: MessageFilter, page: ListPage): Promise<{ messages: StoredMessage[]; next?: string }>;
-
   /**
    * Releases keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`) and erases their `content` and fingerprint;
    * erases fingerprints without a key after an hour (not beside older replicas, which cannot count lookalikes without them);

@@ -36,10 +36,8 @@ export type AttemptResult =
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; sharedCause?: SharedCause }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean; expired?: true }
   | { outcome: 'unknown'; detail: string; status?: number };
-
 /** Several receivers of a refused batch were refused alone in the same words: this one was among them, or was not tried. */
 type SharedCause = 'refused-alone' | 'not-tried';
-
 /** The kind of call that the response belongs to. */
 export interface ResponseExpectation {
   media?: boolean;
