@@ -93,7 +93,9 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
       sections: [{ rows: [{ title: '9 h' }, { title: '17 h' }] }],
     });
     await tap('Times');
+    await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
     await tap('Times');
     await page.getByRole('dialog').getByRole('button', { name: '17 h' }).click();
     await page.locator('.phone-bubble[data-from="customer"]', { hasText: '17 h' }).waitFor();
