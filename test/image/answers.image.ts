@@ -93,7 +93,8 @@ it.each(reads)(
     );
     attacker.close();
     other.close();
-    expect(most).toBeGreaterThan(3);
+    // Several at once; how many depends on the share of one caller.
+    expect(most).toBeGreaterThan(1);
     expect(used.most).toBeLessThan(256);
     expect(p99).toBeLessThan(p99Max);
     expect(told.filter(([, status]) => status !== 201)).toEqual([]);
