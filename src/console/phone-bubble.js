@@ -106,7 +106,7 @@ export function Bubble({ message, hands }) {
   const who = from === 'company' ? 'Company' : 'Customer';
   return html`
     <div class="phone-bubble" data-from=${from} data-state=${state}>
-      <span class="phone-unseen">${who}: </span>
+      <span class="hidden">${who}: </span>
       ${
         quotes &&
         html`<blockquote class="phone-quote">

@@ -69,7 +69,7 @@ export function Chats({ phone, last, now, open }) {
     <section class="phone-chats" aria-labelledby="chats-title">
       <h2 id="chats-title">Customers</h2>
       <form role="search" onSubmit=${submit}>
-        <label class="phone-unseen" for="chat-search">A name, or any phone number</label>
+        <label class="hidden" for="chat-search">A name, or any phone number</label>
         <input
           id="chat-search" type="search" placeholder="Name, or any number" autocomplete="off" value=${search}
           onInput=${(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget }) => setSearch(currentTarget.value)}

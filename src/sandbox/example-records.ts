@@ -77,7 +77,7 @@ export async function recordExamples(
     await start(store, { caller, broadcast, name });
     await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
   }
-  // Of a type that does not come by itself, because nobody listens there.
+  // Subscribes to a type that the sandbox never sends by itself, because no receiver listens at this address.
   const webhooks = { caller, url: 'http://127.0.0.1:4001/example', types: ['account.changed'], position: 0 };
   for (const id of [endpoint, unwantedEndpoint]) await store.createEndpoint({ ...webhooks, id }, 100);
   await store.updateEndpoint(caller, unwantedEndpoint, { status: 'disabled' });
