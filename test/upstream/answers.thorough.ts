@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AttemptResult, classify, classifyBatch } from '../../src/upstream/classify-response.ts';
+import type { AttemptResult } from '../../src/upstream/attempt-result.ts';
+import { classify, classifyBatch } from '../../src/upstream/classify-response.ts';
 import type { HttpResult } from '../../src/upstream/types.ts';
 import { asText, corpus, ours, spellings } from './answer-corpus.ts';
 
