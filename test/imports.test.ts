@@ -196,7 +196,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
     values:
-      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|row-content|row-media|answers\/(fields|receivers)))\.ts$/,
+      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|report-window|scrub-error-text|row-content|row-media|answers\/(fields|receivers)))\.ts$/,
     types: /^src\/((tracking|store|delivery|events)\/|upstream\/history-reader\.ts$)/,
     packages: /^node:(crypto|timers\/promises)$/,
   },
