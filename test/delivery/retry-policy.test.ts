@@ -62,7 +62,7 @@ it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[]
   const together = findRequeuedTogether(results, deliveries, false);
   expect(together && [...together.indices]).toEqual(expected);
   expect(together?.reason !== undefined).toBe(expected !== undefined);
-  // While the process ends nobody is paused for it.
+  // While the process shuts down, no broadcast is paused.
   if (results.some(({ outcome }) => outcome === 'rejected')) return;
   expect(findRequeuedTogether(results, deliveries, true)?.reason).toBeUndefined();
 });

@@ -145,7 +145,7 @@ describe('whatever is changed about answers', () => {
     );
   });
 
-  /** A refusal under names that nobody has met, anywhere in the answer. */
+  /** A refusal under names that no known answer has, anywhere in the answer. */
   const elsewhere = fc
     .record({
       leaf: fc.oneof(
