@@ -182,7 +182,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Out to receivers of callers: what may be called, how it is signed, and when it is tried again.
     of: /^src\/webhooks\//,
-    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
+    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types|rate-limit\/gcra)\.ts$/,
     types: /^src\/(webhooks|store|events)\//,
     packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|(dns|timers)\/promises))$/,
   },

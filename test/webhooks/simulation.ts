@@ -134,7 +134,7 @@ export class Simulation {
       metrics: { attempted: (id, result) => void this.results.push([id, result]), forget: () => undefined },
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       onFault: (error) => void this.faults.push(error),
-      ...{ disableAfterMs: 72 * 60 * 60_000, drainMs: 10_000, clock: this.clock },
+      ...{ disableAfterMs: 72 * 60 * 60_000, catchUpPerSecond: 1e9, drainMs: 10_000, clock: this.clock },
       ...more,
     };
   }
