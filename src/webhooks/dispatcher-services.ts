@@ -4,10 +4,10 @@ import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 import type { CatchUpPace } from './catch-up-pace.ts';
 import type { WebhookSender } from './sender.ts';
 
-export type AttemptResult = 'delivered' | 'failed' | 'gone' | 'rested';
+export type EventAttemptResult = 'delivered' | 'failed' | 'gone' | 'rested';
 
 export interface WebhookMetrics {
-  attempted(endpointId: string, result: AttemptResult): void;
+  attempted(endpointId: string, result: EventAttemptResult): void;
   /** This process no longer serves the endpoint. */
   forget(endpointId: string): void;
 }

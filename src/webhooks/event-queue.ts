@@ -9,9 +9,9 @@ import type { ProgressChange } from './progress-writer.ts';
 import { WalkReader } from './walk-reader.ts';
 
 /** An event selected for delivery: from a walk over the events, or a parked one. */
-export type Delivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
+export type EventDelivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
 
-export const isBackground = (delivery: Delivery): boolean => 'parked' in delivery || delivery.isReplay;
+export const isBackground = (delivery: EventDelivery): boolean => 'parked' in delivery || delivery.isReplay;
 
 /** Slots that parked and replayed events leave free for live ones. */
 const LIVE_SLOTS = 2;
@@ -21,7 +21,7 @@ const LATE_MS = 5_000;
 const DEFER_MS = 5_000;
 
 /** Selects the next event for an endpoint: live events first, parked and replayed ones beside them. */
-export class DeliveryQueue {
+export class EventQueue {
   readonly contacts: Contacts;
   readonly parked: ParkedQueue;
   readonly #services: EndpointServices;
@@ -109,7 +109,7 @@ export class DeliveryQueue {
   }
 
   /** Returns the next event to send while at most `slots` others are in flight. */
-  next(slots: number): Delivery | undefined {
+  next(slots: number): EventDelivery | undefined {
     const { catchUp } = this.#services;
     const mayCatchUp = catchUp.waitMs === 0;
     const { isLate } = this;
@@ -118,7 +118,7 @@ export class DeliveryQueue {
     return delivery;
   }
 
-  #choose(slots: number, { mayCatchUp, isLate }: { mayCatchUp: boolean; isLate: boolean }): Delivery | undefined {
+  #choose(slots: number, { mayCatchUp, isLate }: { mayCatchUp: boolean; isLate: boolean }): EventDelivery | undefined {
     if (!mayCatchUp) return isLate ? undefined : this.#takeLive();
     // Replays and parked events progress however many live events there are.
     if (this.#backgroundBusy === 0 && !this.#wasBackground) {
@@ -135,7 +135,7 @@ export class DeliveryQueue {
   }
 
   /** Returns the oldest event, to probe whether an endpoint is back. */
-  oldest(): Delivery | undefined {
+  oldest(): EventDelivery | undefined {
     const [live, replay] = [this.#live.first, this.#replay?.walk.first];
     const isReplayOlder = replay !== undefined && (live === undefined || replay.seq < live.seq);
     const first = isReplayOlder ? (this.#takeReplay() ?? this.#takeLive()) : (this.#takeLive() ?? this.#takeReplay());
@@ -143,33 +143,33 @@ export class DeliveryQueue {
   }
 
   /** Returns a live event some places behind the oldest. */
-  another(place: number): Delivery | undefined {
+  another(place: number): EventDelivery | undefined {
     const event = this.#live.takeBehind(place, (each) => !this.contacts.mustWait(each) && this.isWanted(each));
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
-  #takeLive(): Delivery | undefined {
+  #takeLive(): EventDelivery | undefined {
     const event = this.#takeFrom(this.#live);
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
-  #takeBackground(slots: number): Delivery | undefined {
+  #takeBackground(slots: number): EventDelivery | undefined {
     if (this.#backgroundBusy >= Math.max(1, slots - LIVE_SLOTS)) return undefined;
     return this.#wasParked ? (this.#takeReplay() ?? this.#takeParked()) : (this.#takeParked() ?? this.#takeReplay());
   }
 
-  #takeReplay(): Delivery | undefined {
+  #takeReplay(): EventDelivery | undefined {
     const walk = this.#replay?.walk;
     const event = walk && this.#takeFrom(walk);
     return event && this.#begin({ event, walk, isReplay: true });
   }
 
-  #takeParked(): Delivery | undefined {
+  #takeParked(): EventDelivery | undefined {
     const parked = this.parked.take((event) => !this.contacts.isBusy(event));
     return parked && this.#begin({ event: parked.event, parked });
   }
 
-  #begin(delivery: Delivery): Delivery {
+  #begin(delivery: EventDelivery): EventDelivery {
     this.contacts.begin(delivery.event);
     this.#wasBackground = isBackground(delivery);
     if (this.#wasBackground) {
@@ -194,7 +194,7 @@ export class DeliveryQueue {
   }
 
   /** Parks an event that failed. Later events of its contact wait until the retry policy has decided. */
-  defer({ event }: Delivery, walk: EventWalk): void {
+  defer({ event }: EventDelivery, walk: EventWalk): void {
     walk.defer(event.seq);
     this.contacts.defer(event, DEFER_MS);
   }
@@ -207,7 +207,7 @@ export class DeliveryQueue {
   }
 
   /** Puts an event back into its former place. */
-  putBack(delivery: Delivery): void {
+  putBack(delivery: EventDelivery): void {
     if ('walk' in delivery) delivery.walk.putBack(delivery.event);
   }
 
@@ -220,7 +220,7 @@ export class DeliveryQueue {
   }
 
   /** Call when the event's result is recorded. */
-  recorded(delivery: Delivery, { park, unpark = [] }: ProgressChange): void {
+  recorded(delivery: EventDelivery, { park, unpark = [] }: ProgressChange): void {
     if (isBackground(delivery)) this.#backgroundBusy -= 1;
     if ('parked' in delivery) this.parked.free(delivery.event.seq);
     for (const seq of unpark) this.parked.free(seq);
