@@ -131,6 +131,28 @@ test('a large call is claimed in pieces, and if one of them is not acknowledged,
   expect(faults).toEqual([]);
 });
 
+test('the outcomes of a large call are written in pieces, each once, though one of them fails at first', async () => {
+  await sendable('b', 1_000);
+  const { attempt } = anUpstream();
+  const written: number[] = [];
+  const { worker, close } = aWorker(
+    attempt,
+    {
+      completeAll: async (completions) => {
+        written.push(completions.length);
+        if (written.length === 3) throw new StoreError('the disk is full', { notCommitted: true });
+        return store.completeAll(completions);
+      },
+    },
+    { size: 1_000 },
+  );
+  worker.wake();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 1_000 });
+  expect(written).toEqual([250, 250, 250, 250, 250]);
+  await close();
+  expect(faults).toEqual([]);
+});
+
 test('recipients with long parameters go out in smaller calls', async () => {
   await store.openBroadcast(newBroadcast('b'));
   const body = { template: 'welcome', parameters: { name: 'x'.repeat(5_000) } };
