@@ -4,6 +4,7 @@ import type { Seen } from './children/limited.ts';
 import { type Answer, type Caller, createCaller } from './open-load.ts';
 import { createPeers, type Peer } from './peers.ts';
 import { callerKey } from './processes.ts';
+import type { Goal } from './table.ts';
 
 /** A fresh service on a file, in front of a fresh simulator with Maton's limit. */
 export interface Scene {
@@ -25,11 +26,12 @@ export const numberOf = (n: number): string => `15${String(n).padStart(8, '0')}5
 export async function onScene<Value>(
   what: string,
   run: (scene: Scene, peers: Peers) => Promise<Value>,
+  plan: 'none' | 'business' = 'none',
 ): Promise<Value> {
   const peers = createPeers();
   const before = loadavg()[0] ?? 0;
   try {
-    const simulator = await peers.limited();
+    const simulator = await peers.limited(plan);
     const seen = async () => (await (await fetch(simulator.url)).json()) as Seen;
     const { gatewayUrl, controlUrl, key } = await seen();
     const databaseFile = join(peers.directory, 'budget.db');
@@ -37,7 +39,7 @@ export async function onScene<Value>(
       MATON_API_KEY: key,
       MATON_CONTROL_URL: controlUrl,
       MATON_RATE_PER_SECOND: '10',
-      WATI_PLAN: 'none',
+      WATI_PLAN: plan,
       STORE_URL: `file:${databaseFile}`,
       ...(process.env.PROF && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${process.env.PROF}` }),
     });
@@ -69,6 +71,18 @@ export async function onScene<Value>(
   } finally {
     await peers.close();
   }
+}
+
+/** Adds a row to the table at the end. */
+export type SetGoal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) => void;
+export const none = { limit: 0, unit: '' };
+export const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
+
+export const times = (answers: readonly Answer[]): number[] => answers.map(({ ms }) => ms);
+
+export function told(answers: readonly Answer[]): string {
+  const counts = Map.groupBy(answers, ({ status }) => status);
+  return [...counts].map(([status, some]) => `${status}: ${some.length}`).join(', ');
 }
 
 export interface BroadcastSeen {

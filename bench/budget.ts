@@ -1,20 +1,26 @@
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { bursts, campaign } from './budget-batches.ts';
 import {
+  atLeast,
   broadcastOf,
   cancel,
   csvOf,
   expectStatus,
   finished,
   importCsv,
+  none,
   numberOf,
   onScene,
   parameters,
   type Scene,
+  type SetGoal,
+  times,
+  told,
 } from './budget-scene.ts';
 import { cpuUs, pinSelf, rssMb } from './cpu.ts';
-import { type Answer, atRate, createCaller, percentile } from './open-load.ts';
+import { type Answer, atRate, percentile } from './open-load.ts';
 import type { Peer } from './peers.ts';
 import { type Goal, goalsTable } from './table.ts';
 import { forgetPeak, peakMb } from './upload-load.ts';
@@ -25,61 +31,21 @@ import { forgetPeak, peakMb } from './upload-load.ts';
  */
 const quick = process.argv.includes('--quick');
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const parts = { bursts, lanes, broadcast, overload, imported };
 
 console.log(`Node ${process.version}, ${pinSelf() ? 'service on core 0, load and simulator on core 1' : 'not pinned'}`);
 const goals: Goal[] = [];
-const goal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) =>
-  goals.push({ what, value, ...bound });
-const none = { limit: 0, unit: '' };
-const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
+const goal: SetGoal = (what, value, bound) => goals.push({ what, value, ...bound });
+const parts = {
+  bursts: () => bursts({ goal, quick }),
+  lanes,
+  broadcast,
+  campaign: () => campaign({ goal }),
+  overload,
+  imported,
+};
 for (const [name, part] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await part();
 console.log(`\n${goalsTable(goals)}`);
 process.exit();
-
-/** Single template sends, by a thousand. */
-async function bursts() {
-  const some = 1_000;
-  await onScene('1,000 at once, through a plain proxy', async ({ seen }, peers) => {
-    const { gatewayUrl, key } = await seen();
-    const proxy = await peers.httpProxy({ url: gatewayUrl });
-    const caller = createCaller(proxy.url, key);
-    await sleep(1_100);
-    const answers: Answer[] = [];
-    await atRate(some, 1, async (n) => {
-      const receivers = [{ whatsappNumber: numberOf(n), customParams: [] }];
-      const body = JSON.stringify({ template_name: 'welcome', broadcast_name: 'bench', receivers });
-      // WATI's edge turns away who names no agent, or a library.
-      const headers = { 'content-type': 'application/json', 'user-agent': 'bench/1' };
-      answers.push(await caller.ask('POST', '/wati/api/v1/sendTemplateMessages', { headers, body }));
-    });
-    caller.close();
-    console.log(`  ${told(answers)}`);
-  });
-
-  await onScene('1,000 in a second', async (scene) => {
-    const answers = await templates(scene, some, 1);
-    const ids = new Set(answers.map(({ body }) => JSON.parse(body).localMessageId));
-    const { sent, recipients } = await scene.seen();
-    goal('1,000 single sends in a second: accepted', answers.filter(is201).length, atLeast(some));
-    goal('  with ids of their own', ids.size, atLeast(some));
-    goal('  the slowest', percentile(times(answers), 1), { limit: 3_000, unit: 'ms' });
-    goal('  sent too often', sent - recipients, none);
-  });
-
-  const seconds = quick ? 10 : 30;
-  await onScene(`1,000 a second for ${seconds} s`, async (scene) => {
-    const before = cpuUs(scene.service.pid);
-    const answers = await templates(scene, some, seconds);
-    const busy = (cpuUs(scene.service.pid) - before) / answers.length;
-    const { sent, recipients } = await scene.seen();
-    const [p50, p99] = [percentile(times(answers), 0.5), percentile(times(answers), 0.99)];
-    console.log(`  ${told(answers)}; p50 ${p50.toFixed(0)} ms, CPU ${busy.toFixed(0)} µs a send`);
-    goal(`1,000 a second for ${seconds} s: accepted`, answers.filter(is201).length, atLeast(some * seconds));
-    goal('  p99', p99, { limit: 3_000, unit: 'ms' });
-    goal('  sent too often', sent - recipients, none);
-  });
-}
 
 /** Who is in a hurry, beside a broadcast to 50,000. */
 async function lanes() {
@@ -227,25 +193,4 @@ async function finishedSweep({ service }: Scene): Promise<void> {
     await sleep(3_000);
     if (cpuUs(service.pid) - before < 200_000) return;
   }
-}
-
-async function templates(scene: Scene, perSecond: number, seconds: number): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  await atRate(perSecond, seconds, async (n) => {
-    answers.push(await scene.template(numberOf(n)));
-  });
-  return answers;
-}
-
-function is201({ status }: Answer): boolean {
-  return status === 201;
-}
-
-function times(answers: Answer[]): number[] {
-  return answers.map(({ ms }) => ms);
-}
-
-function told(answers: Answer[]): string {
-  const counts = Map.groupBy(answers, ({ status }) => status);
-  return [...counts].map(([status, some]) => `${status}: ${some.length}`).join(', ');
 }

@@ -37,7 +37,15 @@ export function createPeers() {
     directory,
     upstream: () => start({ name: 'upstream', path: '', core: 1 }, (port) => child('upstream', port)),
     /** The simulator with Maton's limit; its own address tells where it takes calls, and what it has seen. */
-    limited: () => start({ name: 'simulator', path: '', core: 1 }, (port) => child('limited', port)),
+    limited: (plan = 'none') => start({ name: 'simulator', path: '', core: 1 }, (port) => child('limited', port, plan)),
+    /** Other work that wants all of a core. */
+    busy: (core: 0 | 1) =>
+      processes.start({
+        name: 'busy',
+        core,
+        command: () => ({ argv: [process.execPath, '-e', 'for (;;);'] }),
+        isReady: async () => true,
+      }),
     /** `store`: `memory:`, or a file of this run. */
     service: (
       upstream: Pick<Peer, 'url'>,

@@ -23,6 +23,7 @@ export interface Found {
 interface DryRunParts {
   broadcasts: Pick<Broadcasts, 'countOptedOut' | 'outlook'>;
   requester: BroadcastRequester;
+  connection: string;
   versions: Sendable;
 }
 
@@ -58,7 +59,8 @@ export class DryRun {
 
   async answer({ recipients, valid, duplicates, faultCount, faults }: Found, perMinute: number | undefined) {
     await this.lookUp();
-    const outlook = await this.#parts.broadcasts.outlook(this.#parts.requester, { recipients: valid, perMinute });
+    const { broadcasts, requester, connection } = this.#parts;
+    const outlook = await broadcasts.outlook(requester, { connection, recipients: valid, perMinute });
     const answer: BroadcastDryRun = {
       recipients,
       valid,

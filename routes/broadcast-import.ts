@@ -108,7 +108,7 @@ async function rehearse(services: ImportServices, reply: FastifyReply, { templat
   const requester = requireIdempotencyKey(request);
   assertSchedule(request, services.broadcasts.wallNow());
   const versions = await versionsOf(services, request, { context, template });
-  const run = new DryRun({ broadcasts: services.broadcasts, requester, versions });
+  const run = new DryRun({ broadcasts: services.broadcasts, requester, connection: context.connection, versions });
   let valid = 0;
   const onRow = (recipient: BroadcastRecipient) => {
     valid += 1;

@@ -71,7 +71,8 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, resolveContext 
         assertSchedule(request, broadcasts.wallNow());
         const rules = callerOf(request);
         assertAllWithinRules(rules, template, []);
-        const parts = { broadcasts, requester, rules, versions: await versionsOf() };
+        const { connection } = context;
+        const parts = { broadcasts, requester, connection, rules, versions: await versionsOf() };
         return dryRunOfList(parts, recipients, perMinute);
       }
       const content = [template, broadcastName, recipients];

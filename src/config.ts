@@ -5,6 +5,7 @@ import { counted } from './lib/counted.ts';
 import { isLoopback } from './lib/loopback.ts';
 import { countriesFault } from './recipients/countries.ts';
 import { faultInWords } from './schemas/schema-errors.ts';
+import { type BatchBounds, readBatchBounds } from './settings/batch-bounds.ts';
 import { EnvSchema } from './settings/env-schema.ts';
 import { intakeFaults } from './settings/intake-settings.ts';
 import { fitsHeader, keyLengthMin } from './settings/maton-key.ts';
@@ -30,6 +31,10 @@ export interface Config
       | 'EVENTS_SIGNING_KEY'
       | 'EVENTS_SIGNING_KEY_FILE'
       | 'WEBHOOK_ALLOWED_HOSTS'
+      | 'GROUP_MAX_URGENT'
+      | 'GROUP_MAX_INTERACTIVE'
+      | 'GROUP_MAX_BROADCAST'
+      | 'GROUP_GROWS_TO'
     >
   > {
   readonly MATON_API_KEY: string;
@@ -40,6 +45,7 @@ export interface Config
   /** In base64, the one in use first; none: no webhooks. */
   readonly EVENTS_SIGNING_KEYS: readonly string[];
   readonly WEBHOOK_ALLOWED_HOSTS: AllowedHosts;
+  readonly GROUP_BOUNDS: BatchBounds;
 }
 
 /** All faults of the settings, in words that never quote a secret. */
@@ -116,6 +122,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     DEFAULT_COUNTRIES: countries,
     EVENTS_SIGNING_KEYS: signingKeys,
     WEBHOOK_ALLOWED_HOSTS: hosts,
+    GROUP_BOUNDS: readBatchBounds(env, (name) => data[name] !== undefined),
   });
 }
 

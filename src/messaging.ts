@@ -4,6 +4,7 @@ import { BroadcastWorker } from './broadcasts/broadcast-worker.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
 import { createDelivery } from './delivery/delivery-service.ts';
+import { createBatchSizes } from './delivery/dispatch/batch-sizes.ts';
 import { type CircuitBreaker, createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
 import { expiry } from './delivery/dispatch/expiry.ts';
 import { createReconcileWorker } from './delivery/reconcile/reconcile-worker.ts';
@@ -82,7 +83,8 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     now,
     onChange: () => outbound.broadcastWorker.wake(),
     onStart: outbound.onBroadcastStart,
-    sharedPerMinute: () => broadcastCallsPerSecond(rateLimiter?.stats()) * 60 * config.GROUP_MAX_BROADCAST,
+    callsPerMinute: () => broadcastCallsPerSecond(rateLimiter?.stats()) * 60,
+    batchSize: (connection) => dispatch.batchSizes.limit({ connection, lane: 'broadcast' }),
   });
   const { delivery } = outbound;
   const schedule = createOwnSchedule(parts, outbound);
@@ -102,6 +104,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     delivery,
     broadcasts,
     broadcastWorker: outbound.broadcastWorker,
+    batchSizes: dispatch.batchSizes,
     reconciler,
     reconcileWorker,
     maintenance,
@@ -129,6 +132,7 @@ function dispatchServices(config: Config, parts: MessagingParts, own: DispatchPa
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
     splitsBatches: config.GROUP_SPLIT === 'on',
+    batchSizes: createBatchSizes({ bounds: config.GROUP_BOUNDS, slowMs: config.UPSTREAM_TIMEOUT_MS / 4 }),
     channel: config.WATI_CHANNEL_NUMBER,
     ...(rateLimiter && { rateLimiter }),
     onEnd: (message: StoredMessage) => {
@@ -157,15 +161,9 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
     newId: newId ?? randomUUID,
     sends,
     sendTimeoutMs: config.SEND_WAIT_MS,
-    batchMax: {
-      urgent: config.GROUP_MAX_URGENT,
-      interactive: config.GROUP_MAX_INTERACTIVE,
-      broadcast: config.GROUP_MAX_BROADCAST,
-    },
   });
   const broadcastWorker = new BroadcastWorker({
     ...dispatch,
-    batchMax: config.GROUP_MAX_BROADCAST,
     lookEveryMs: parts.pauses.lookEveryMs,
     onHold: queueLog.broadcastsHeld,
     onPause: ({ id, caller }) => logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),

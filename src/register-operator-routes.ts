@@ -35,6 +35,7 @@ export async function registerOperatorRoutes(
     sendsRestMs: countsRestMs,
     stopped: () => stopSwitch.stopped,
     dayQuota: () => dayQuota.reading(),
+    batchSizes: services.batchSizes,
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => ({
       scheduled: await store.countScheduledBroadcasts(),

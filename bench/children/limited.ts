@@ -16,19 +16,30 @@ export interface Seen {
   sent: number;
   recipients: number;
   mostToOne: number;
+  /** When the last call came that put messages before people (ms since 1970), and the most receivers of one. */
+  lastSendAt: number;
+  largest: number;
   violations: number;
 }
 
-/** Maton with its strict ten calls in any 1,000 ms, and WATI behind it. On the port of the argument: what it has seen. */
+/**
+ * Maton with its strict ten calls in any 1,000 ms, and WATI with the limits of a plan behind it. On the port of the first argument:
+ * what it has seen; the second is the plan.
+ */
 const spanMs = 1_000;
-const simulator = await startSimulator({ perSecond: 10, now: () => performance.timeOrigin + performance.now() });
+const plan = argv[3] === 'business' ? 'business' : 'none';
+const now = () => performance.timeOrigin + performance.now();
+const simulator = await startSimulator({ perSecond: 10, plan, now });
 
 function seen(): Seen {
   const { entries } = simulator.ledger;
   const times = entries.map(({ at }) => at);
   const counts = new Map<string, number>();
-  for (const { operation, processed, recipients } of entries) {
+  let [lastSendAt, largest] = [0, 0];
+  for (const { at, operation, processed, recipients } of entries) {
     if (!processed || !operation.startsWith('send')) continue;
+    lastSendAt = at;
+    largest = Math.max(largest, recipients.length);
     for (const to of recipients) counts.set(to, (counts.get(to) ?? 0) + 1);
   }
   let [from, densest, sent, mostToOne] = [0, 0, 0, 0];
@@ -51,6 +62,8 @@ function seen(): Seen {
     sent,
     recipients: counts.size,
     mostToOne,
+    lastSendAt,
+    largest,
     violations: simulator.violations.length,
   };
 }

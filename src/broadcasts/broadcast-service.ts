@@ -13,7 +13,8 @@ import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
 import { type RecordFields, toNewBroadcast, toRecord } from './broadcast-records.ts';
-import { durationS, expectedPerMinute } from './pace.ts';
+import { recipientsTogether } from './own-pace.ts';
+import { durationS, expectedPerMinute, type PaceServices } from './pace.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
@@ -40,7 +41,7 @@ type Records = BroadcastStore &
   Pick<ScheduleStore, 'wallNow'> &
   Pick<TrackingStore, 'deliveryCounts'>;
 
-interface BroadcastsServices {
+interface BroadcastsServices extends PaceServices {
   store: Records;
   stopped: StoppedSending;
   /** Channel of broadcasts that name none; absent: WATI's own default. */
@@ -50,8 +51,6 @@ interface BroadcastsServices {
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
   reconcileWorker: Pick<ReconcileWorker, 'wake' | 'estimateMs'>;
-  /** Recipients per minute of all broadcasts together, at the present rate. */
-  sharedPerMinute: () => number;
   /** Wall clock, ms. */
   now: () => number;
 }
@@ -157,12 +156,11 @@ class BroadcastService implements Broadcasts {
   }
 
   async outlook(
-    ...[{ caller, quota }, { recipients, perMinute }]: Parameters<Broadcasts['outlook']>
+    ...[{ caller, quota }, { recipients, perMinute, connection }]: Parameters<Broadcasts['outlook']>
   ): Promise<Outlook> {
     const left = quota && (await this.#services.store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
-    const expected = await expectedPerMinute(this.#services, { perMinute, isRunning: false }).catch(
-      throwStoreUnreadable,
-    );
+    const planned = { connection, perMinute, isRunning: false };
+    const expected = await expectedPerMinute(this.#services, planned).catch(throwStoreUnreadable);
     return {
       ...(left && { quotaLeft: left.left }),
       perMinute: Math.floor(expected),
@@ -188,14 +186,16 @@ class BroadcastService implements Broadcasts {
     };
   }
 
-  async #estimate({ status, counts, perMinute }: StoredBroadcast): Promise<{ estimatedEndAt?: string }> {
+  async #estimate(broadcast: StoredBroadcast): Promise<Pick<KnownBroadcast, 'estimatedEndAt' | 'batchSize'>> {
+    const { status, counts, perMinute, connectionId: connection } = broadcast;
     const left = counts.queued + counts.sending;
     if (status !== 'running' || left === 0) return {};
-    const expected = await expectedPerMinute(this.#services, { perMinute, isRunning: true }).catch(
-      throwStoreUnreadable,
-    );
+    const running = { connection, perMinute, isRunning: true };
+    const expected = await expectedPerMinute(this.#services, running).catch(throwStoreUnreadable);
     const endMs = this.#services.now() + durationS(left, expected) * 1_000;
-    return { estimatedEndAt: new Date(endMs).toISOString() };
+    const limit = this.#services.batchSize(connection);
+    const batchSize = perMinute === undefined ? limit : recipientsTogether(perMinute, limit);
+    return { estimatedEndAt: new Date(endMs).toISOString(), batchSize };
   }
 
   async reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast> {

@@ -1,4 +1,5 @@
 import { executeAttempt } from '../delivery/dispatch/attempt.ts';
+import type { BatchSizes } from '../delivery/dispatch/batch-sizes.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/upstream-request.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { HeldQueues, type ReportHold } from '../holds/held-queues.ts';
@@ -22,7 +23,7 @@ interface BroadcastWorkerServices extends DispatchServices {
   splitsBatches: boolean;
   /** The company number for broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
-  batchMax: number;
+  batchSizes: BatchSizes;
   onEnd?: (stored: StoredMessage) => void;
   onBatch?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or released. */
@@ -119,8 +120,9 @@ export class BroadcastWorker {
 
   /** Sends the messages of a broadcast until this process can claim no more of them. */
   async #run(broadcast: RunningBroadcast): Promise<void> {
-    const { store, closing, breaker } = this.#services;
+    const { store, closing, breaker, batchSizes } = this.#services;
     const { id, connectionId: connection } = broadcast;
+    const kind = { connection, lane: 'broadcast' as const };
     const calls = new Set<Promise<number>>();
     let delayMs = 0;
     for (;;) {
@@ -128,15 +130,15 @@ export class BroadcastWorker {
       await breaker.whenClosed(connection);
       if (delayMs > 0) await sleep(delayMs, closing);
       delayMs = 0;
-      const limit = await waitForPace(broadcast, this.#services);
-      if (limit === undefined || closing.aborted || !(await this.#acquirePermit(broadcast))) break;
+      const paced = await waitForPace(broadcast, { store, closing, limit: batchSizes.limit(kind) });
+      if (paced === undefined || closing.aborted || !(await this.#acquirePermit(broadcast))) break;
       const permitGrantedAt = performance.now();
       // The breaker may have opened while the permit was awaited. In that case only the permit is lost.
       if (!breaker.isClosed(connection)) continue;
       // The remaining messages stay queued in the store until the caller may send again.
       if (this.#isHeld(broadcast)) break;
       const epoch = store.epoch();
-      const stored = await this.#claims.take(broadcast, limit);
+      const { stored, isLast } = await this.#claims.take(broadcast, Math.min(paced, batchSizes.limit(kind)));
       if (stored.length === 0) break;
       const call = this.#sendBatch(stored, broadcast, { epoch, permitGrantedAt }).then((retryDelayMs) => {
         calls.delete(call);
@@ -146,8 +148,8 @@ export class BroadcastWorker {
       call.catch(() => {});
       calls.add(call);
       if (calls.size >= callsMax) await Promise.race(calls);
-      // This was the last batch: another permit would waste a call that others could make.
-      if (stored.length < limit) {
+      // Another permit would waste a call that others could make.
+      if (isLast) {
         await Promise.all(calls);
         if (delayMs === 0) break;
       }
@@ -189,10 +191,12 @@ export class BroadcastWorker {
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onBatch?.('broadcast', deliveries.length);
     this.#claims.track(deliveries);
-    const { sendCalls, transport, splitsBatches, rateLimiter } = services;
+    const { sendCalls, transport, splitsBatches, rateLimiter, batchSizes } = services;
     const acquirePermit = async () => rateLimiter?.acquire(this.#permitRequestOf(broadcast));
+    const kind = { connection: broadcast.connectionId, lane: 'broadcast' as const };
+    const begin = (messages: number) => batchSizes.begin(kind, messages);
     const request: UpstreamRequest = {
-      ...batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit }),
+      ...batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit, begin }),
       pauseBroadcast: (reason) => this.#pause(broadcast, reason),
     };
     const retries = await executeAttempt(deliveries, { request, context, services }, claim);

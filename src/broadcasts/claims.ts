@@ -1,4 +1,6 @@
+import { BATCH_TEXT_MAX } from '../delivery/dispatch/batch-queue.ts';
 import type { ActiveDelivery } from '../delivery/dispatch/upstream-request.ts';
+import { parameterLength } from '../delivery/send-content.ts';
 import type { BroadcastStore, RunningBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';
@@ -9,6 +11,15 @@ export type { RunningBroadcast };
 interface ClaimsServices {
   store: BroadcastStore & Pick<MessageStore, 'requeueAll'>;
   closing: AbortSignal;
+}
+
+/** Rows per claim. Marks of other messages wait for the commit of each. */
+const ROWS_MAX = 250;
+
+interface Taken {
+  stored: readonly StoredMessage[];
+  /** Nothing is left to claim, or the store fails. */
+  isLast: boolean;
 }
 
 /** The messages of broadcasts that this process has claimed, and the claims whose acknowledgement was lost. */
@@ -34,17 +45,35 @@ export class Claims {
     return this.#inDoubt.has(id);
   }
 
-  /** Claims at most `limit` messages. Empty: nothing is left, or the store fails; the next poll tries again. */
-  async take(broadcast: RunningBroadcast, limit: number): Promise<StoredMessage[]> {
+  /**
+   * Claims at most `limit` messages, and no more than fit into one call. Empty: nothing is left, or the store fails; the next poll
+   * tries again.
+   */
+  async take(broadcast: RunningBroadcast, limit: number): Promise<Taken> {
+    const stored: StoredMessage[] = [];
+    let characters = 0;
+    while (stored.length < limit && characters < BATCH_TEXT_MAX) {
+      const rows = Math.min(ROWS_MAX, limit - stored.length);
+      const claimed = await this.#claim(broadcast, rows);
+      // The claim is in doubt, and all that is not sent yet was queued again.
+      if (claimed === undefined) return { stored: [], isLast: true };
+      for (const message of claimed) characters += parameterLength(message);
+      stored.push(...claimed);
+      if (claimed.length < rows) return { stored, isLast: true };
+    }
+    return { stored, isLast: false };
+  }
+
+  /** Empty also if the store fails. Undefined: the acknowledgement was lost. */
+  async #claim(broadcast: RunningBroadcast, rows: number): Promise<StoredMessage[] | undefined> {
     try {
-      return await this.#services.store.claimBatch(broadcast.id, limit);
+      return await this.#services.store.claimBatch(broadcast.id, rows);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      if (!error.notCommitted) {
-        this.#inDoubt.set(broadcast.id, broadcast);
-        await this.requeueUnsentWithRetry(broadcast.id);
-      }
-      return [];
+      if (error.notCommitted) return [];
+      this.#inDoubt.set(broadcast.id, broadcast);
+      await this.requeueUnsentWithRetry(broadcast.id);
+      return undefined;
     }
   }
 

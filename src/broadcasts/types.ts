@@ -52,6 +52,8 @@ export interface Filled {
 export type KnownBroadcast = StoredBroadcast & {
   delivery?: DeliveryCounts;
   estimatedEndAt?: string;
+  /** How many recipients a call may have now. */
+  batchSize?: number;
   rejections?: Readonly<Record<string, number>>;
   looks?: ReconcileProgress;
 };
@@ -96,7 +98,7 @@ export interface Broadcasts {
   /** Returns the pace to expect, and the remaining quota. */
   outlook(
     requester: Pick<BroadcastRequester, 'caller' | 'quota'>,
-    planned: { recipients: number; perMinute: number | undefined },
+    planned: { connection: string; recipients: number; perMinute: number | undefined },
   ): Promise<Outlook>;
   /** See `BroadcastStore.countOptedOut`. */
   countOptedOut(caller: string, numbers: readonly string[]): Promise<number>;

@@ -19,9 +19,10 @@ import {
 } from './admission/admission.ts';
 import { cancelMessage } from './cancel-message.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
+import type { BatchSizes } from './dispatch/batch-sizes.ts';
 import { StreamDiscarded } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
-import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
+import { TemplateBatcher } from './dispatch/template-batcher.ts';
 import type { ActiveDelivery, DispatchServices } from './dispatch/upstream-request.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { findReplay, findResendable, keyInProgress, locationOf, replayOrReject } from './idempotency.ts';
@@ -44,7 +45,7 @@ interface DeliveryServices extends DispatchServices {
   /** The messages of a caller over a connection are held from now on, or released. */
   onHold?: ReportHold;
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
-  batchMax: BatchMax;
+  batchSizes: BatchSizes;
   /** Whether a batch that a 2xx refuses as a whole is tried again in halves. */
   splitsBatches: boolean;
   /** The company number for messages that name none; absent: WATI's own default. */

@@ -74,6 +74,15 @@ export function receiverOf(stored: StoredMessage): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
+/** How many characters of a call its parameters take, about. */
+export function parameterLength(stored: Pick<StoredMessage, 'content'>): number {
+  const content = contentOf(stored);
+  if (content?.kind !== 'template') return 0;
+  let length = 0;
+  for (const value of Object.values(content.body.parameters ?? {})) length += value.length;
+  return length;
+}
+
 /** The fields that template messages must have in common to share a call. Undefined: this content is sent in a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;

@@ -25,6 +25,7 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
     ...(stored.rejections && { rejections: stored.rejections }),
     ...(stored.looks && { looks: stored.looks }),
     ...(state.status === 'running' && stored.estimatedEndAt !== undefined && { estimatedEndAt: stored.estimatedEndAt }),
+    ...(state.status === 'running' && stored.batchSize !== undefined && { batchSize: stored.batchSize }),
     createdAt,
     updatedAt,
     ...(finishedAt !== undefined && { finishedAt }),

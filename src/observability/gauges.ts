@@ -19,6 +19,8 @@ export interface GaugeSources {
   broadcasts(): Promise<{ scheduled: number; running: number; held: number }>;
   /** Messages that wait because their caller may not send now, by reason. */
   held(): Promise<Readonly<Record<string, number>>>;
+  /** How many template messages one call may carry now. */
+  batchSizes: { reading(): readonly { connection: string; lane: string; limit: number }[] };
   /** Calls of this process to the gateway today, and its limit; 0: none. */
   dayQuota(): { used: number; limit: number };
   /** What operators have stopped. */
@@ -95,11 +97,23 @@ export function registerGauges(registry: Registry, standing: GaugeSources): void
     },
   );
   registerDayQuotaGauges(registry, standing);
+  registerBatchSizeGauge(registry, standing);
   gauge({ name: 'uploads_open', help: 'Uploads under way' }, () => [[{}, uploads.open]]);
   counter({ name: 'upload_bytes_total', help: 'Bytes of uploads taken in' }, () => [[{}, uploads.bytes]]);
   if (rateLimiter) registerRateLimiterGauges(registry, rateLimiter);
   if (rateLimiter) registerRateLimitGroupGauges(registry, rateLimiter);
   if (standing.callersFile) registerCallersFileGauges(registry, standing.callersFile, standing.now ?? Date.now);
+}
+
+function registerBatchSizeGauge(registry: Registry, { batchSizes }: GaugeSources): void {
+  metricFactories(registry).gauge(
+    {
+      name: 'group_size_limit',
+      help: 'How many template sends one call upstream may carry now',
+      labels: ['connection', 'lane'],
+    },
+    () => batchSizes.reading().map(({ limit, ...labels }) => [labels, limit]),
+  );
 }
 
 function registerDayQuotaGauges(registry: Registry, { dayQuota }: GaugeSources): void {

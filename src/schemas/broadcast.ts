@@ -166,6 +166,14 @@ export const Broadcast = Type.Object(
         examples: ['2026-11-02T10:05:00.000Z'],
       }),
     ),
+    batchSize: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'while it runs: how many recipients one call may carry now; it doubles while WATI answers well, and halves when an answer is lost or slow. Not in lists',
+        examples: [400],
+      }),
+    ),
     createdAt: Timestamp,
     updatedAt: Type.String({
       description: 'ISO 8601, UTC: when its status or one of its counts last changed',

@@ -9,12 +9,12 @@ const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
 
 /** WATI documents no limit of receivers for one call; a thousand is a cautious limit of our own. */
+const batchSize = { minimum: 1, maximum: 1_000 } as const;
 const groupMax = (what: string, fallback: number) =>
   Type.Integer({
-    description: `template messages in one call upstream: ${what}; a lost answer leaves all of them unknown`,
+    description: `template messages in one call upstream, at first: ${what}; a lost answer leaves all of them unknown`,
     default: fallback,
-    minimum: 1,
-    maximum: 1_000,
+    ...batchSize,
   });
 
 /** The environment, one entry per setting. The descriptions are the table in docs/settings.md; a test compares the two. */
@@ -193,6 +193,13 @@ export const EnvSchema = Type.Object({
   GROUP_MAX_URGENT: groupMax('urgent sends', 50),
   GROUP_MAX_INTERACTIVE: groupMax('single sends', 200),
   GROUP_MAX_BROADCAST: groupMax('recipients of a broadcast', 200),
+  GROUP_GROWS_TO: Type.Optional(
+    Type.Integer({
+      description:
+        'how many one call may carry after clean answers, and how many at most. Unset: 1000, but no more than a `GROUP_MAX_…` that is set',
+      ...batchSize,
+    }),
+  ),
   GROUP_SPLIT: Type.Enum(['on', 'off'], {
     description: '`off`: a batch that WATI refuses with a 2xx is not tried again in halves, down to the one at fault',
     default: 'on',

@@ -80,7 +80,8 @@ export class UntrustedBodyReader {
     this.#pause = pause;
     this.#pools = {
       list: new SharedPool({ name: 'answers', size: () => poolBytes * 0.75 }),
-      act: new SharedPool({ name: 'send-answers', size: () => poolBytes * 0.25 }),
+      // Each batch may have an answer of 500 KB, and all batches are one holder.
+      act: new SharedPool({ name: 'send-answers', size: () => poolBytes / 3, share: 0.5, alone: 0.75 }),
     };
   }
 

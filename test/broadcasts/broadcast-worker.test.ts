@@ -8,6 +8,7 @@ import type { Call, HttpResult } from '../../src/upstream/types.ts';
 import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { fakeStore } from '../support/fake-store.ts';
+import { fixedSizes } from '../support/fixed-sizes.ts';
 
 let store: Store;
 let closing: AbortController;
@@ -23,7 +24,7 @@ afterEach(() => store.close());
 function aWorker(
   attempt: (call: Call) => Promise<HttpResult>,
   overrides: Partial<Store> = {},
-  breaker = createCircuitBreaker(async () => false, closing.signal),
+  { breaker = createCircuitBreaker(async () => false, closing.signal), size = 10 } = {},
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
   const worker = new BroadcastWorker({
@@ -36,7 +37,7 @@ function aWorker(
     now: Date.now,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    batchMax: 10,
+    batchSizes: fixedSizes({ urgent: size, interactive: size, broadcast: size }),
     onFault: (error) => faults.push(error),
   });
   const close = async () => {
@@ -103,6 +104,77 @@ test('recipients that an unacknowledged claim took are sent all the same, once',
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
   expect(faults).toEqual([]);
+});
+
+test('a large call is claimed in pieces, and if one of them is not acknowledged, all are sent later, once', async () => {
+  const numbers = await sendable('b', 1_200);
+  const { sent, attempt } = anUpstream();
+  const claims: number[] = [];
+  const { worker, close } = aWorker(
+    attempt,
+    {
+      claimBatch: async (id, limit) => {
+        claims.push(limit);
+        const claimed = await store.claimBatch(id, limit);
+        if (claims.length === 2) throw lostAnswer();
+        expect(sent.length === 0 || claims.length > 2).toBe(true);
+        return claimed;
+      },
+    },
+    { size: 1_000 },
+  );
+  worker.wake();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 1_200 });
+  expect(Math.max(...claims)).toBeLessThanOrEqual(250);
+  expect(sent.toSorted()).toEqual(numbers.toSorted());
+  await close();
+  expect(faults).toEqual([]);
+});
+
+test('the outcomes of a large call are written in pieces, each once, though one of them fails at first', async () => {
+  await sendable('b', 1_000);
+  const { attempt } = anUpstream();
+  const written: number[] = [];
+  const { worker, close } = aWorker(
+    attempt,
+    {
+      completeAll: async (completions) => {
+        written.push(completions.length);
+        if (written.length === 3) throw new StoreError('the disk is full', { notCommitted: true });
+        return store.completeAll(completions);
+      },
+    },
+    { size: 1_000 },
+  );
+  worker.wake();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 1_000 });
+  expect(written).toEqual([250, 250, 250, 250, 250]);
+  await close();
+  expect(faults).toEqual([]);
+});
+
+test('recipients with long parameters go out in smaller calls', async () => {
+  await store.openBroadcast(newBroadcast('b'));
+  const body = { template: 'welcome', parameters: { name: 'x'.repeat(5_000) } };
+  const sends = recipients('b', 0, 600).map((send) => ({
+    ...send,
+    content: { kind: 'template', body: { to: send.to ?? '', ...body } },
+  }));
+  await store.addRecipients('b', sends);
+  await store.publishBroadcast('b', 'print');
+  const sizes: number[] = [];
+  const { worker, close } = aWorker(
+    async ({ json }) => {
+      sizes.push((json as { receivers: unknown[] }).receivers.length);
+      return { kind: 'answered', status: 200, headers: {}, text: '{"result":true}' };
+    },
+    {},
+    { size: 600 },
+  );
+  worker.wake();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 600 });
+  expect(sizes.toSorted((a, b) => b - a)).toEqual([250, 250, 100]);
+  await close();
 });
 
 test('a message that was sent and not completed yet does not count as claimed and unsent', async () => {
@@ -239,7 +311,7 @@ test('credentials with which reads succeed and sends are refused cost three call
     return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
   };
   const breaker = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
-  const { worker, close } = aWorker(refusing, {}, breaker);
+  const { worker, close } = aWorker(refusing, {}, { breaker });
   const stateOf = async () => {
     const { status, pausedBy, counts } = (await store.findBroadcast('crm', 'b')) ?? {};
     return { status, pausedBy, counts };
@@ -281,7 +353,7 @@ const connectionRefused: HttpResult = {
 function answering(...answers: HttpResult[]) {
   const { sent, attempt } = anUpstream();
   const breaker = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
-  const { worker, close } = aWorker(async (call) => answers.shift() ?? attempt(call), {}, breaker);
+  const { worker, close } = aWorker(async (call) => answers.shift() ?? attempt(call), {}, { breaker });
   return { worker, close, sent, answers };
 }
 

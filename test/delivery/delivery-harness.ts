@@ -9,6 +9,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/send-calls.ts';
 import type { Call, HttpResponse, HttpResult } from '../../src/upstream/types.ts';
 import { fakeStore } from '../support/fake-store.ts';
+import { fixedSizes } from '../support/fixed-sizes.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
@@ -53,7 +54,7 @@ export async function startDelivery(
     sendTimeoutMs: 5_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    batchMax: { urgent: group, interactive: group, broadcast: group },
+    batchSizes: fixedSizes({ urgent: group, interactive: group, broadcast: group }),
     ...(rateLimiter && { rateLimiter }),
     ...(onProved && { onProved }),
   });

@@ -91,7 +91,8 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
   const broadcasts = createBroadcasts({
     store,
     reconcileWorker,
-    sharedPerMinute: () => 60,
+    callsPerMinute: () => 60,
+    batchSize: () => 1,
     newId: () => 'none',
     onChange: () => {},
     now: time.clock,

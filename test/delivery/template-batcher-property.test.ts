@@ -6,10 +6,12 @@ import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breake
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/send-calls.ts';
 import type { Call, HttpResult } from '../../src/upstream/types.ts';
+import { fixedSizes } from '../support/fixed-sizes.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
 const batchMax = { urgent: 2, interactive: 4, broadcast: 1 };
+const batchSizes = fixedSizes(batchMax);
 
 const asks = fc.array(
   fc.record({
@@ -45,7 +47,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     sendTimeoutMs: 60_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    batchMax,
+    batchSizes,
     rateLimiter: {
       acquire: () => new Promise((resume) => setTimeout(resume, everyMs)),
       isPermitValid: () => true,

@@ -20,6 +20,7 @@ const fine: GaugeSources = {
   sends: async () => ({ unknown: 1 }),
   sendsRestMs: 0,
   broadcasts: async () => ({ scheduled: 0, running: 1, held: 0 }),
+  batchSizes: { reading: () => [] },
   dayQuota: () => ({ used: 1, limit: 0 }),
   held: async () => ({ 'caller-removed': 0 }),
   stopped: () => ({ all: false, callers: [], connections: [] }),

@@ -37,7 +37,8 @@ describe('a campaign', () => {
     expect(started).toMatchObject({ status: 202, json: { perMinute: 1, reference: 'autumn' } });
     const { id } = broadcastOf(started);
     await expect.poll(async () => (await read(id)).counts.accepted).toBe(1);
-    const { counts, estimatedEndAt, createdAt, updatedAt } = await read(id);
+    const { counts, batchSize, estimatedEndAt, createdAt, updatedAt } = await read(id);
+    expect(batchSize).toBe(1);
     expect(counts).toMatchObject({ accepted: 1, queued: 2 });
     const leftMs = Date.parse(String(estimatedEndAt)) - Date.parse(updatedAt);
     expect(leftMs).toBeGreaterThan(100_000);
@@ -54,6 +55,7 @@ describe('a campaign', () => {
     const paused = broadcastOf(await service.ask('POST', `/v1/broadcasts/${id}/pause`));
     expect(paused).toMatchObject({ status: 'paused', pausedBy: 'caller' });
     expect(paused).not.toHaveProperty('estimatedEndAt');
+    expect(paused).not.toHaveProperty('batchSize');
     expect(service.simulator.ledger.of('sendTemplateMessagesV2').map(({ recipients }) => recipients)).toEqual([
       ['14155551000'],
     ]);

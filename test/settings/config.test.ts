@@ -76,6 +76,22 @@ describe('the settings', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it('let calls grow to a thousand messages, unless they say how many there may be', () => {
+    const { GROUP_BOUNDS } = loadConfig(minimal);
+    expect(GROUP_BOUNDS.urgent).toEqual({ start: 50, max: 1_000 });
+    expect(GROUP_BOUNDS.broadcast).toEqual({ start: 200, max: 1_000 });
+    expect(loadConfig({ ...minimal, GROUP_MAX_BROADCAST: '100' }).GROUP_BOUNDS).toEqual({
+      ...GROUP_BOUNDS,
+      broadcast: { start: 100, max: 100 },
+    });
+    expect(loadConfig({ ...minimal, GROUP_MAX_BROADCAST: '20', GROUP_GROWS_TO: '100' }).GROUP_BOUNDS).toEqual({
+      urgent: { start: 50, max: 100 },
+      interactive: { start: 100, max: 100 },
+      broadcast: { start: 20, max: 100 },
+    });
+    expect(faultsOf({ ...minimal, GROUP_GROWS_TO: '1001' })).toHaveLength(1);
+  });
+
   it('treat an empty variable as one that is not set', () => {
     expect(loadConfig({ ...minimal, MATON_CONNECTION_ID: '', MATON_API_KEY_FILE: '', PORT: '' }).PORT).toBe(3000);
     expect(faultsOf({ ...minimal, CLIENTS_FILE: '' })).toEqual(['CLIENTS_FILE is required and not set']);

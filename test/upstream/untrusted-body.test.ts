@@ -53,6 +53,14 @@ describe('the bytes of an answer', () => {
     expect(open('crm')).toBe('taken');
   });
 
+  it('of eight large batches are taken at the same time, beside answers to others', () => {
+    const reader = readerOf();
+    const open = (holder: string, size: number) =>
+      codeOf(() => reader.collect(200, { ...origin, holder, bodyClass: 'act' }).add(kib(size)));
+    expect(open('crm', 900)).toBe('taken');
+    expect(Array.from({ length: 8 }, () => open('wati-bff', 500))).toEqual(Array(8).fill('taken'));
+  });
+
   it('lose a byte order mark', async () => {
     const gathering = readerOf().collect(200, origin);
     gathering.add(Buffer.from('\uFEFF{"a":1}'));

@@ -1,6 +1,10 @@
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, systemPriority } from '../../upstream/permits.ts';
+import { parameterLength } from '../send-content.ts';
 import type { ActiveDelivery } from './upstream-request.ts';
+
+/** No message is added to a batch whose parameters have this many characters: it would hold megabytes in memory. */
+export const BATCH_TEXT_MAX = 1_000_000;
 
 export interface BatchTemplate {
   name: string;
@@ -58,12 +62,15 @@ export function takeBatch(queue: BatchQueue, max: number): PendingMessage[] {
     next: 0,
     left: [] as PendingMessage[],
   }));
-  for (let progressed = true; progressed && batch.length < max; ) {
+  let characters = 0;
+  const isFull = () => batch.length >= max || characters >= BATCH_TEXT_MAX;
+  for (let progressed = true; progressed && !isFull(); ) {
     progressed = false;
     for (const callerQueue of callerQueues) {
-      const item = batch.length < max ? nextEligible(callerQueue, taken) : undefined;
+      const item = isFull() ? undefined : nextEligible(callerQueue, taken);
       if (!item) continue;
       taken.add(recipientOf(item.delivery));
+      characters += parameterLength(item.delivery.stored);
       batch.push(item);
       progressed = true;
     }

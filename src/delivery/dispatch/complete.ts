@@ -103,11 +103,12 @@ async function persistOrRetry(
   services: DispatchServices,
 ) {
   const { store, closing } = services;
+  const write = inParts(completions, store);
   try {
-    await reloadProved(classified, await store.completeAll(completions), services);
+    await reloadProved(classified, await write(), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const pendingWrite = retryWhileStoreFails(() => store.completeAll(completions), closing).then(
+    const pendingWrite = retryWhileStoreFails(write, closing).then(
       async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
         await reloadProved(classified, completed, services);
@@ -117,6 +118,23 @@ async function persistOrRetry(
     );
     for (const { delivery } of classified) delivery.pendingWrite = pendingWrite;
   }
+}
+
+/** Rows per commit. Marks of other messages wait for each. */
+const ROWS_MAX = 250;
+
+/** Returns a write of all completions that can be repeated: it goes on with the first part that failed. */
+function inParts(
+  completions: readonly (Completion & { id: string })[],
+  store: Pick<DispatchServices['store'], 'completeAll'>,
+): () => Promise<ReadonlySet<string>> {
+  const completed = new Set<string>();
+  let at = 0;
+  return async () => {
+    for (; at < completions.length; at += ROWS_MAX)
+      for (const id of await store.completeAll(completions.slice(at, at + ROWS_MAX))) completed.add(id);
+    return completed;
+  };
 }
 
 /** A message that was not completed here was completed by a webhook, or belongs to another process: reads its record again. */

@@ -16,19 +16,17 @@ import {
   recipientOf,
   takeBatch,
 } from './batch-queue.ts';
+import type { BatchSizes } from './batch-sizes.ts';
 import { isHeld } from './retry-policy.ts';
 import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
 import { batchRequest } from './upstream-request.ts';
-
-/** Template messages in one call at most, by lane. A lost answer makes all of them `unknown`. */
-export type BatchMax = Readonly<Record<CallerPriority['lane'], number>>;
 
 interface BatcherServices extends DispatchServices {
   rateLimiter: RateLimiter;
   sendCalls: SendCalls;
   transport: Transport;
   splitsBatches: boolean;
-  batchMax: BatchMax;
+  batchSizes: BatchSizes;
   pendingInserts: PendingInserts;
   /** Called for each call, with the number of messages in it. */
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
@@ -60,10 +58,11 @@ export class TemplateBatcher {
    * for a permit.
    */
   batchesAhead(template: BatchTemplate, context: CallContext): number {
-    const { batchMax, pendingInserts } = this.#services;
+    const { batchSizes, pendingInserts } = this.#services;
     const key = batchKey(template, context);
     const queue = this.#queues.get(key);
-    const max = batchMax[(context.priority ?? systemPriority).lane];
+    const { lane } = context.priority ?? systemPriority;
+    const max = batchSizes.limit({ connection: context.connection, lane });
     if (!queue?.awaitsPermit) return Math.floor(pendingInserts.count(key) / max);
     return Math.floor((queue.size + pendingInserts.count(key)) / max) - 1;
   }
@@ -118,7 +117,8 @@ export class TemplateBatcher {
   }
 
   #dispatchBatch(queue: BatchQueue, permitGrantedAt: number): void {
-    const batch = takeBatch(queue, this.#services.batchMax[queue.lane]);
+    const { sendCalls, transport, splitsBatches, batchSizes } = this.#services;
+    const batch = takeBatch(queue, batchSizes.limit(queue));
     this.#requestPermit(queue);
     if (batch.length === 0) return;
     for (const { delivery } of batch) queue.inFlight.add(recipientOf(delivery));
@@ -128,14 +128,15 @@ export class TemplateBatcher {
     if (items.length === 0) return;
     const context = { connection: queue.connection, channel: queue.channel, onAttempt: reportToAll(items) };
     this.#services.onBatch?.(queue.lane, items.length);
-    const { sendCalls, transport, splitsBatches } = this.#services;
     const acquirePermit = () =>
       this.#services.rateLimiter.acquire({
         ...batchPermitRequest(queue, items),
         deadline: Number.POSITIVE_INFINITY,
         signal: this.#services.closing,
       });
-    const request = batchRequest(queue.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
+    const begin = (messages: number) => batchSizes.begin(queue, messages);
+    const way = { sendCalls, transport, splitsBatches, acquirePermit, begin };
+    const request = batchRequest(queue.template, context, way);
     const deliveries = items.map(({ delivery }) => delivery);
     attemptDelivery(deliveries, { request, context, services: this.#services }, permitGrantedAt).then(
       (retries) => {

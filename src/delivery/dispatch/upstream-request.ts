@@ -10,6 +10,7 @@ import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import type { HttpResult } from '../../upstream/types.ts';
 import { receiverOf, type UpstreamCall } from '../send-content.ts';
+import type { OnBatchAnswer } from './batch-sizes.ts';
 import { bisectIfRefused } from './bisect-batch.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
@@ -142,6 +143,8 @@ interface BatchServices {
   splitsBatches: boolean;
   /** Resolves when one more call may go out; rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
+  /** Called when a call of this many messages begins; not for calls of its halves. Absent: calls of one message. */
+  begin?: (messages: number) => OnBatchAnswer;
 }
 
 /**
@@ -151,7 +154,7 @@ interface BatchServices {
 export function batchRequest(
   template: { name: string; broadcastName: string },
   context: CallContext,
-  { sendCalls, transport, splitsBatches, acquirePermit }: BatchServices,
+  { sendCalls, transport, splitsBatches, acquirePermit, begin }: BatchServices,
 ): UpstreamRequest {
   const { connection, channel, onAttempt } = context;
   return {
@@ -164,7 +167,10 @@ export function batchRequest(
         const attempt = { ...call, ...through };
         return classifyBatch(await transport.execute(attempt, undefined, onAttempt), some);
       };
-      return bisectIfRefused(receivers, await send(receivers), { send, acquirePermit, splitsBatches });
+      const onAnswer = begin?.(receivers.length);
+      const results = await send(receivers);
+      onAnswer?.(results);
+      return bisectIfRefused(receivers, results, { send, acquirePermit, splitsBatches });
     },
   };
 }
