@@ -42,8 +42,8 @@ export const has = (program: string, versionFlag: string): boolean =>
 const canPin = availableParallelism() > 1 && has('taskset', '--version');
 
 /** What is measured stands alone on core 0; the load and the upstream share core 1. */
-export const pinned = (core: 0 | 1, command: string[]): string[] =>
-  canPin ? ['taskset', '-c', String(core), ...command] : command;
+export const pinned = (core: 0 | 1 | undefined, command: string[]): string[] =>
+  canPin && core !== undefined ? ['taskset', '-c', String(core), ...command] : command;
 
 /** Moves this process, the load generator, to core 1. False where processes cannot be pinned. */
 export function pinSelf(): boolean {

@@ -88,7 +88,8 @@ export function createPeers() {
 
 const urlOf = (port: number) => `http://127.0.0.1:${port}`;
 
-const answers = (port: number) =>
+/** Whether the process answers on its port. */
+export const answers = (port: number) =>
   new Promise<boolean>((resolve) => {
     const asked = request(`${urlOf(port)}/health/live`, { agent: false }, (answer) => {
       // A proxy passes the upstream's answer on, whatever that is.

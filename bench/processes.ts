@@ -16,7 +16,8 @@ export interface Command {
 
 interface Start {
   name: string;
-  core: 0 | 1;
+  /** Absent: any. */
+  core?: 0 | 1;
   command(port: number): Command;
   /** Whether the process takes calls by now. */
   isReady(port: number): Promise<boolean>;

@@ -8,7 +8,7 @@ import { callerKey } from './processes.ts';
 import type { UploadPeer } from './upload-peers.ts';
 
 export const MB = 1_000_000;
-const boundary = 'bench-0123456789abcdef';
+export const boundary = 'bench-0123456789abcdef';
 
 function form(fileName: string, type: string, file: Buffer): Buffer {
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${fileName}"\r\nContent-Type: ${type}\r\n\r\n`;
@@ -22,10 +22,7 @@ export function pdfForm(bytes: number): Buffer {
   return form('bench.pdf', 'application/pdf', file);
 }
 
-export function csvForm(rows: number): Buffer {
-  const lines = Array.from({ length: rows }, (_, at) => `9198${10_000_000 + at}\r\n`);
-  return form('bench.csv', 'text/csv', Buffer.from(`Phone\r\n${lines.join('')}`));
-}
+export const csvForm = (csv: string): Buffer => form('bench.csv', 'text/csv', Buffer.from(csv));
 
 /** One upload over a socket of its own; the body is written as it lies in memory. Throws unless it is taken. */
 export async function upload(peer: UploadPeer, body: Buffer, path = peer.path): Promise<void> {

@@ -137,7 +137,8 @@ async function memory(peers: Peers, quick: boolean): Promise<Goal[]> {
     Promise.race([sleep(slowSeconds * 1000), atOnce(8, () => upload(service, large).catch(() => {}))]),
   );
   const rows = 1_000_000;
-  const csv = csvForm(rows);
+  const lines = Array.from({ length: rows }, (_, at) => `9198${10_000_000 + at}\r\n`);
+  const csv = csvForm(`Phone\r\n${lines.join('')}`);
   const ofCsv = await peakOf(fast, { CSV_MAX_ROWS: String(rows) }, (service) => upload(service, csv, csvPath));
   await fast.stop();
   await slow.stop();

@@ -14,6 +14,7 @@ import { createQueueLog } from './delivery/recovery/queue-log.ts';
 import { createSchedule, type Schedule } from './delivery/recovery/schedule.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
+import { timeOrderedId } from './lib/time-ordered-id.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { broadcastCallsPerSecond } from './rate-limit/broadcast-pace.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
@@ -78,7 +79,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     store,
     stopped: stopSwitch,
     channel: dispatch.channel,
-    newId: overrides.newId ?? randomUUID,
+    newId: overrides.newId ?? timeOrderedId,
     reconcileWorker,
     now,
     onChange: () => outbound.broadcastWorker.wake(),

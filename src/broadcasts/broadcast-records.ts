@@ -1,5 +1,4 @@
 import { type recordedChannel, scheduleOf } from '../delivery/new-message.ts';
-import { toJson } from '../delivery/outcome.ts';
 import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { NewBroadcast } from '../store/broadcast-store.ts';
 import type { NewMessage } from '../store/message-store.ts';
@@ -35,7 +34,7 @@ export function toRecord(
     connectionId: connection,
     template,
     localMessageId: id,
-    content: toJson({ kind: 'template', body }),
+    content: { kind: 'template', body },
     broadcastId,
     ...(reference !== undefined && { reference }),
     ...(resendOf !== undefined && { resendOf }),

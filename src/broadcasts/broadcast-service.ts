@@ -15,6 +15,7 @@ import type { TrackingStore } from '../store/tracking-store.ts';
 import { type RecordFields, toNewBroadcast, toRecord } from './broadcast-records.ts';
 import { recipientsTogether } from './own-pace.ts';
 import { durationS, expectedPerMinute, type PaceServices } from './pace.ts';
+import { RecipientWriter } from './recipient-writer.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import { nothingToResend, resendBroadcast } from './resend.ts';
 import { notStarted, ownershipLost, raise, startInDoubt } from './start-problems.ts';
@@ -29,9 +30,6 @@ import type {
   Outlook,
   Started,
 } from './types.ts';
-
-/** Rows per commit, which blocks the event loop meanwhile. */
-const batchMax = 200;
 
 /** All recipients together must fit into the caller's quota. */
 type Records = BroadcastStore &
@@ -85,14 +83,15 @@ class BroadcastService implements Broadcasts {
     const opened = await store.openBroadcast(toNewBroadcast({ id, routing }, requester, draft)).catch(notStarted);
     // Another request with this key came first, and its content is not known yet.
     if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
+    const writer = new RecipientWriter((batch) => this.#insert({ newId, id, caller, routing }, draft, batch));
     try {
-      let total = 0;
       const { fingerprint, chosen } = await fill(async (recipients) => {
         // Checked early, so that a hopeless import ends soon. Publishing checks again, and counts what the caller sent since.
-        const planned = total + recipients.length;
+        const planned = writer.total + recipients.length;
         if (left && planned > left.left) throw toInsertProblem(new QuotaExceededError(planned, left));
-        total += await this.#insert({ newId, id, caller, routing }, draft, recipients);
+        await writer.add(recipients);
       });
+      const total = await writer.end();
       if (draft.resendOf !== undefined && total === 0) throw nothingToResend();
       const leftOut = chosen === undefined ? {} : { leftOut: Math.max(0, chosen - total) };
       // Sending may have been stopped during a long import.
@@ -102,6 +101,7 @@ class BroadcastService implements Broadcasts {
       onChange();
       return { broadcast };
     } catch (error) {
+      await writer.stop();
       // If this fails as well, the sweep deletes the rows as soon as the store works.
       await store.discardBroadcast(id).catch(() => {});
       // It deletes them now: until then, the messages that a resend was to repeat count as sent again.
@@ -116,16 +116,12 @@ class BroadcastService implements Broadcasts {
     recipients: readonly BroadcastRecipient[],
   ): Promise<number> {
     const { store } = this.#services;
-    let added = 0;
-    for (let from = 0; from < recipients.length; from += batchMax) {
-      const messages = recipients.slice(from, from + batchMax).map((each) => toRecord(fields, draft, each));
-      const isAdded =
-        draft.resendOf === undefined
-          ? (await store.addRecipients(fields.id, messages).catch(notStarted)) && messages.length
-          : await store.addResends(fields.id, messages).catch(notStarted);
-      if (isAdded === undefined || isAdded === false) throw ownershipLost();
-      added += isAdded;
-    }
+    const messages = recipients.map((each) => toRecord(fields, draft, each));
+    const added =
+      draft.resendOf === undefined
+        ? (await store.addRecipients(fields.id, messages).catch(notStarted)) && messages.length
+        : await store.addResends(fields.id, messages).catch(notStarted);
+    if (added === undefined || added === false) throw ownershipLost();
     return added;
   }
 

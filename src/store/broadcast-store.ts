@@ -87,7 +87,7 @@ export interface BroadcastRecording {
 
   /**
    * Adds recipients, in this order, to a broadcast that is recording; all or none. They get its caller and its creation time,
-   * have no keys of their own, and are invisible until it is published. False: it is not recording any more, or belongs to
+   * have no keys of their own, and are invisible until it is published. All have the same kind, connection, template and channel. False: it is not recording any more, or belongs to
    * another process.
    */
   addRecipients(id: string, messages: readonly NewMessage[]): Promise<boolean>;

@@ -37,6 +37,25 @@ it('yields to other work between many chunks of one byte', async () => {
   expect(Math.max(most, now)).toBeLessThanOrEqual(512);
 });
 
+it('yields to other work between parts of a large chunk of rows', async () => {
+  const file = `Phone\n${'919800000000\n'.repeat(9_000)}`;
+  const body = form({ disposition: D('filename=a.csv'), type: 'text/csv', file });
+  let [turn, over] = [0, false];
+  const everyTurn = () => {
+    turn += 1;
+    if (!over) setImmediate(everyTurn);
+  };
+  everyTurn();
+  const parts: { turn: number; bytes: number }[] = [];
+  const check = { write: ({ length }: Buffer) => void parts.push({ turn, bytes: length }), end: () => {} };
+  const { done } = await run(body, { kinds: 'csv', check }, [body.length]);
+  over = true;
+  expect(done).toMatchObject({ bytes: file.length });
+  expect(parts.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(file.length);
+  expect(Math.max(...parts.map(({ bytes }) => bytes))).toBeLessThanOrEqual(16 * 1024);
+  expect(new Set(parts.map((part) => part.turn)).size).toBe(parts.length);
+});
+
 it.each([
   ['a part that the parser skips', { disposition: D("filename=a.jpg; filename*=UTF-8''a%0Ab.jpg"), end: '' }],
   ['the end of a file that waits to be sent', { file: grow(JPEG, 60_000) }],

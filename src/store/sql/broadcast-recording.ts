@@ -44,20 +44,19 @@ export function broadcastRecording(
     },
 
     async addRecipients(id, messages) {
-      const rows = JSON.stringify(messages.map(recipientValues));
       const [incremented = []] = await engine.write([
         { statement: sql.incrementTotal, values: { id, n: messages.length, wall: now() } },
-        { statement: sql.addRecipients, values: { id, rows } },
+        { statement: sql.addRecipients, values: { id, ...recipientValues(messages) } },
       ]);
       return incremented.length > 0;
     },
 
     async addResends(id, messages) {
-      const rows = JSON.stringify(messages.map(recipientValues));
+      const values = { id, ...recipientValues(messages) };
       const [locked = [], added = []] = await engine.write([
         { statement: sql.incrementTotal, values: { id, n: 0, wall: now() } },
-        { statement: sql.addResends, values: { id, rows } },
-        { statement: sql.countAdded, values: { id, rows } },
+        { statement: sql.addResends, values },
+        { statement: sql.countAdded, values },
       ]);
       return locked.length > 0 ? added.length : undefined;
     },

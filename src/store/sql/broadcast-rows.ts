@@ -33,20 +33,28 @@ export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: nu
   };
 }
 
-export const recipientValues = (send: NewMessage, place: number): Record<string, Value> => ({
-  place,
-  id: send.id,
-  kind: send.kind,
-  recipient: toSqlText(send.to),
-  connection: send.connectionId,
-  template: toSqlText(send.template),
-  local_id: toSqlText(send.localMessageId),
-  call: toSqlJson(send.content),
-  channel: toSqlText(send.channel),
-  channel_attempt: send.channelNamed ? 0 : null,
-  reference: toSqlText(send.reference),
-  resend_of: toSqlText(send.resendOf),
+/** What differs between recipients that are recorded together; an absent field is NULL. Each field costs time for each row. */
+const recipientRow = ({ id, to, localMessageId, content, reference, resendOf }: NewMessage) => ({
+  id,
+  recipient: toSqlText(to),
+  call: toSqlJson(content),
+  ...(localMessageId !== undefined && { local_id: toSqlText(localMessageId) }),
+  ...(reference !== undefined && { reference: toSqlText(reference) }),
+  ...(resendOf !== undefined && { resend_of: toSqlText(resendOf) }),
 });
+
+/** The messages agree in all fields that are not part of a row. */
+export const recipientValues = (messages: readonly NewMessage[]): Record<string, Value> => {
+  const [first] = messages;
+  return {
+    kind: first?.kind ?? null,
+    connection: first?.connectionId ?? null,
+    template: toSqlText(first?.template),
+    channel: toSqlText(first?.channel),
+    channelAttempt: first?.channelNamed ? 0 : null,
+    rows: JSON.stringify(messages.map(recipientRow)),
+  };
+};
 
 function campaignInRow(row: Row): Pick<StoredBroadcast, 'reference' | 'perMinute' | 'resendOf' | 'leftOut'> {
   const reference = optional(row, 'reference');
