@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import type { NewMessage } from '../src/store/message-store.ts';
 import { openStore, type Store } from '../src/store/open.ts';
 import { median } from './load.ts';
@@ -12,6 +13,7 @@ import { type Goal, goalsTable } from './table.ts';
 /**
  * `npm run bench -- holds [--quick]`: the longest time for which the event loop of a process stands still while its SQLite file is
  * listed, purged and imported into, over 2,000,000 records; the median of five. The idle figure shows the delays of the machine itself.
+ * BENCH_POSTGRES_URL names an empty database to use instead of the file.
  */
 const quick = process.argv.includes('--quick');
 const records = quick ? 100_000 : 2_000_000;
@@ -19,11 +21,12 @@ const rounds = 5;
 const dayMs = 24 * 60 * 60_000;
 const retentionMs = 90 * dayMs;
 
+const postgres = process.env.BENCH_POSTGRES_URL;
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-holds-'));
 const file = join(folder, 'store.db');
 let steady = 1_000;
 const open = () =>
-  openStore(`file:${file}`, {
+  openStore(postgres ?? `file:${file}`, {
     keyRetentionMs: dayMs,
     unknownRetentionMs: dayMs,
     recordRetentionMs: retentionMs,
@@ -33,7 +36,7 @@ const open = () =>
 
 try {
   await (await open()).close();
-  fill();
+  await (postgres === undefined ? fill() : fillPostgres(postgres));
   const store = await open();
   steady += retentionMs;
   const since = new Date(records / 2).toISOString();
@@ -66,13 +69,25 @@ try {
 
 function fill(): void {
   const db = new DatabaseSync(file);
-  db.exec(`
-    PRAGMA synchronous = OFF;
-    INSERT INTO sends (id, caller, kind, recipient, connection_id, status, owner, attempts, sent_at, created_at, updated_at, ended_at)
-    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${records})
-    SELECT 's' || n, CASE n % 2 WHEN 0 THEN 'crm' ELSE 'shop' END, 'text', '1' || (n % 50000), 'c',
-      CASE WHEN n % 10000 = 0 THEN 'rejected' ELSE 'accepted' END, 1, 1, n, n, n, 1 FROM numbers`);
+  const numbers = `(WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${records})
+    SELECT n FROM numbers) AS numbers`;
+  db.exec(`PRAGMA synchronous = OFF; ${insertFrom(numbers)}`);
   db.close();
+}
+
+async function fillPostgres(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(insertFrom(`generate_series(1, ${records}) AS n`));
+  await client.query('VACUUM ANALYZE');
+  await client.end();
+}
+
+function insertFrom(numbers: string): string {
+  return `
+    INSERT INTO sends (id, caller, kind, recipient, connection_id, status, owner, attempts, sent_at, created_at, updated_at, ended_at)
+    SELECT 's' || n, CASE n % 2 WHEN 0 THEN 'crm' ELSE 'shop' END, 'text', '1' || (n % 50000), 'c',
+      CASE WHEN n % 10000 = 0 THEN 'rejected' ELSE 'accepted' END, 1, 1, n, n, n, 1 FROM ${numbers}`;
 }
 
 async function longestHold(work: () => Promise<unknown>): Promise<number> {

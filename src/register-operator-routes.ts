@@ -25,7 +25,7 @@ export async function registerOperatorRoutes(
     counts: services.callerCounts,
     now: overrides.now ?? Date.now,
   });
-  // Read less often with PostgreSQL, which counts every row.
+  // Read less often with PostgreSQL, which all replicas ask.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   registerGauges(metrics.registry, {
     version,

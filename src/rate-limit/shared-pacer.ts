@@ -8,6 +8,9 @@ const USED_SHARE = 0.89;
 const sharedIntervalMs = (perSecond: number): number => intervalMs(perSecond, USED_SHARE);
 /** A source that takes longer counts as failed. */
 const SOURCE_TIMEOUT_MS = 250;
+/** A timer that is later than this means that the process was held up, and it needs this long to read what came meanwhile. */
+const TIMER_LATE_MS = 20;
+const CATCH_UP_MS = 50;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
 /** Interval in which the offset to the source's clock is measured again, because clocks drift. */
@@ -20,6 +23,9 @@ const RECOVERY_MS = 2_000;
 
 interface PendingReservation {
   readonly sinceMs: number;
+  /** When the source counts as failed. */
+  until: number;
+  isExtended: boolean;
   readonly shareMs: number;
 }
 
@@ -59,8 +65,7 @@ export class SharedPacer implements Pacer {
       this.#slot = undefined;
     }
     if (this.#pending !== undefined) {
-      const until = this.#pending.sinceMs + SOURCE_TIMEOUT_MS;
-      if (now < until) return until;
+      if (this.#isAwaited(this.#pending, now)) return this.#pending.until;
       this.#startFallback(now);
     }
     if (this.#fallback !== undefined && now < this.#fallback.retryAt) {
@@ -69,6 +74,15 @@ export class SharedPacer implements Pacer {
     }
     this.#requestReservation(now, perSecond);
     return now + SOURCE_TIMEOUT_MS;
+  }
+
+  /** After this process was held up, its timers run before it reads the answers that came meanwhile. */
+  #isAwaited(pending: PendingReservation, now: number): boolean {
+    if (now < pending.until) return true;
+    if (pending.isExtended || now < pending.until + TIMER_LATE_MS) return false;
+    pending.isExtended = true;
+    pending.until = now + CATCH_UP_MS;
+    return true;
   }
 
   expectedAt(now: number, perSecond: number): number {
@@ -105,7 +119,7 @@ export class SharedPacer implements Pacer {
 
   #requestReservation(now: number, perSecond: number): void {
     const shareMs = this.#fallbackIntervalMs(perSecond);
-    const asking = { sinceMs: now, shareMs };
+    const asking = { sinceMs: now, until: now + SOURCE_TIMEOUT_MS, isExtended: false, shareMs };
     this.#pending = asking;
     const gentle = this.#fallback !== undefined || now < this.#recoveringUntil;
     this.#source.reservePermit(gentle ? shareMs : sharedIntervalMs(perSecond)).then(

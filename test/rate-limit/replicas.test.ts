@@ -101,6 +101,37 @@ describe('several replicas', () => {
     expect(source.reserved).toBe(1);
   });
 
+  it('do not take the source for failed before they have read what came while they were held up', async () => {
+    let now = 0;
+    let ring = () => {};
+    let answer: (slot: Reservation) => void = () => {};
+    const budget = createRateLimiter({
+      ...{ perSecond: 10, plan: 'growth', clock: () => now },
+      setTimer: (run) => {
+        ring = run;
+        return () => {};
+      },
+      reservations: {
+        reservePermit: () => new Promise((resolve) => (answer = resolve)),
+        blockReservations: async () => {},
+      },
+    });
+    const refused = expect(
+      budget.acquire({ lane: 'urgent', caller: 'crm', deadline: Number.POSITIVE_INFINITY }),
+    ).rejects.toThrow('shutting down');
+    const later = (ms: number) => {
+      now += ms;
+      ring();
+      return budget.stats().mode;
+    };
+    expect(later(900)).toBe('shared');
+    answer({ waitMs: 0, nowMs: 895, replicas: 1 });
+    await undefined;
+    expect([later(900), later(100)]).toEqual(['shared', 'fallback']);
+    budget.close();
+    await refused;
+  });
+
   it('share the limits of the plan', async () => {
     const { time, budgets, flood } = cluster(2, () => 2);
     flood(0, 1);

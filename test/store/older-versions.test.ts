@@ -101,7 +101,8 @@ for (const [name, makeDatabase, isMissing] of homes) {
       await old.tearDown();
     });
 
-    test('are compared by the digests that they have, and their reasons of rejection still count', async () => {
+    test('are compared by the digests that they have, and they and their reasons of rejection still count', async () => {
+      expect(await store.counts()).toMatchObject({ accepted: 2, rejected: 4, not_sent: 1, unknown: 1, queued: 0 });
       const keyed = await store.findByKey('crm', ROUTE, 'k');
       const broadcast = await store.findBroadcastByKey('crm', BROADCASTS, 'k');
       for (const known of [keyed, broadcast]) {

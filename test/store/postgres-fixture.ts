@@ -62,7 +62,7 @@ export function emptied(database: Promise<PostgresFixture>): () => Promise<Postg
       tearDown: () =>
         query(
           home.url,
-          `TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
+          `TRUNCATE sends, send_tallies, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
              upstream_calls, poll_calls, intake_watch, caller_days, events, event_facts, event_numbers, event_purges, event_subscriptions,
              webhook_endpoints CASCADE`,
         ),

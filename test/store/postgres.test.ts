@@ -64,6 +64,28 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       expect(answers.filter((answer) => answer !== undefined && 'inserted' in answer)).toHaveLength(1);
     });
 
+    test('messages are counted over all replicas, also after the connections that counted them have ended', async () => {
+      const [one, other] = [await replica(), await replica()];
+      await insertFinished(one, newMessage('a'), 'accepted');
+      await insertSending(other, newMessage('b'));
+      await query(fixture.url, "UPDATE sends SET status = 'rejected' WHERE id = 'b'");
+      await Promise.all([other.insert(newMessage('c')), one.insert(newMessage('d'))]);
+      await other.close();
+      const counted = { accepted: 1, rejected: 1, queued: 2, sending: 0 };
+      expect(await one.counts()).toMatchObject(counted);
+      const client = new pg.Client({ connectionString: fixture.url });
+      await client.connect();
+      const ended = async () => {
+        await one.purge(10);
+        const gone = 'backend <> 0 AND backend NOT IN (SELECT pid FROM pg_stat_activity WHERE pid IS NOT NULL)';
+        return (await client.query(`SELECT 1 FROM send_tallies WHERE ${gone}`)).rowCount;
+      };
+      await expect.poll(ended).toBe(0);
+      expect((await client.query('SELECT 1 FROM send_tallies WHERE backend = 0')).rowCount).toBeGreaterThan(0);
+      await client.end();
+      expect(await one.counts()).toMatchObject(counted);
+    });
+
     test('a replica of the previous version claims no message with a named channel', async () => {
       const store = await replica();
       const channel = '919999900001';

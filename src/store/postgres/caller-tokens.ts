@@ -21,13 +21,8 @@ const TAKE = `
 
 export async function takeTokens(pool: pg.Pool, caller: string, ask: TokenRequest): Promise<TokenGrant> {
   const { perSecond, burst, maxTokens: most, debt: owed } = ask;
-  const { rows } = await pool.query<{ granted: number; spent_ms: number; replicas: number }>(TAKE, [
-    caller,
-    perSecond,
-    burst,
-    most,
-    owed,
-  ]);
+  const take = { name: 'take', text: TAKE, values: [caller, perSecond, burst, most, owed] };
+  const { rows } = await pool.query<{ granted: number; spent_ms: number; replicas: number }>(take);
   const [row] = rows;
   if (row === undefined) throw new StoreError('the database answered nothing about permits');
   const waitMs = Math.max(0, row.spent_ms - ((burst - 1) * 1000) / perSecond);

@@ -10,6 +10,7 @@ import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { failed, PooledLane } from './pooled-lane.ts';
 import { endAll, type Pools, poolsOf, type Server } from './pools.ts';
 import { blockReservations, reservePermit } from './reservations.ts';
+import { countByTallies, mergeTallies } from './tallies.ts';
 import { vacuum } from './vacuum.ts';
 
 const WALL_NOW = '(extract(epoch FROM now()) * 1000)::bigint';
@@ -74,7 +75,8 @@ export const postgresDialect: Dialect = {
   // One recovery at a time: otherwise a row that another process adopts meanwhile would be judged by an older list of live
   // owners. The DELETE waits for a heartbeat in progress and then checks again.
   fence: [`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK + 1})`, 'DELETE FROM send_owners WHERE lease_until <= now()'],
-  counts: 'SELECT status, count(*) AS n FROM sends GROUP BY status',
+  counts: countByTallies,
+  mergeTallies,
   check: 'UPDATE send_store SET checks = checks + 1',
 };
 

@@ -11,7 +11,7 @@ import {
 import { callerDaysTable } from '../sql/caller-counts.ts';
 import { campaignColumns, postgresTallyTimes, tallyTimes } from '../sql/campaign-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
-import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
+import { eventTables, postgresEventTriggers } from '../sql/event-schema.ts';
 import { historyTable, postgresHistoryTrigger } from '../sql/history-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
@@ -38,11 +38,23 @@ import {
   namedIndexes,
   postgresTallyTriggers,
   proofColumn,
-  vacuumIntakeEarly,
   watchTables,
 } from '../sql/tracking-schema.ts';
 import { webhookTables } from '../sql/webhook-schema.ts';
 import { reached, type Server } from './pools.ts';
+import { sendTallies } from './tallies.ts';
+
+/**
+ * Deleted texts stay in old versions of their rows until the table is vacuumed; by default autovacuum waits until a fifth of the table
+ * has changed.
+ */
+const vacuumEarly = (...tables: string[]): string[] =>
+  tables.map(
+    (table) => `ALTER TABLE ${table} SET (
+      autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
+      toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
+    )`,
+  );
 
 /** Applied in order, each in its own transaction. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -103,15 +115,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // Replicas that register no version are older than it.
     'ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0',
   ],
-  [
-    macColumns.sends,
-    // Deleted texts stay in old versions of their rows until the table is vacuumed; by default autovacuum waits until a fifth
-    // of the table has changed.
-    `ALTER TABLE sends SET (
-       autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
-       toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
-     )`,
-  ],
+  [macColumns.sends, ...vacuumEarly('sends')],
   [macColumns.broadcasts, reasonsTable],
   [contentIndex],
   [
@@ -155,7 +159,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        EXECUTE FUNCTION leave_channel()`,
   ],
   // As above: one table in use per migration.
-  [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
+  [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), ...vacuumEarly('intake'), ...conversationTables],
   [deliveryTallies],
   [proofColumn, ...keepProof],
   namedIndexes,
@@ -163,7 +167,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   watchTables,
   [
     ...eventTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', 'BIGINT'),
-    ...vacuumEventsEarly,
+    ...vacuumEarly('event_facts', 'events'),
     ...postgresEventTriggers.sends,
   ],
   postgresEventTriggers.deliveries,
@@ -185,6 +189,9 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [callerDaysTable],
   [historyTable('BIGINT'), ...postgresHistoryTrigger],
   templateIndex,
+  sendTallies,
+  ['DROP INDEX sends_counted'],
+  vacuumEarly('deliveries', 'conversations'),
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

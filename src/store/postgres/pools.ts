@@ -35,9 +35,9 @@ export const reached = ({ url, tls }: Server) => ({
 
 export function poolsOf(server: Server): Pools {
   return {
-    pool: poolOf(server, { max: CONNECTIONS_MAX, statementMs: 5_000 }),
-    marks: poolOf(server, { max: MARKS_MAX, statementMs: 5_000, options: markSettings }),
-    shared: poolOf(server, { max: SHARED_MAX, statementMs: 5_000 }),
+    pool: poolOf(server, { max: CONNECTIONS_MAX, statementMs: 5_000, options: indexSettings }),
+    marks: poolOf(server, { max: MARKS_MAX, statementMs: 5_000, options: markSettings, ...kept }),
+    shared: poolOf(server, { max: SHARED_MAX, statementMs: 5_000, ...kept }),
     lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
     webhooks: poolOf(server, { max: WEBHOOKS_MAX, statementMs: 5_000, options: rowSettings }),
   };
@@ -59,25 +59,30 @@ export const listSettings = [
   .join(' ');
 
 /**
- * Planner settings for statements about a few given rows, which make it find each row by an index. Otherwise it reads the whole
- * table while that is small. Plans are made once per connection, because planning these statements takes longer than running them.
+ * Planner settings for all other statements, independent of statistics: find each row by the index that leads to the fewest. Otherwise
+ * PostgreSQL reads the whole table while it is small or was when it was last analyzed, or walks over it in the order of the LIMIT.
  */
-export const rowSettings = [
+export const indexSettings = [
   ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
-  ...['random_page_cost=0', 'seq_page_cost=0'],
-  ...['plan_cache_mode=force_generic_plan', 'jit=off', 'max_parallel_workers_per_gather=0'],
+  ...['random_page_cost=0', 'seq_page_cost=0', 'jit=off', 'max_parallel_workers_per_gather=0'],
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
+/** For statements about a few given rows: planned once per connection, because planning them takes longer than running them. */
+export const rowSettings = `${indexSettings} -c plan_cache_mode=force_generic_plan`;
+
 /** How long a batch waits for a row that another transaction has locked. Then each of its rows is written alone. */
 const LOCK_MS = 250;
+
+/** Never closed while idle: otherwise a send after a pause waits for several connections, and for their plans. */
+const kept = { idleTimeoutMillis: 0 };
 
 const markSettings = `${rowSettings} -c lock_timeout=${LOCK_MS}`;
 
 function poolOf(
   server: Server,
-  { statementMs, ...more }: { max: number; statementMs: number; options?: string },
+  { statementMs, ...more }: { max: number; statementMs: number; options?: string; idleTimeoutMillis?: number },
 ): pg.Pool {
   const pool = new pg.Pool({
     ...reached(server),
@@ -86,6 +91,7 @@ function poolOf(
     idle_in_transaction_session_timeout: 5_000,
     query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
     keepAlive: true,
+    keepAliveInitialDelayMillis: 60_000, // a firewall may drop what is idle for minutes, without telling
     pipeline: true, // a transaction then costs two round trips, however many steps it has
   });
   pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next query reconnects

@@ -125,6 +125,8 @@ export interface Dialect {
   /** Runs first in the transaction of a recovery or an adoption. */
   readonly fence: readonly string[];
   readonly counts: string;
+  /** Merges rows of `counts`; absent if there is one per status. */
+  readonly mergeTallies?: Statement;
   readonly check: string;
 }
 

@@ -148,11 +148,3 @@ export const postgresEventTriggers = {
   deliveries: postgresTrigger('deliveries', IS_DELIVERY, noteDelivery),
   broadcasts: postgresTrigger('broadcasts', IS_END, noteEnd),
 };
-
-/** Texts of customers stay in dead row versions until they are vacuumed. */
-export const vacuumEventsEarly: readonly string[] = ['event_facts', 'events'].map(
-  (table) => `ALTER TABLE ${table} SET (
-    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
-    toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
-  )`,
-);

@@ -28,6 +28,8 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
   // Searches the bodies for the person; applied rows have none.
   const ofPerson = `state <> 'done' AND EXISTS
     (SELECT 1 FROM ${inputRows({ pattern: 'TEXT' })} WHERE intake.body LIKE given.pattern ESCAPE '!')`;
+  // The first entry of an owner, by the index, instead of all that wait.
+  const firstDue = `(SELECT MIN(intake.next_at) FROM intake WHERE ${WAITING} AND intake.owner = owners.owner)`;
   return {
     // In the order of the keys, so that two processes lock rows in the same order.
     record: statement(`
@@ -54,9 +56,16 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
     retry: statement(`
       UPDATE intake SET state = 'new', tries = 0, next_at = ${now}, owner = :me WHERE state = 'failed' RETURNING seq`),
     state: statement(`
+      WITH RECURSIVE owners (owner) AS (
+        SELECT MIN(owner) FROM intake WHERE ${WAITING}
+        UNION ALL
+        SELECT (SELECT MIN(later.owner) FROM intake AS later WHERE ${WAITING} AND later.owner > owners.owner)
+        FROM owners WHERE owners.owner IS NOT NULL
+      )
       SELECT
         (SELECT COUNT(*) FROM (SELECT 1 FROM intake WHERE ${WAITING} AND next_at <= ${now} LIMIT ${COUNTED_MAX}) AS counted) AS waiting,
-        (SELECT ${now} - MIN(next_at) FROM intake WHERE ${WAITING} AND next_at <= ${now}) AS oldest,
+        (SELECT ${now} - MIN(oldest.next_at) FROM (SELECT ${firstDue} AS next_at FROM owners) AS oldest
+         WHERE oldest.next_at <= ${now}) AS oldest,
         (SELECT COUNT(*) FROM intake WHERE state = 'failed') AS failed`),
     // Failed entries are kept longer, and stand at the beginning of this index until then.
     expire: statement(`

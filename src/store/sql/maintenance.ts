@@ -27,6 +27,7 @@ export function createMaintenance(engine: Engine, dialect: Dialect, options: Sto
         [{ statement: sql.deleteExpiredBroadcasts, values: { recordRetentionMs, limit } }],
         expireTrackingSteps(dialect, options, { limit, wall: now() }),
         expireEventSteps(dialect, options, limit),
+        dialect.mergeTallies ? [{ statement: dialect.mergeTallies, values: {} }] : [],
       ];
       let touched = 0;
       for (const steps of transactions) {

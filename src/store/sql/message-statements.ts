@@ -1,4 +1,4 @@
-import { type Dialect, statement } from './engine.ts';
+import { type Dialect, plannedOnce, statement } from './engine.ts';
 import { insertStatements, RESENDABLE, transitionStatements } from './lifecycle-statements.ts';
 import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
@@ -15,10 +15,10 @@ export function messageStatements(dialect: Dialect) {
 
 export function readStatements(dialect: Dialect) {
   return {
-    find: statement(`
+    find: plannedOnce(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.id = :id AND sends.caller = :caller
         AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'scheduled', 'cancelled'")})`),
-    findByKey: statement(`
+    findByKey: plannedOnce(`
       SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
       WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
     // Finds why a message may not be resent: an earlier resend, or the message itself with its status.

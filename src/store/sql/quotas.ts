@@ -26,7 +26,7 @@ const window = (name: 'hour' | 'day') =>
 const counted = (name: 'hour' | 'day') =>
   `CASE WHEN quota.${name} BETWEEN excluded.${name} AND excluded.${name} + 1 THEN quota.in_${name} ELSE 0 END`;
 
-const sql = {
+export const quotaStatements = {
   // The condition is checked on the locked row, so that two processes cannot spend the same message.
   charge: statement(`
     INSERT INTO caller_quotas AS quota (caller, hour, in_hour, day, in_day, charged_by)
@@ -69,7 +69,7 @@ export interface Charge {
 }
 
 export const chargeStep = ({ caller, n, limits, chargedBy }: Charge, wall: number): Step => ({
-  statement: sql.charge,
+  statement: quotaStatements.charge,
   values: {
     caller,
     n,
@@ -82,7 +82,7 @@ export const chargeStep = ({ caller, n, limits, chargedBy }: Charge, wall: numbe
 });
 
 export const refundStep = (of: 'send' | 'broadcast', { caller, n, chargedBy }: Charge): Step => ({
-  statement: of === 'send' ? sql.refundSend : sql.refundBroadcast,
+  statement: of === 'send' ? quotaStatements.refundSend : quotaStatements.refundBroadcast,
   values: { caller, n, chargedBy },
 });
 
@@ -99,11 +99,11 @@ export const chargeSteps = (charge: Charge, wall: number): ChargeSteps => ({
   refund: refundStep('send', charge),
 });
 
-export const refundDeletedStep = (id: string): Step => ({ statement: sql.refundForgotten, values: { id } });
+export const refundDeletedStep = (id: string): Step => ({ statement: quotaStatements.refundForgotten, values: { id } });
 
 export function createQuotaStore(engine: Engine, now: () => number = () => Date.now()): QuotaStore {
   const quotaLeft = async (caller: string, limits: QuotaLimits): Promise<QuotaLeft> => {
-    const [row] = await engine.read({ statement: sql.spent, values: { caller } });
+    const [row] = await engine.read({ statement: quotaStatements.spent, values: { caller } });
     return leftOf(row, limits, now());
   };
   return {

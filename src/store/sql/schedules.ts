@@ -15,7 +15,7 @@ const CALLERS = `
 
 const LATE_BROADCASTS = `not_after IS NOT NULL AND ended_at IS NULL AND ${OPEN}`;
 
-function scheduleStatements(dialect: Dialect) {
+export function scheduleStatements(dialect: Dialect) {
   const { now, wallNow, ownerIsDead, leaseIsValid, skipLocked } = dialect;
   const until = (time: string) => `CAST(${time} AS BIGINT) - ${wallNow}`;
   const isLate = `not_after <= ${wallNow}`;

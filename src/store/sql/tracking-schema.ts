@@ -199,9 +199,3 @@ export const keepProof: readonly string[] = [
        AND NEW.status IN ('unknown', 'rejected', 'not_sent', 'queued', 'staged'))
      EXECUTE FUNCTION keep_proof()`,
 ];
-
-/** Deleted texts of customers stay in old versions of their rows until the table is vacuumed. */
-export const vacuumIntakeEarly = `ALTER TABLE intake SET (
-   autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
-   toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
- )`;
