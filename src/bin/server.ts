@@ -9,6 +9,7 @@ import { listen } from '../http/listen.ts';
 import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
 import { createLogger } from '../observability/logger.ts';
 import { logStart } from '../observability/start-line.ts';
+import { errorCode } from '../task-error-code.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import { version } from '../version.ts';
 import { followKey, followSigningKeys, hideSecrets, reasonOf } from './followed-secrets.ts';
@@ -45,7 +46,8 @@ async function serve(config: Config) {
     ...(intakeTokens && { intake: { tokens: intakeTokens } }),
     ...(tracing && { tracing }),
   });
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {
+  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async ({ err }) => {
+    if (err) logger.fatal({ reason: errorCode(err), stack: framesOf(err) }, 'a fault ends the process');
     await app.close();
     await tracing?.close();
     key?.close();
@@ -108,6 +110,9 @@ function logCallersChange(logger: Logger, change: FileChange): void {
   logger.info({ callers: change.callers }, 'CLIENTS_FILE was read again');
   for (const each of change.changes) logger.info({ audit: true, act: 'callers-changed', ...each }, 'audit');
 }
+
+/** Where an error was thrown. Without its message, which may quote customers or the database. */
+const framesOf = ({ stack = '' }: Error): string[] => stack.match(/(?<=^ +at ).+$/gm)?.slice(0, 8) ?? [];
 
 /** Not the message, which may quote the collector's answer. */
 const faultName = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');

@@ -255,6 +255,33 @@ describe.concurrent('npm start', () => {
     await simulator.close();
   });
 
+  it('ends with 1 at once, and says why, if the thread of the store ends', async () => {
+    const clients = join(folder, 'thread.json');
+    writeFileSync(clients, '[]');
+    const loseThread = 'process.once("worker", (thread) => process.once("SIGWINCH", () => thread.terminate()))';
+    const { child, output, ended } = start(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(loseThread)}`, 'src/bin/server.ts'],
+      {
+        MATON_API_KEY: secret,
+        MATON_CONTROL_URL: 'http://127.0.0.1:1',
+        CLIENTS_FILE: clients,
+        STORE_URL: `file:${join(folder, 'thread.db')}`,
+        PORT: '0',
+        DRAIN_DELAY_MS: '1',
+        SHUTDOWN_TIMEOUT_MS: '40000',
+      },
+    );
+    await vi.waitFor(() => expect(output.out).toContain('listening'), 50_000);
+    const lostAt = performance.now();
+    child.kill('SIGWINCH');
+    const { code, out } = await ended;
+    expect(code).toBe(1);
+    expect(performance.now() - lostAt).toBeLessThan(20_000);
+    const fatal = out.split('\n').find((line) => line.includes('"level":"fatal"'));
+    expect(JSON.parse(fatal ?? '{}')).toMatchObject({ reason: 'StoreError', msg: 'a fault ends the process' });
+  });
+
   it.each(['PORT', 'ADMIN_PORT'])('ends with 1 where %s is taken', async (name) => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));

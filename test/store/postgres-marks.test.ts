@@ -132,6 +132,39 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     await rival.query('ALTER TABLE sends DROP CONSTRAINT odd');
   });
 
+  test('of several marks of one call, one whose row is locked or refused does not keep the others from being written', async () => {
+    const all = ['a', 'b', 'c'];
+    const attempts = all.map((id) => ({ id, attempt: 1 }));
+    for (const id of all) await store.insert(newMessage(id, { to: id === 'b' ? '666' : '777' }));
+    const lockB = async () => {
+      await rival.query('BEGIN');
+      await rival.query("SELECT 1 FROM sends WHERE id = 'b' FOR UPDATE");
+    };
+    await lockB();
+    const claimed = store.claimAll(attempts);
+    await expect.poll(async () => (await mustFind(store, 'c')).status).toBe('sending');
+    await rival.query('ROLLBACK');
+    expect([...(await claimed)].toSorted()).toEqual(all);
+
+    await lockB();
+    const requeued = store.requeueAll(attempts);
+    await expect.poll(async () => (await mustFind(store, 'c')).status).toBe('queued');
+    await rival.query('ROLLBACK');
+    expect([...(await requeued)].toSorted()).toEqual(all);
+
+    await store.claimAll(all.map((id) => ({ id, attempt: 2 })));
+    await rival.query("ALTER TABLE sends ADD CONSTRAINT odd CHECK (recipient <> '666' OR status <> 'accepted')");
+    const ends = all.map((id) => ({ id, status: 'accepted' as const, outcome: OUTCOME }));
+    await expect(store.completeAll(ends)).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+    expect(await Promise.all(all.map(async (id) => (await mustFind(store, id)).status))).toEqual([
+      'accepted',
+      'sending',
+      'accepted',
+    ]);
+    await rival.query('ALTER TABLE sends DROP CONSTRAINT odd');
+    expect([...(await store.completeAll(ends))]).toEqual(['b']);
+  });
+
   test('a batch whose answer is lost is undone, message by message', async () => {
     const line = await aLine(url);
     const far = await openStore(line.url, OPTIONS);

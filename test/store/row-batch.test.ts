@@ -47,7 +47,7 @@ test('requests made during a write share the next one, each gets its own row, an
 });
 
 test('one row that makes a joint write fail is found by writing each alone, and what comes meanwhile does not wait', async () => {
-  for (const code of ['22P05', '23505', '40P01', '55P03']) {
+  for (const code of ['22P05', '23505', '40P01', '54000', '55P03', 'XX001']) {
     const { batch, nth, seen } = heldWrites();
     const answers = ['a', 'b'].map((id, n) => batch.add({ id, n }));
     const settled = Promise.allSettled(answers);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +95,20 @@ describe('SQLite: crashes', () => {
     await expect(openStore(url, OPTIONS)).rejects.toMatchObject({ name: 'StoreError' });
     await store.check();
     await store.close();
+  });
+
+  test.each(['thread-fails', 'thread-ends'])('%s: every caller is answered, and the process ends', async (mode) => {
+    const url = `file:${folder}/${mode}.db`;
+    const child = spawn(process.execPath, [CHILD, url, mode], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 20_000,
+    });
+    const ended = once(child, 'exit');
+    const lines = await listen(child).ended;
+    expect(lines.toSorted()).toEqual(
+      ['after notCommitted=true', 'closed', 'during notCommitted=false', 'fault StoreError', 'open'].toSorted(),
+    );
+    expect(await ended).toEqual([3, null]);
   });
 
   const traced = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;

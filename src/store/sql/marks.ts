@@ -2,7 +2,7 @@ import type { Engine, Lane, Row, Statement, Step, Value } from './engine.ts';
 import { COMPLETION, INSERTED } from './lifecycle-statements.ts';
 import type { MessageStatements } from './message-statements.ts';
 import type { ChargeSteps } from './quotas.ts';
-import { RowBatch } from './row-batch.ts';
+import { isOfOneRow, RowBatch } from './row-batch.ts';
 import { required } from './row-mapping.ts';
 
 /** Maximum number of rows per statement. */
@@ -19,25 +19,48 @@ export interface Marks {
   insertCharged(values: Values, charge: ChargeSteps): Promise<Row | undefined>;
   claim(values: Values & { readonly attempt: number }): Promise<Row | undefined>;
   complete(values: Values): Promise<Row | undefined>;
-  /** Returns the ids of the rows that have changed and whose new status matches the request. */
-  changeAll(statement: Statement, rows: readonly Values[], fits?: Fits): Promise<ReadonlySet<string>>;
+  /**
+   * Returns the ids of the rows that have changed and whose new status matches the request. If one row makes the statement fail, each
+   * is written alone: the failure of a row is thrown once all others are written.
+   */
+  changeAll(statement: Statement, rows: readonly Values[], options?: ChangeOptions): Promise<ReadonlySet<string>>;
 }
 
-type Fits = (asked: Values, status: unknown) => boolean;
+interface ChangeOptions {
+  fits?: (asked: Values, status: unknown) => boolean;
+  /** A row that fails alone counts as unchanged, unless all rows fail. */
+  skipFailed?: boolean;
+}
 
 export function createMarks(engine: Engine, sql: MessageStatements, now: () => number): Marks {
   const { marks } = engine;
   const single = marks === undefined ? oneByOne(engine, sql) : inBatches(engine, sql, { marks, now });
   return {
     ...single,
-    async changeAll(statement, rows, fits = () => true) {
+    async changeAll(statement, rows, { fits = () => true, skipFailed = false } = {}) {
       if (rows.length === 0) return new Set();
-      const values = { rows: JSON.stringify(rows), wall: now() };
-      const changed = await only(marks ?? engine, { statement, values });
+      const change = (lane: Lane, some: readonly Values[]) =>
+        only(lane, { statement, values: { rows: JSON.stringify(some), wall: now() } });
+      const changed = await change(marks ?? engine, rows).catch((error) => {
+        if (rows.length === 1 || !isOfOneRow(error)) throw error;
+        return eachAlone(rows, (row) => change(engine, [row]), skipFailed);
+      });
       const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
       return new Set(rows.filter((asked) => statuses.has(asked.id) && fits(asked, statuses.get(asked.id))).map(idOf));
     },
   };
+}
+
+async function eachAlone(
+  rows: readonly Values[],
+  write: (row: Values) => Promise<Row[]>,
+  skipFailed: boolean,
+): Promise<Row[]> {
+  const results = await Promise.allSettled(rows.map(write));
+  const written = results.filter((result) => result.status === 'fulfilled');
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed && !(skipFailed && written.length > 0)) throw failed.reason;
+  return written.flatMap(({ value }) => value);
 }
 
 const idOf = ({ id }: Values): string => id;

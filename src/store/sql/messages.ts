@@ -150,17 +150,16 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   async claimAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
     const [only] = attempts;
     if (only !== undefined && attempts.length === 1) return setOf(only.id, await this.claim(only.id, only.attempt));
-    return this.#marks.changeAll(this.#sql.claimAll, attempts.map(attemptValues));
+    // A message whose claim failed is queued still, and is claimed again later. The others need not wait for it.
+    return this.#marks.changeAll(this.#sql.claimAll, attempts.map(attemptValues), { skipFailed: true });
   }
 
   async requeueAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
     const [only] = attempts;
     if (only !== undefined && attempts.length === 1) return setOf(only.id, await this.requeue(only.id, only.attempt));
-    return this.#marks.changeAll(
-      this.#sql.requeueAll,
-      attempts.map(attemptValues),
-      (_, status) => status !== 'accepted',
-    );
+    return this.#marks.changeAll(this.#sql.requeueAll, attempts.map(attemptValues), {
+      fits: (_, status) => status !== 'accepted',
+    });
   }
 
   async completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>> {
@@ -169,7 +168,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return this.#marks.changeAll(
       this.#sql.completeAll,
       completions.map((completion) => this.#completionValues(completion)),
-      (asked, status) => status === asked.status,
+      { fits: (asked, status) => status === asked.status },
     );
   }
 

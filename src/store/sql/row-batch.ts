@@ -3,10 +3,10 @@ import type { Row } from './engine.ts';
 import { required } from './row-mapping.ts';
 
 /**
- * SQLSTATEs of failures that a single row can cause for the whole statement: data, constraints, a deadlock, a lock of another
- * transaction. The statement was rolled back.
+ * SQLSTATEs of failures that a single row can cause for the whole statement: data, constraints, a deadlock, limits, a lock of another
+ * transaction, a trigger, a damaged page. The statement was rolled back.
  */
-const ofOneRow = /^(?:22|23|40|55P03)/;
+const ofOneRow = /^(?:22|23|40|54|55P03|P0|XX)/;
 
 interface Waiting<Item> {
   readonly item: Item;
@@ -81,7 +81,8 @@ export class RowBatch<Item extends { readonly id: string }> {
 
 const itemOf = <Item>({ item }: Waiting<Item>): Item => item;
 
-function isOfOneRow(error: unknown): boolean {
+/** Whether the other rows of the statement may be written if each is written alone. */
+export function isOfOneRow(error: unknown): boolean {
   if (!(error instanceof StoreError && error.notCommitted)) return false;
   const { cause } = error;
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && ofOneRow.test(cause.code);

@@ -54,6 +54,9 @@ function serve(port: MessagePort, connection: LocalConnection): void {
     });
   };
 
+  port.on('messageerror', (error) => {
+    throw error; // the requests in the message are lost, so the thread must not go on
+  });
   port.on('message', (requests: readonly Request[]) => {
     for (const { id, call } of requests)
       perform(call).then(

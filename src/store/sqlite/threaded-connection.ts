@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { toError } from '../../lib/to-error.ts';
 import { StoreError } from '../errors.ts';
 import type { Row } from '../sql/engine.ts';
 import type { Bound, Connection, Opened } from './connection.ts';
@@ -46,14 +47,16 @@ export async function openInThread(path: string): Promise<Connection> {
 
 /**
  * Sends all requests of one turn of the event loop as one message. Messages that arrive while the thread commits share its next
- * commit. The process stays alive while an answer is due. If the thread fails by itself, the process ends: the next start finds out
- * whether the last writes were committed, as after any crash.
+ * commit. The process stays alive while an answer is due. If the thread fails by itself, nothing is answered any more and the process
+ * ends: the next start finds out whether the last writes were committed, as after any crash.
  */
 class ThreadedConnection implements Connection {
   readonly opened: Opened;
   readonly #worker: Worker;
   readonly #numbers = new Map<string, number>();
   readonly #pending = new Map<number, Pending>();
+  #failure: Error | undefined;
+  #isClosed = false;
   #requests: Request[] = [];
   #firstCameMs = 0;
   #nextId = 0;
@@ -66,9 +69,10 @@ class ThreadedConnection implements Connection {
       for (const answer of answers) this.#settle(answer);
       if (this.#pending.size === 0) worker.unref();
     });
-    worker.on('error', (cause) => {
-      throw new StoreError(`the thread of the store has failed: ${cause}`, { cause });
-    });
+    worker.on('error', (cause) => this.#fail(cause));
+    // A message that cannot be read is lost, and with it the requests or answers in it.
+    worker.on('messageerror', (cause) => this.#fail(cause));
+    worker.on('exit', (code) => this.#fail(new Error(`it has ended with code ${code}`)));
   }
 
   write(steps: readonly Bound[]): Promise<Row[][]> {
@@ -95,12 +99,31 @@ class ThreadedConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    await this.#ask({ kind: 'close' });
+    await this.#ask({ kind: 'close' }).catch((error: unknown) => {
+      if (this.#failure === undefined) throw error; // otherwise there is nothing left to close
+    });
+    this.#isClosed = true;
     this.#worker.ref();
     await this.#worker.terminate();
   }
 
+  /**
+   * Rejects the requests that wait for an answer: the service waits for them before it ends, and callers wait for outcomes that may be
+   * known already. The error that is thrown here is uncaught, which ends the process.
+   */
+  #fail(cause: unknown): void {
+    if (this.#isClosed || this.#failure !== undefined) return;
+    const message = `the thread of the store has failed: ${toError(cause).message}`;
+    this.#failure = new StoreError(message, { cause });
+    const unanswered = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of unanswered) reject(new StoreError(message, { cause }));
+    throw this.#failure;
+  }
+
   #ask(call: Call): Promise<Row[][]> {
+    const cause = this.#failure;
+    if (cause) return Promise.reject(new StoreError(cause.message, { cause, notCommitted: true }));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
