@@ -54,8 +54,11 @@ export function broadcastRecording(
 
     async addResends(id, messages) {
       const rows = JSON.stringify(messages.map(recipientValues));
-      const [locked = [], added = []] = await engine.write([
+      const [first] = messages;
+      if (first === undefined) return 0;
+      const [locked = [], , added = []] = await engine.write([
         { statement: sql.incrementTotal, values: { id, n: 0, wall: now() } },
+        { statement: sql.deleteDiscarded, values: { caller: first.caller, rows } },
         { statement: sql.addResends, values: { id, rows } },
         { statement: sql.countAdded, values: { id, rows } },
       ]);
