@@ -51,7 +51,7 @@ async function download(url: string, id: string, slowS?: number): Promise<Downlo
 /** The longest hold since it was last asked for, ms. */
 async function heldMs({ pid }: Peer, file: string): Promise<number> {
   rmSync(file, { force: true });
-  process.kill(pid, 'SIGUSR2');
+  process.kill(pid, 'SIGWINCH');
   while (!existsSync(file) || readFileSync(file, 'utf8') === '') await sleep(5);
   return Number(readFileSync(file, 'utf8'));
 }
