@@ -33,6 +33,7 @@ const choices: { [Name in keyof MessageFilter]-?: readonly NonNullable<MessageFi
   reference: ['newsletter', 'order-77', 'none'],
   to: ['4915100000000', '4915110000007', '1'],
   broadcastId: ['b3', 'b18', 'none'],
+  lostCall: ['none'],
   template: ['template_3', 'campaign_2', 'rare', 'none'],
   status: ['accepted', 'rejected', 'unknown', 'queued'],
   delivery: ['delivered', 'failed', 'none', 'replied'],

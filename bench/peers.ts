@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { has } from './cpu.ts';
-import { type Command, child, createProcesses } from './processes.ts';
+import { type Command, child, createProcesses, serviceArgv } from './processes.ts';
 
 /** One proxy under test, or the upstream, in its own process. */
 export interface Peer {
@@ -59,6 +59,12 @@ export function createPeers() {
           ...settings,
         }),
       ),
+    /** The service with a store of its own, which writes to `held` how long its event loop stood still. */
+    watched: (upstream: Pick<Peer, 'url'>, store: string, held: string) =>
+      start({ name: 'wati-bff, watched', path: '' }, (port) => ({
+        argv: [...serviceArgv.slice(0, -1), join(import.meta.dirname, 'children/held-service.ts'), held],
+        env: processes.service(upstream.url, port, { STORE_URL: store }).env ?? {},
+      })),
     /** The minimum cost of a recorded send. */
     durableSend: (upstream: Peer) =>
       start({ name: 'floor', path: '' }, (port) =>

@@ -18,6 +18,7 @@ import { checkTemplate, parameterFaults, type Sendable } from '../src/templates/
 import { replyWithBroadcast, requireIdempotencyKey, resent } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 import { contextOn, deadlineOf } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 
 export interface ResendServices extends BroadcastServices {
   stopCheck: StopCheck;
@@ -36,6 +37,7 @@ export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async 
         problems: [
           'not-found',
           'message-not-resendable',
+          'message-expired',
           'template-unknown',
           'template-parameters-invalid',
           'connection-unusable',
@@ -46,7 +48,7 @@ export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async 
         tags: ['broadcasts'],
         summary: 'Send a broadcast again to recipients that did not get it',
         description:
-          'Starts a new broadcast to the recipients in these states, with the same template, values, references and pace, and with `notAfter` while that is to come. `resendOf` links the broadcast, and each of its messages, to the original. `unknown` recipients may get the message twice, so they are included only if `statuses` names them. Each message can be sent again once, while its content is kept (`KEY_RETENTION_HOURS` after its end, longer if unknown); `leftOut` counts the recipients that are left out. The template and the rights of your key are checked as for a new broadcast.',
+          'Starts a new broadcast to the recipients in these states, with the same template, values, references and pace. They keep the `notAfter` of the original unless you name another; once that has passed, the request has to name one (409 `message-expired`). `resendOf` links the broadcast, and each of its messages, to the original. `unknown` recipients may get the message twice, so they are included only if `statuses` names them. Each message can be sent again once, while its content is kept (`KEY_RETENTION_HOURS` after its end, longer if unknown); `leftOut` counts the recipients that are left out. A resend that is cancelled counts too: to reach its recipients after that, start a new broadcast. The template and the rights of your key are checked as for a new broadcast.',
         params: broadcastParams(exampleIds.failedBroadcast),
         headers: BroadcastHeaders,
         body: BroadcastResendPost,
@@ -58,8 +60,11 @@ export const broadcastResend: FastifyPluginAsyncTypebox<ResendServices> = async 
       const requester = requireIdempotencyKey(request);
       request.requestLog.broadcastId = request.params.id;
       const original = await broadcasts.find(requester.caller, request.params.id);
-      const repeated = await broadcasts.findReplay(requester, () => resendFingerprint({ original, statuses }));
+      const repeated = await broadcasts.findReplay(requester, () =>
+        resendFingerprint({ original, statuses }, requester),
+      );
       if (repeated) return replyWithBroadcast(reply, repeated);
+      assertSchedule(request, broadcasts.wallNow());
       const check = await recipientCheck(services, request, original);
       request.log.info({ resendOf: original.id, reason: maskedIn(reason) }, 'resend');
       return replyWithBroadcast(reply, await broadcasts.resend(requester, { original, statuses, check }));

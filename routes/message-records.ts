@@ -20,6 +20,7 @@ import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requesterOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule } from './schedule.ts';
 import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
 import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -186,7 +187,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
         tags: ['messages'],
         summary: 'Send an unknown or unsent message again',
         description:
-          'A new message through the same channel, linked by `resendOf`, with the same reference, and the same `notAfter` while that is to come. An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, and not for files: their bytes are gone.',
+          'A new message through the same channel, linked by `resendOf`, with the same reference, and the same `notAfter` unless you name another; once that has passed, the request has to name one (409 `message-expired`). An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, even if the new one is cancelled, and not for files: their bytes are gone.',
         params: MessageParams,
         headers: SendHeaders,
         body: ResendPost,
@@ -200,6 +201,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
       // Called once the message is known to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
+        assertSchedule(request, delivery.wallNow());
         await stopCheck(request, connection);
         await listedCheck(request, connection);
         request.requestLog.connection = connection;

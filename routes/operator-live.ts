@@ -59,7 +59,7 @@ function streamOperations(app: TypedApp, feed: LiveFeed, { callers, operatorStre
         tags: ['operations'],
         summary: 'Follow the state of operations',
         description:
-          'Server-sent events: `overview` with the answer of `GET /v1/operations/overview`, every five seconds; `broadcast` with a broadcast of `GET /v1/operations/broadcasts`, whenever one of the hundred newest unfinished ones changes, and once when it ends; `budget` with the newest point of `GET /v1/operations/budget`. The stream begins with the present state of each. A client that reads slowly skips states, and is disconnected if it hardly reads at all; reconnect after five seconds. There are 32 streams in all, and at most half of them for one caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/operations/stream`.',
+          'Server-sent events: `overview` with the answer of `GET /v1/operations/overview`, every five seconds; `broadcast` with a broadcast of `GET /v1/operations/broadcasts`, whenever one of the hundred newest unfinished ones changes, and once when it ends; `broadcast-gone` with the `id` of one that was `recording` and was given up; `budget` with the newest point of `GET /v1/operations/budget`. The stream begins with the present state of each. A client that reads slowly skips states, and is disconnected if it hardly reads at all; reconnect after five seconds. There are 32 streams in all, and at most half of them for one caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/operations/stream`.',
       },
     },
     async (request, reply) => {

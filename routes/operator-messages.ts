@@ -101,7 +101,7 @@ export function shownDetail(
   };
 }
 
-const shownGroup = ({ sentAt, nextLookAt, ...group }: UnknownMessages): UnknownGroup => ({
+const shownGroup = ({ sentAt, nextLookAt, notAfter, ...group }: UnknownMessages): UnknownGroup => ({
   ...group,
-  ...isoTimes({ sentAt, nextLookAt }),
+  ...isoTimes({ sentAt, nextLookAt, notAfter }),
 });

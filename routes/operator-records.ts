@@ -159,7 +159,7 @@ export function assertMayReveal(request: FastifyRequest, reveal: boolean): void 
 
 export function shownBroadcast(broadcast: KnownBroadcast, holds: Holds): OperatorBroadcast {
   const { caller, connectionId, status } = broadcast;
-  const waits = status === 'running' || status === 'paused';
+  const waits = status === 'running' || status === 'paused' || status === 'scheduled';
   const ask = { caller, connection: connectionId, scope: 'broadcasts:send' } as const;
   const hold = waits ? holds.reasonFor(ask) : undefined;
   return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };

@@ -16,6 +16,7 @@ import { type About, audited } from './operator-act.ts';
 import { type ActServices, contextFor, findFor } from './operator-act-context.ts';
 import { shownMessage } from './operator-records.ts';
 import { deadlineOf, quotaOf, sendWaitMs } from './request-context.ts';
+import { assertSchedule, scheduleOf } from './schedule.ts';
 import { replyWithMessage } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 
@@ -36,7 +37,7 @@ export function resendAnyMessage(app: TypedApp, services: ActServices): void {
         tags: ['operations'],
         summary: 'Send an unknown or unsent message of any caller again',
         description:
-          'Sends a new message of the same caller, linked by `resendOf`, with the same `notAfter` while that is to come. It uses the quota of the caller, the entry of the caller must allow it, and it is refused while sending is stopped. An `unknown` message may arrive twice, so decide whether that is better than none. Possible once per message, and not for files, whose bytes are not kept. The call and the reason are recorded in the audit log.',
+          'Sends a new message of the same caller, linked by `resendOf`, with the same `notAfter` unless the request names another; once that has passed, it has to (409 `message-expired`). It uses the quota of the caller, the entry of the caller must allow it, and it is refused while sending is stopped. An `unknown` message may arrive twice, so decide whether that is better than none. Possible once per message, even if the new one is cancelled, and not for files, whose bytes are not kept. The call and the reason are recorded in the audit log.',
         params: OperatorResendParams,
         headers: SendHeaders,
         body: OperatorResendPost,
@@ -71,13 +72,14 @@ function requesterFor(request: FastifyRequest, callers: Callers, { caller }: Sto
     caller,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
+    ...scheduleOf(request),
     ...(entry && quotaOf(entry)),
   };
 }
 
 /** Takes rights and quota from the entry of the message's caller, not of the operator. */
 function resendContext(request: FastifyRequest, services: ActServices, message: StoredMessage): ResendContext {
-  const { callers, config, holds, templates, listedCheck } = services;
+  const { callers, config, delivery, holds, templates, listedCheck } = services;
   return async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
     const { caller } = message;
     const entry = callers.byId(caller);
@@ -86,6 +88,7 @@ function resendContext(request: FastifyRequest, services: ActServices, message: 
     if (!entry || isRemoved) {
       throw new Problem('message-not-resendable', hold?.detail ?? 'its caller is not in the callers file any more');
     }
+    assertSchedule(request, delivery.wallNow());
     await listedCheck(request, connection);
     assertWithinRules(entry, { ...content.body }, recordPointers);
     const context = { ...contextFor(request, services, message), channel };

@@ -2,7 +2,7 @@ import { keptInResend } from '../delivery/new-message.ts';
 import { contentOf, fingerprintOf } from '../delivery/send-content.ts';
 import { Problem } from '../problem.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
-import type { StoredMessage } from '../store/message-store.ts';
+import type { Schedule, StoredMessage } from '../store/message-store.ts';
 import type { ScheduleStore } from '../store/schedule-store.ts';
 import { throwStoreUnreadable } from '../store/store-problems.ts';
 import type { BroadcastRecipient, BroadcastRequester, BroadcastResend, Broadcasts, Started } from './types.ts';
@@ -15,9 +15,17 @@ interface ResendServices {
 /** Originals per page: they are read and recorded together. */
 const pageRows = 200;
 
-/** Fingerprint of a resend request, to recognize a repeat under its key. */
-export const resendFingerprint = ({ original, statuses }: Pick<BroadcastResend, 'original' | 'statuses'>): string =>
-  fingerprintOf(original.connectionId, ['resend', original.id, [...new Set(statuses)].sort()]);
+/** Fingerprint of a resend request, to recognize a repeat under its key. Without a `notAfter` it is that of earlier versions. */
+export const resendFingerprint = (
+  { original, statuses }: Pick<BroadcastResend, 'original' | 'statuses'>,
+  { notAfter }: Schedule,
+): string =>
+  fingerprintOf(original.connectionId, [
+    'resend',
+    original.id,
+    [...new Set(statuses)].sort(),
+    ...(notAfter === undefined ? [] : [{ notAfter }]),
+  ]);
 
 /** Creates a broadcast of those recipients of another that are in one of these states and were not resent before. */
 export async function resendBroadcast(
@@ -26,6 +34,7 @@ export async function resendBroadcast(
   { original, statuses, check }: BroadcastResend,
 ): Promise<Started> {
   const wanted = [...new Set(statuses)];
+  const asking = { ...requester, ...keptInResend(original, requester, store.wallNow()) };
   const pages = pagesOf(store, original.id, wanted);
   // Read before anything is recorded, because only the content of its messages contains the channel of the original.
   const first = (await pages.next()).value;
@@ -33,7 +42,6 @@ export async function resendBroadcast(
   const { template, name: broadcastName, connectionId: connection, channel, perMinute, id: resendOf } = original;
   const asked = contentOf(first[0])?.body.channel;
   const draft = { template, broadcastName, connection, channel, asked, perMinute, resendOf };
-  const asking = { ...requester, ...keptInResend(original, store.wallNow()) };
   return start(asking, draft, async (add) => {
     for (let page: StoredMessage[] | undefined = first; page; page = (await pages.next()).value) {
       const recipients = page.flatMap(toRecipient);
@@ -41,7 +49,7 @@ export async function resendBroadcast(
       await add(recipients);
     }
     const chosen = wanted.reduce((sum, status) => sum + original.counts[status], 0);
-    return { fingerprint: resendFingerprint({ original, statuses }), chosen };
+    return { fingerprint: resendFingerprint({ original, statuses }, requester), chosen };
   });
 }
 

@@ -84,18 +84,18 @@ const reporting = (broadcast) => ({
  */
 export function BroadcastActs({ broadcast, ask, all = false }) {
   const { status, counts, broadcastName: name } = broadcast;
-  const mayChange = isOpen(broadcast);
+  const mayChange = isOpen(broadcast) && status !== 'recording';
   /** @param {string} words @param {(broadcast: OperatorBroadcast) => Act} act */
   const button = (words, act) =>
     html`<button type="button" aria-label=${`${words} ${name}`} onClick=${() => ask(act(broadcast))}>${words}</button>`;
   const mayWrite = may('operations:write');
   return html`
     <div class="actions">
-      ${mayWrite && status === 'running' && button('Pause', pausing)}
+      ${mayWrite && (status === 'running' || status === 'scheduled') && button('Pause', pausing)}
       ${mayWrite && status === 'paused' && button('Resume', resuming)}
       ${mayWrite && mayChange && button('Cancel', cancelling)}
       ${all && mayWrite && counts.unknown > 0 && button('Look for unknown', looking)}
-      ${(all || !mayChange) && button('Report', reporting)}
+      ${(all || !isOpen(broadcast)) && status !== 'recording' && button('Report', reporting)}
     </div>
   `;
 }

@@ -64,11 +64,14 @@ export function BroadcastBar({ broadcast: { broadcastName, counts } }) {
 export function progressWords({ status, counts, estimatedEndAt, sendAt, pauseReason, hold }) {
   const handled = handledOf(counts);
   const share = `${count(handled)} of ${count(counts.total)} (${percent(handled / Math.max(1, counts.total))})`;
-  if (status === 'running' && hold) return `${share}; waits: ${hold.detail}`;
+  const held = hold ? `; waits: ${hold.detail}` : '';
+  if (status === 'recording') return `${count(counts.total)} so far`;
+  if (status === 'running' && hold) return `${share}${held}`;
   if (status === 'running' && estimatedEndAt) {
     return `${share}, done in about ${duration(Date.parse(estimatedEndAt) - Date.now())}`;
   }
   if (status === 'paused' && pauseReason) return `${share}; ${pauseReason}`;
-  if (sendAt !== undefined && Date.parse(sendAt) > Date.now()) return `${count(counts.total)}, due ${clock(sendAt)}`;
+  if (sendAt !== undefined && Date.parse(sendAt) > Date.now())
+    return `${count(counts.total)}, due ${clock(sendAt)}${held}`;
   return share;
 }

@@ -7,6 +7,7 @@ import { html } from './html.js';
 import { changedBroadcasts } from './live.js';
 import { useFollow, useLoad, usePages } from './load.js';
 import { MessageTable } from './message-table.js';
+import { linkTo } from './router.js';
 import { useStore } from './store.js';
 import { Chip, Empty, ErrorNote, Figure, Loading, Pager, Table, Time } from './ui.js';
 import { count } from './words.js';
@@ -109,7 +110,7 @@ export function BroadcastDetail({ id }) {
         <div class="broadcast-head">
           <h2 id="broadcast-title">${broadcast.broadcastName}</h2>
           <${Chip} tone=${tone}>${words}</${Chip}>
-          <span class="muted">${broadcast.caller} · ${broadcast.template} · <${Time} at=${broadcast.createdAt} /></span>
+          <span class="muted">${broadcast.caller} · ${broadcast.template} · <${Time} at=${broadcast.createdAt} />${broadcast.notAfter && html` · not after <${Time} at=${broadcast.notAfter} />`}${broadcast.perMinute && ` · at most ${count(broadcast.perMinute)} a minute`}${broadcast.resendOf && html` · <a href=${linkTo('broadcasts', broadcast.resendOf)}>sends another again</a>`}</span>
         </div>
         <${BroadcastBar} broadcast=${broadcast} />
         <div class="broadcast-foot">

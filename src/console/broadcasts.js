@@ -5,7 +5,7 @@ import { useAct } from './dialog.js';
 import { Field } from './find-filters.js';
 import { useState } from './hooks.js';
 import { html } from './html.js';
-import { changedBroadcasts } from './live.js';
+import { changedBroadcasts, goneBroadcasts } from './live.js';
 import { usePages } from './load.js';
 import { linkTo } from './router.js';
 import { useStore } from './store.js';
@@ -17,6 +17,8 @@ import { Chip, Empty, ErrorNote, Loading, Pager, Time } from './ui.js';
 /** @type {[value: string, words: string][]} */
 const statuses = [
   ['', 'All'],
+  ['recording', 'Recording'],
+  ['scheduled', 'Scheduled'],
   ['running', 'Running'],
   ['paused', 'Paused'],
   ['done', 'Done'],
@@ -49,11 +51,13 @@ function List() {
   const changed = useStore(changedBroadcasts);
   /** @type {import('./load.js').Paged<OperatorBroadcast>} */
   const pages = usePages('/v1/operations/broadcasts', { status, limit: 20 });
-  const { rows, loading, error, reload } = pages;
+  const { loading, error, reload } = pages;
+  const gone = useStore(goneBroadcasts);
+  const rows = pages.rows.filter(({ id }) => !gone.has(id));
   const [dialog, ask] = useAct();
   const known = new Set(rows.map(({ id }) => id));
   const isNew = [...changed.values()].some(
-    ({ id, createdAt }) => !known.has(id) && createdAt > (rows[0]?.createdAt ?? ''),
+    ({ id, createdAt }) => !known.has(id) && !gone.has(id) && createdAt > (rows[0]?.createdAt ?? ''),
   );
   return html`
     <div class="stack">

@@ -32,19 +32,24 @@ function Dialog({ title, onClose, children }) {
  *   confirm: string,
  *   tone?: 'primary' | 'danger',
  *   askReason?: string,
- *   act: (reason: string) => Promise<unknown>,
+ *   askTime?: string,
+ *   act: (reason: string, at: string | undefined) => Promise<unknown>,
  *   onDone?: () => void,
  * }} Act
  */
+
+/** @param {Event} event */
+const typed = ({ target }) => (target instanceof HTMLInputElement ? target.value : '');
 
 /**
  * Explains an act, asks for a reason if one is recorded, and performs it. After a failure the dialog stays open and shows it.
  * @param {{ ask: Act, onClose: () => void }} props
  */
-function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, act, onDone }, onClose }) {
+function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, askTime, act, onDone }, onClose }) {
   const [reason, setReason] = useState('');
+  const [time, setTime] = useState('');
   const [state, setState] = useState(/** @type {{ busy?: boolean, error?: Error }} */ ({}));
-  const lacks = askReason !== undefined && reason.trim() === '';
+  const lacks = (askReason !== undefined && reason.trim() === '') || (askTime !== undefined && time === '');
   const field = useId();
   /** @param {Event} event */
   const submit = async (event) => {
@@ -52,7 +57,7 @@ function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, 
     if (lacks || state.busy) return;
     setState({ busy: true });
     try {
-      await act(reason.trim());
+      await act(reason.trim(), time === '' ? undefined : new Date(time).toISOString());
       onDone?.();
       onClose();
     } catch (error) {
@@ -68,7 +73,15 @@ function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, 
           html`<div class="field">
             <label for=${field}>${askReason}</label>
             <input id=${field} value=${reason} maxlength="512" required autocomplete="off"
-              onInput=${(/** @type {InputEvent} */ event) => setReason(event.target instanceof HTMLInputElement ? event.target.value : '')} />
+              onInput=${(/** @type {Event} */ event) => setReason(typed(event))} />
+          </div>`
+        }
+        ${
+          askTime !== undefined &&
+          html`<div class="field">
+            <label for=${`${field}-time`}>${askTime}</label>
+            <input id=${`${field}-time`} type="datetime-local" value=${time} required
+              onInput=${(/** @type {Event} */ event) => setTime(typed(event))} />
           </div>`
         }
         <${ErrorNote} error=${state.error} />

@@ -77,6 +77,7 @@ export function FilterFields({ filters, onChange }) {
         <${Field} name="Outcome" value=${text('status')} onChange=${set('status')} options=${statuses} />
         <${Field} name="Delivery" value=${text('delivery')} onChange=${set('delivery')} options=${deliveries} />
         <${Field} name="Template" value=${text('template')} onChange=${set('template')} />
+        <${Field} name="Lost call (id)" value=${text('lostCall')} onChange=${set('lostCall')} />
         <${Field} name="From" type="datetime-local" value=${toLocal(filters.since)} onChange=${(/** @type {string} */ at) => set('since')(toUtc(at))} />
         <${Field} name="Until" type="datetime-local" value=${toLocal(filters.until)} onChange=${(/** @type {string} */ at) => set('until')(toUtc(at))} />
       </div>

@@ -14,6 +14,10 @@ export const budget = createStore(/** @type {readonly BudgetPoint[]} */ ([]));
 /** @type {import('./store.js').Store<ReadonlyMap<string, OperatorBroadcast>>} */
 export const changedBroadcasts = createStore(/** @type {ReadonlyMap<string, OperatorBroadcast>} */ (new Map()));
 
+/** Ids of broadcasts that were being recorded, and whose import has failed since. */
+/** @type {import('./store.js').Store<ReadonlySet<string>>} */
+export const goneBroadcasts = createStore(/** @type {ReadonlySet<string>} */ (new Set()));
+
 /** @typedef {'connecting' | 'live' | 'waiting' | 'polling'} LiveState */
 /** @type {import('./store.js').Store<LiveState>} */
 export const liveState = createStore(/** @type {LiveState} */ ('connecting'));
@@ -46,6 +50,7 @@ function take({ event, data }) {
   if (event === 'overview') overview.set(JSON.parse(data));
   if (event === 'budget') addPoints([JSON.parse(data)]);
   if (event === 'broadcast') noteBroadcast(JSON.parse(data));
+  if (event === 'broadcast-gone') goneBroadcasts.set(new Set([...goneBroadcasts.get(), JSON.parse(data).id]));
 }
 
 /** @param {AbortSignal} signal */
@@ -124,6 +129,7 @@ export function watchLive() {
       overview.set(undefined);
       budget.set([]);
       changedBroadcasts.set(new Map());
+      goneBroadcasts.set(new Set());
     }
   });
 }

@@ -86,6 +86,11 @@ export const kindWords = {
   list: 'List',
 };
 
+/** Returns whether a resend has to name a new `notAfter`. @param {string | undefined} notAfter */
+export const isLate = (notAfter) => notAfter !== undefined && Date.parse(notAfter) <= Date.now();
+
+export const lateWords = 'Its time is over. Send it, but not after';
+
 /** @param {OperatorMessage} message */
 export const subjectOf = ({ kind, template }) => template ?? kindWords[kind] ?? kind;
 

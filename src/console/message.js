@@ -3,23 +3,23 @@ import { useAct } from './dialog.js';
 import { useState } from './hooks.js';
 import { html } from './html.js';
 import { useFollow, useLoad } from './load.js';
-import { answerOf, isMoving, kindWords, standingOf } from './message-words.js';
+import { answerOf, isLate, isMoving, kindWords, lateWords, standingOf } from './message-words.js';
 import { announce } from './notice.js';
 import { linkTo } from './router.js';
 import { search } from './search.js';
 import { may } from './session.js';
 import { Timeline } from './timeline.js';
-import { Chip, Empty, ErrorNote, Loading } from './ui.js';
+import { Chip, Empty, ErrorNote, Loading, Time } from './ui.js';
 
 /** @import { OperatorMessageDetail } from './shapes.d.ts' */
 /** @import { Act } from './dialog.js' */
 
 /**
- * @param {string} id
+ * @param {OperatorMessageDetail} message
  * @param {() => void} reload
  * @returns {Record<'look' | 'resend' | 'cancel', Act>}
  */
-function actsOf(id, reload) {
+function actsOf({ id, notAfter }, reload) {
   const path = `/v1/operations/messages/${encodeURIComponent(id)}`;
   const key = newIdempotencyKey();
   return {
@@ -39,8 +39,13 @@ function actsOf(id, reload) {
       confirm: 'Send again',
       tone: 'danger',
       askReason: 'Reason, for the log',
-      act: (reason) =>
-        callJson(`${path}/resend`, { method: 'POST', body: { reason }, headers: { 'idempotency-key': key } }),
+      ...(isLate(notAfter) && { askTime: lateWords }),
+      act: (reason, at) =>
+        callJson(`${path}/resend`, {
+          method: 'POST',
+          body: { reason, ...(at && { notAfter: at }) },
+          headers: { 'idempotency-key': key },
+        }),
       onDone: () => {
         announce('Sent again, as a new message.');
         reload();
@@ -61,9 +66,10 @@ function actsOf(id, reload) {
 }
 
 /** @param {{ message: OperatorMessageDetail, ask: (act: Act) => void, reload: () => void }} props */
-function Acts({ message: { id, status, resentAs, broadcastId }, ask, reload }) {
+function Acts({ message, ask, reload }) {
+  const { status, resentAs, broadcastId } = message;
   if (!may('operations:write')) return null;
-  const { look, resend, cancel } = actsOf(id, reload);
+  const { look, resend, cancel } = actsOf(message, reload);
   const isResendable = (status === 'unknown' || status === 'not_sent') && resentAs === undefined;
   return html`
     <p class="actions">
@@ -105,6 +111,7 @@ function Recipient({ message: { id, to }, ask }) {
 function Facts({ message, ask }) {
   const { id, caller, kind, template, reference, idempotencyKey, broadcastId, resendOf, resentAs, connectionId } =
     message;
+  const { sendAt, notAfter } = message;
   /** @type {[string, unknown][]} */
   const rows = [
     ['Reference', reference],
@@ -112,6 +119,8 @@ function Facts({ message, ask }) {
     ['Caller', caller],
     ['Kind', kindWords[kind] ?? kind],
     ['Template', template],
+    ['Send at', sendAt && html`<${Time} at=${sendAt} long=${true} />`],
+    ['Not after', notAfter && html`<${Time} at=${notAfter} long=${true} />`],
     ['Broadcast', broadcastId && html`<a href=${linkTo('broadcasts', broadcastId)}><code>${broadcastId}</code></a>`],
     ['Repeats', resendOf && html`<a href=${linkTo('messages', resendOf)}><code>${resendOf}</code></a>`],
     ['Sent again as', resentAs && html`<a href=${linkTo('messages', resentAs)}><code>${resentAs}</code></a>`],

@@ -39,6 +39,7 @@ function State({ ready }) {
 
 /** @type {[key: Exclude<keyof NonNullable<Overview['messages']>, 'cancelled'>, status: string, words: string][]} */
 const messageCounts = [
+  ['scheduled', 'queued', 'Scheduled'],
   ['queued', 'queued', 'Queued'],
   ['sending', 'sending', 'On the wire'],
   ['accepted', 'accepted', 'Accepted'],
@@ -68,6 +69,7 @@ const OpenBroadcasts = ({ broadcasts }) => html`
       <${Figure} name="Running" value=${count(broadcasts.running)} />
       <${Figure} name="of these held" value=${count(broadcasts.held)} tone=${broadcasts.held > 0 ? 'warn' : undefined} />
       <${Figure} name="Paused" value=${count(broadcasts.paused)} />
+      <${Figure} name="Scheduled" value=${count(broadcasts.scheduled)} />
     </dl>
   </section>
 `;

@@ -4,7 +4,7 @@ import { marked, minuteOf, plain, size } from './phone-text.js';
 /** @import { Message } from './phone-api.js' */
 /** @typedef {NonNullable<Message['buttons']>[number]} Button */
 /** @typedef {NonNullable<Message['list']>} List */
-/** @typedef {{ tap: (message: Message, label: string) => void, open: (message: Message) => void }} Hands */
+/** @typedef {{ tap: (message: Message, label: string) => void, click: (message: Message, label: string) => void, open: (message: Message) => void, quote: (message: Message) => void }} Hands */
 
 const states = { sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: 'Not delivered' };
 
@@ -44,9 +44,16 @@ export const Glyph = ({ name }) => html`
 /** @type {Record<string, string>} */
 const kinds = { image: 'Photo', video: 'Video', audio: 'Audio', document: 'Document' };
 
-/** Shows a file by kind and name, because the sandbox does not keep its content. @param {{ file: NonNullable<Message['file']> }} props */
-function File({ file: { kind, name, bytes } }) {
+/**
+ * Shows a picture whose content the sandbox has. Other files are shown by kind and name: the console loads nothing from other hosts.
+ * @param {{ file: NonNullable<Message['file']> }} props
+ */
+function File({ file: { kind, name, bytes, path } }) {
   const words = kinds[kind] ?? kind;
+  if (path) {
+    const alt = name === kind ? words : `${words}: ${name}`;
+    return html`<img class="phone-picture" src=${`/_sandbox/pictures?path=${encodeURIComponent(path)}`} alt=${alt} />`;
+  }
   const facts = [name === kind ? '' : words, bytes === undefined ? '' : size(bytes)].filter(Boolean);
   return html`
     <div class="phone-file" data-kind=${kind}>
@@ -61,39 +68,39 @@ function File({ file: { kind, name, bytes } }) {
 const Header = ({ header: { text, file } }) =>
   file ? html`<${File} file=${file} />` : html`<p class="phone-bubble-header">${text}</p>`;
 
-/** @param {{ button: Button, disabled: boolean, onTap: () => void }} props */
-function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap }) {
+/** @param {{ button: Button, disabled: boolean, onTap: () => void, onClick: () => void }} props */
+function BubbleButton({ button: { kind, text, url, tapped }, disabled, onTap, onClick }) {
   const words = html`<${Glyph} name=${kind} /><span>${text}</span>`;
   if (kind === 'reply') {
     return html`<button type="button" aria-pressed=${tapped === true} aria-disabled=${disabled || tapped === true} onClick=${disabled || tapped ? undefined : onTap}>${words}</button>`;
   }
   // Only links to web addresses.
   if (url && /^https?:\/\//i.test(url)) {
-    return html`<a href=${url} target="_blank" rel="noreferrer" title=${url}>${words}</a>`;
+    return html`<a href=${url} target="_blank" rel="noreferrer" title=${url} onClick=${onClick}>${words}</a>`;
   }
   return html`<span class="phone-inert" title=${kind === 'call' ? 'Calls the company' : kind}>${words}</span>`;
 }
 
-/** @param {{ buttons: readonly Button[] | undefined, onTap: ((label: string) => void) | undefined }} props */
-function Buttons({ buttons, onTap }) {
+/** @param {{ buttons: readonly Button[] | undefined, onTap: ((label: string) => void) | undefined, onClick: (label: string) => void }} props */
+function Buttons({ buttons, onTap, onClick }) {
   if (!buttons || buttons.length === 0) return null;
   return html`<div class="phone-bubble-buttons">
     ${buttons.map(
       (button) =>
-        html`<${BubbleButton} key=${button.text} button=${button} disabled=${!onTap} onTap=${() => onTap?.(button.text)} />`,
+        html`<${BubbleButton} key=${button.text} button=${button} disabled=${!onTap} onTap=${() => onTap?.(button.text)} onClick=${() => onClick(button.text)} />`,
     )}
   </div>`;
 }
 
-/** @param {{ message: Message, onTap: ((label: string) => void) | undefined }} props */
-const Cards = ({ message, onTap }) =>
+/** @param {{ message: Message, onTap: ((label: string) => void) | undefined, onClick: (label: string) => void }} props */
+const Cards = ({ message, onTap, onClick }) =>
   message.cards &&
   html`<ul class="phone-cards">
     ${message.cards.map(
       ({ header, text, buttons }, at) => html`<li key=${at} class="phone-card">
         ${header && html`<${Header} header=${header} />`}
         <p class="phone-bubble-text">${marked(text)}</p>
-        <${Buttons} buttons=${buttons} onTap=${onTap} />
+        <${Buttons} buttons=${buttons} onTap=${onTap} onClick=${onClick} />
       </li>`,
     )}
   </ul>`;
@@ -103,6 +110,7 @@ export function Bubble({ message, hands }) {
   const { from, header, file, text, footer, list, quotes, failure, state, at, buttons } = message;
   /** A message that failed to arrive cannot be tapped. */
   const onTap = state === 'failed' ? undefined : (/** @type {string} */ label) => hands.tap(message, label);
+  const onClick = (/** @type {string} */ label) => hands.click(message, label);
   const who = from === 'company' ? 'Company' : 'Customer';
   return html`
     <div class="phone-bubble" data-from=${from} data-state=${state}>
@@ -118,8 +126,10 @@ export function Bubble({ message, hands }) {
       ${file && html`<${File} file=${file} />`}
       ${text && html`<p class="phone-bubble-text">${marked(text)}</p>`}
       ${footer && html`<p class="phone-bubble-footer">${footer}</p>`}
-      <p class="phone-bubble-time"><time datetime=${at} title=${at}>${minuteOf(at)}</time> <${Ticks} state=${state} /></p>
-      <${Buttons} buttons=${buttons} onTap=${onTap} />
+      <p class="phone-bubble-time">
+        ${onTap && html`<button type="button" class="phone-answer" aria-label="Answer this message" title="Answer this message" onClick=${() => hands.quote(message)}><${Glyph} name="reply" /></button>`}
+        <time datetime=${at} title=${at}>${minuteOf(at)}</time> <${Ticks} state=${state} /></p>
+      <${Buttons} buttons=${buttons} onTap=${onTap} onClick=${onClick} />
       ${
         list &&
         html`<div class="phone-bubble-buttons">
@@ -128,7 +138,7 @@ export function Bubble({ message, hands }) {
           </button>
         </div>`
       }
-      <${Cards} message=${message} onTap=${onTap} />
+      <${Cards} message=${message} onTap=${onTap} onClick=${onClick} />
     </div>
     ${
       failure &&

@@ -1,12 +1,13 @@
 import { useEffect, useLayoutEffect, useRef, useState } from './hooks.js';
 import { html } from './html.js';
 import { Bubble, Glyph } from './phone-bubble.js';
-import { dayOf, minuteOf } from './phone-text.js';
+import { dayOf, minuteOf, plain } from './phone-text.js';
 import { counted } from './words.js';
 
 /** @import { Message, Phone } from './phone-api.js' */
 /** @typedef {{ text?: string, media?: string, replyTo?: string, button?: string }} Written */
 /** @typedef {(written: Written) => Promise<boolean>} Write */
+/** @typedef {(message: Message, label: string) => void} Click */
 
 /** From here on, a new message is scrolled to. */
 const nearPx = 120;
@@ -48,10 +49,23 @@ function Log({ messages, earlier, now, hands }) {
   `;
 }
 
-/** @param {{ write: Write }} props */
-function Composer({ write }) {
+/** The message that the answer quotes. @param {{ message: Message, drop: () => void }} props */
+const Quoted = ({ message: { from, text, file }, drop }) => html`
+  <div class="phone-quote">
+    <span class="phone-quote-who">${from === 'company' ? 'Your company' : 'You'}</span>
+    <span class="phone-quote-text">${plain(text ?? file?.name ?? '')}</span>
+    <button type="button" class="small" onClick=${drop}>Do not quote</button>
+  </div>
+`;
+
+/** @param {{ write: Write, quoted: Message | undefined, unquote: () => void }} props */
+function Composer({ write, quoted, unquote }) {
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const [text, setText] = useState('');
+  const id = quoted?.id;
+  useEffect(() => {
+    if (id !== undefined) field.current?.focus();
+  }, [id]);
   const send = async () => {
     const words = text.trim();
     if (words !== '' && (await write({ text: words }))) setText('');
@@ -67,13 +81,14 @@ function Composer({ write }) {
   const attach = ({ currentTarget }) => {
     const media = currentTarget.value;
     currentTarget.value = '';
-    if (media) write({ media });
+    if (media) void write({ media });
   };
   return html`
     <form class="phone-composer" onSubmit=${(/** @type {Event} */ event) => {
       event.preventDefault();
       void send();
     }}>
+      ${quoted && html`<${Quoted} message=${quoted} drop=${unquote} />`}
       <span class="phone-attach">
         <${Glyph} name="other" />
         <select aria-label="Attach a file" onChange=${attach}>
@@ -120,13 +135,26 @@ function ListSheet({ message: { list }, choose, close }) {
   `;
 }
 
-/** The phone itself: the chat with the company, and a field to answer. @param {{ phone: Phone, now: number, write: Write }} props */
-export function Handset({ phone: { name, phone, data, earlier }, now, write }) {
+/**
+ * The phone itself: the chat with the company, and a field to answer.
+ * @param {{ phone: Phone, now: number, write: Write, click: Click }} props
+ */
+export function Handset({ phone: { name, phone, data, earlier }, now, write, click }) {
   const [list, setList] = useState(/** @type {Message | undefined} */ (undefined));
+  const [quoted, setQuoted] = useState(/** @type {Message | undefined} */ (undefined));
+  useEffect(() => setQuoted(undefined), [phone]);
+  /** @type {Write} */
+  const answer = async (written) => {
+    const isWritten = await write({ ...written, ...(quoted && { replyTo: quoted.id }) });
+    if (isWritten) setQuoted(undefined);
+    return isWritten;
+  };
   /** @type {import('./phone-bubble.js').Hands} */
   const hands = {
     tap: ({ id }, label) => void write({ replyTo: id, button: label }),
+    click,
     open: setList,
+    quote: setQuoted,
   };
   const owner = name === phone ? `+${phone}` : name;
   return html`
@@ -139,7 +167,7 @@ export function Handset({ phone: { name, phone, data, earlier }, now, write }) {
           <span class="phone-chat-last">Business account</span>
         </div>
         <${Log} key=${phone} messages=${data} earlier=${earlier} now=${now} hands=${hands} />
-        <${Composer} key=${`composer-${phone}`} write=${write} />
+        <${Composer} key=${`composer-${phone}`} write=${answer} quoted=${quoted} unquote=${() => setQuoted(undefined)} />
       </div>
     </section>
     ${

@@ -44,9 +44,13 @@ function OpenPhone({ number }) {
   }, []);
   const now = Date.now() + (phone?.advancedSeconds ?? 0) * 1_000;
   /** @type {import('./phone-handset.js').Write} */
-  const write = async (written) => {
+  const write = (written) => tell('messages', { from: number, ...written });
+  /** The link opens by itself; WATI tells of the tap. @type {import('./phone-handset.js').Click} */
+  const click = (message, button) => void tell('clicks', { from: number, message: message.id, button });
+  /** @param {string} path @param {object} body */
+  const tell = async (path, body) => {
     try {
-      await sandbox('messages', { from: number, ...written });
+      await sandbox(path, body);
       setFault(undefined);
       return true;
     } catch (error) {
@@ -61,7 +65,7 @@ function OpenPhone({ number }) {
       <${Chats} phone=${number} last=${phone?.data.at(-1)?.id} now=${now} open=${open} />
       <div class="phone-place">
         <${ErrorNote} error=${fault ?? error} />
-        ${phone ? html`<${Handset} phone=${phone} now=${now} write=${write} />` : !error && html`<${Loading} />`}
+        ${phone ? html`<${Handset} phone=${phone} now=${now} write=${write} click=${click} />` : !error && html`<${Loading} />`}
       </div>
       <div class="phone-side">
         ${phone && html`<${Send} key=${number} to=${number} changed=${refresh} /><${Controls} phone=${phone} now=${now} changed=${refresh} />`}

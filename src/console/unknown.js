@@ -2,6 +2,7 @@ import { callJson, newIdempotencyKey } from './api.js';
 import { useAct } from './dialog.js';
 import { html } from './html.js';
 import { useLoad, usePages } from './load.js';
+import { isLate, lateWords } from './message-words.js';
 import { announce } from './notice.js';
 import { linkTo } from './router.js';
 import { showMessages } from './search.js';
@@ -39,7 +40,7 @@ const looking = ({ broadcastId, sampleId, count: n }, reload) => ({
 });
 
 /** @param {UnknownGroup} group @param {() => void} reload @returns {Act} */
-function resending({ sampleId, caller }, reload) {
+function resending({ sampleId, caller, notAfter }, reload) {
   const key = newIdempotencyKey();
   return {
     title: 'Send it again',
@@ -47,10 +48,11 @@ function resending({ sampleId, caller }, reload) {
     confirm: 'Send again',
     tone: 'danger',
     askReason: 'Reason, for the log',
-    act: (reason) =>
+    ...(isLate(notAfter) && { askTime: lateWords }),
+    act: (reason, at) =>
       callJson(`/v1/operations/messages/${encodeURIComponent(sampleId)}/resend`, {
         method: 'POST',
-        body: { reason },
+        body: { reason, ...(at && { notAfter: at }) },
         headers: { 'idempotency-key': key },
       }),
     onDone: () => {
@@ -75,7 +77,7 @@ function findings({ count: n, found, looked }) {
 
 /** @param {{ group: UnknownGroup, ask: (act: Act) => void, reload: () => void }} props */
 function Row({ group, ask, reload }) {
-  const { caller, broadcastId, sentAt, count: n, template, sampleId, nextLookAt } = group;
+  const { caller, broadcastId, lostCall, sentAt, count: n, resent, template, sampleId, nextLookAt } = group;
   const { tone, words, detail } = findings(group);
   const name = template ?? 'message';
   return html`
@@ -83,7 +85,8 @@ function Row({ group, ask, reload }) {
       <td>
         <a href=${linkTo('messages', sampleId)}>${n === 1 ? name : `${counted(n, 'message')} of ${name}`}</a>
         <br /><span class="muted">${caller}${broadcastId && html` · <a href=${linkTo('broadcasts', broadcastId)}>broadcast</a>`}
-        ${n > 1 && broadcastId === undefined && html` · <button type="button" class="link" onClick=${() => showMessages({ caller, status: 'unknown' })}>all unknown of this caller</button>`}</span>
+        ${n > 1 && html` · <button type="button" class="link" onClick=${() => showMessages({ caller, lostCall, status: 'unknown' })}>all of this call</button>`}
+        ${resent > 0 && ` · ${count(resent)} sent again`}</span>
       </td>
       <td data-label="Sent"><${Time} at=${sentAt} /></td>
       <td data-label="Search"><span><${Chip} tone=${tone}>${words}</${Chip}>${detail && html` <span class="muted">${detail}</span>`}</span></td>
@@ -131,10 +134,10 @@ export function Section() {
     <div class="stack">
       <section aria-labelledby="unknown-title">
         <h2 id="unknown-title">Unknown sends</h2>
-        <p class="muted lead">Their answer was lost, so each may or may not have arrived. The service looks for them by itself 1, 5, 15 and 60 minutes later, and never sends them again.</p>
+        <p class="muted lead">Their answer was lost, so each may or may not have arrived. The service looks for them by itself 1, 5, 15 and 60 minutes later, and never sends them again. What was sent again by somebody is not listed here any more.</p>
         <${ErrorNote} error=${error} retry=${reload} />
         ${loading && rows.length === 0 && html`<${Loading} />`}
-        ${!loading && !error && rows.length === 0 && html`<${Empty}>${older || newer ? 'None on this page.' : 'None: the outcome of every message is known.'}</${Empty}>`}
+        ${!loading && !error && rows.length === 0 && html`<${Empty}>${older || newer ? 'None on this page.' : 'None: the outcome of every message is known, or it was sent again.'}</${Empty}>`}
         ${
           rows.length > 0 &&
           html`<${Table} label="Unknown sends" stacks=${true} busy=${loading}

@@ -101,7 +101,7 @@ class DeliveryService implements Delivery {
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     const isLater = requester.sendAt !== undefined && Date.parse(requester.sendAt) > this.wallNow();
     if (!isLater) this.#assertPermitWithinDeadline(content, context, timeoutMs);
-    if (waitMs === 0 && !isLater) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
+    if (waitMs === 0 || isLater) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, queueKeyOf(content, context));
     if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
@@ -146,8 +146,8 @@ class DeliveryService implements Delivery {
     const found = await findResendable(this.#services.store, requester, id);
     if ('replayed' in found) return found;
     const { original, content } = found;
+    const asked = { ...requester, ...keptInResend(original, requester, this.wallNow()) };
     const { context, waitMs } = await contextOf(original, content);
-    const asked = { ...requester, ...keptInResend(original, this.wallNow()) };
     const request = { requester: asked, content, context, waitMs };
     return this.#admission.withCapacity(context, (keepPlace) => this.#send(request, keepPlace, original.id));
   }

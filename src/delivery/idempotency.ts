@@ -85,13 +85,14 @@ export function replay(
  */
 export async function findResendable(
   store: Pick<MessageStore, 'find' | 'findByKey' | 'sameContent'>,
-  { caller, route, key }: Requester,
+  { caller, route, key, notAfter }: Requester,
   id: string,
 ): Promise<ReturnType<typeof replay> | { original: StoredMessage; content: Content }> {
   const earlier = key && (await store.findByKey(caller, route, key).catch(throwStoreUnreadable));
   if (earlier) {
     // All messages share the route pattern, so the key alone does not identify the message that was resent.
     if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
+    if (notAfter !== undefined && notAfter !== earlier.notAfter) throw keyReused(locationOf(earlier));
     return replay(store, earlier, undefined);
   }
   const original = await store.find(caller, id).catch(throwStoreUnreadable);

@@ -1,3 +1,4 @@
+import { Problem } from '../problem.ts';
 import { digits } from '../schemas/common.ts';
 import type { MessageKind, NewMessage, Schedule, StoredMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
@@ -48,11 +49,22 @@ export const scheduleOf = ({ sendAt, notAfter }: Schedule): Schedule => ({
   ...(notAfter !== undefined && { notAfter }),
 });
 
-/** What a resend has of its original beside the content. A `notAfter` that has passed does not hold for what is asked for after it. */
-export const keptInResend = ({ reference, notAfter }: Pick<StoredMessage, 'reference' | 'notAfter'>, now: number) => ({
-  ...(reference !== undefined && { reference }),
-  ...(notAfter !== undefined && Date.parse(notAfter) > now && { notAfter }),
-});
+/**
+ * What a resend has of its original beside the content: its reference, and its `notAfter` unless the request names another. Throws
+ * `message-expired` if the original's has passed, because without a limit the resend could go out at any later time.
+ */
+export function keptInResend(
+  { reference, notAfter }: Pick<StoredMessage, 'reference' | 'notAfter'>,
+  asked: Schedule,
+  now: number,
+): Pick<NewMessage, 'reference' | 'notAfter'> {
+  const last = asked.notAfter ?? notAfter;
+  if (asked.notAfter === undefined && last !== undefined && Date.parse(last) <= now) {
+    const detail = `its \`notAfter\` (${last}) has passed: if it is still worth sending, name a new \`notAfter\`; nothing was sent`;
+    throw new Problem('message-expired', detail);
+  }
+  return { ...(reference !== undefined && { reference }), ...(last !== undefined && { notAfter: last }) };
+}
 
 /** The channel as it is recorded. `channelNamed` is set only if the request named another one than the default. */
 export function recordedChannel(

@@ -126,7 +126,13 @@ export class LiveFeed {
     const gone = [...this.#open].filter((id) => !ids.has(id));
     const ended = gone.length === 0 ? [] : await this.#source.broadcasts(gone);
     for (const broadcast of [...open, ...ended]) this.#put('broadcast', broadcast.id, broadcast);
-    for (const id of gone) this.#end(id);
+    const known = new Set(ended.map(({ id }) => id));
+    for (const id of gone) {
+      // The import of a broadcast that was recording has failed.
+      if (!known.has(id)) this.#frames.delete(`broadcast ${id}`);
+      if (!known.has(id)) this.#put('broadcast-gone', id, { id });
+      this.#end(id);
+    }
     for (const id of ids) this.#open.add(id);
     const point = this.#source.lastPoint();
     if (point) this.#put('budget', '', point);
@@ -135,7 +141,7 @@ export class LiveFeed {
     this.#put('overview', '', await this.#source.overview());
   }
 
-  #put(event: 'broadcast' | 'budget' | 'overview', id: string, data: object): void {
+  #put(event: 'broadcast' | 'broadcast-gone' | 'budget' | 'overview', id: string, data: object): void {
     const name = `${event} ${id}`;
     const frame = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
     if (this.#frames.get(name)?.frame === frame) return;
@@ -146,7 +152,9 @@ export class LiveFeed {
   #end(id: string): void {
     this.#open.delete(id);
     this.#ended.push(id);
-    if (this.#ended.length > endedMax) this.#frames.delete(`broadcast ${this.#ended.shift()}`);
+    if (this.#ended.length <= endedMax) return;
+    const oldest = this.#ended.shift();
+    for (const event of ['broadcast', 'broadcast-gone']) this.#frames.delete(`${event} ${oldest}`);
   }
 
   #wakeAll(): void {

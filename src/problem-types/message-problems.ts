@@ -33,12 +33,14 @@ export const messageProblems = {
   },
   'message-expired': {
     status: 409,
-    title: 'The message was not sent by its notAfter',
+    title: 'The notAfter of the message has passed',
     retryable: false,
-    meaning: 'Its `notAfter` passed before it could go out. Nothing was sent, and nothing of it goes out any more.',
+    meaning:
+      'It could not go out before its `notAfter`, or a resend was asked for after it. This request sent nothing, and nothing of it goes out any more.',
     cause: 'Sending was slow, held or stopped for as long as the message was worth sending.',
-    remedy: 'If it is of use still, send it as a new message, under a new key and with a later `notAfter`.',
-    repeat: 'No. The same key gets this answer again.',
+    remedy:
+      'If it is of use still, send it as a new message, under a new key and with a later `notAfter`; name one in a resend.',
+    repeat: 'No. The same key gets this answer again; only a resend that names a new `notAfter` does not.',
   },
   'message-over': {
     status: 409,

@@ -230,6 +230,7 @@ export const BroadcastResendPost = Type.Object(
       }),
     ),
     reason: text(512, 'the credits of the account were spent', { description: 'for the log' }),
+    notAfter: Type.Optional(NotAfter),
   },
   {
     title: 'BroadcastResendPost',

@@ -168,6 +168,6 @@ export const MessageParams = messageParams(exampleIds.unknownMessage);
 export const CancelParams = messageParams(exampleIds.scheduledMessage);
 
 export const ResendPost = Type.Object(
-  { reason: text(512, 'the customer says that nothing came') },
+  { reason: text(512, 'the customer says that nothing came'), notAfter: Type.Optional(NotAfter) },
   { title: 'ResendPost', ...strict, examples: [{ reason: 'the customer says that nothing came' }] },
 );

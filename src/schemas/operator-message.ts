@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { exampleIds, oneOf, strict, Timestamp, text } from './common.ts';
+import { exampleIds, NotAfter, oneOf, strict, Timestamp, text } from './common.ts';
 import { OperatorMessage, revealQuery } from './operator.ts';
 
 const timelineEvents = [
@@ -70,7 +70,10 @@ export const CancelParams = messageParams(exampleIds.waitingMessage);
 export const OperatorResendParams = messageParams(exampleIds.lostMessage);
 
 export const OperatorResendPost = Type.Object(
-  { reason: text(512, 'support: the customer says that nothing came', { description: 'for the log' }) },
+  {
+    reason: text(512, 'support: the customer says that nothing came', { description: 'for the log' }),
+    notAfter: Type.Optional(NotAfter),
+  },
   {
     title: 'OperatorResendPost',
     ...strict,
@@ -92,6 +95,7 @@ export const UnknownGroup = Type.Object(
     count: count('messages that are still unknown'),
     found: count('messages of the same call that were found; if there are any, the call went through'),
     looked: count('unknown messages that were searched for at least once; no match proves nothing'),
+    resent: count('unknown messages that were sent again; a call of which all were is not listed'),
     nextLookAt: Type.Optional(
       Type.String({
         description: 'when the service next searches for one of them; absent: it no longer does so by itself',
@@ -99,6 +103,9 @@ export const UnknownGroup = Type.Object(
       }),
     ),
     template: Type.Optional(Type.String()),
+    notAfter: Type.Optional(
+      Type.String({ description: 'of that one: a resend has to name another once it has passed' }),
+    ),
     sampleId: Type.String({ description: 'id of one of them' }),
   },
   { title: 'UnknownGroup' },

@@ -98,6 +98,14 @@ export const OperatorMessageQuery = Type.Object(
   {
     caller,
     id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a message' })),
+    lostCall: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        'x-text': 'line',
+        description: 'messages of one call whose answer was lost, by the `lostCall` of `GET /v1/operations/unknown`',
+      }),
+    ),
     ...MessageQuery.properties,
     ...revealQuery,
   },

@@ -21,8 +21,8 @@ export interface Call {
   readonly json: unknown;
   readonly form: Readonly<Record<string, string>> | undefined;
   readonly parts: readonly Part[];
-  /** The content of the file in a CSV request; other files are not kept. */
-  readonly csv: Buffer | undefined;
+  /** The content of the file in the request, unless it is long. */
+  readonly kept: Buffer | undefined;
   /** A scripted success: the tenant acts even if it would refuse, so that answer and record agree. */
   readonly forced: boolean;
   readonly now: number;

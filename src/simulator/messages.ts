@@ -2,6 +2,7 @@ import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from 
 import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
 import { isMagicCustomer, type SimulatedOutcome, simulatedOutcome } from './magic.ts';
+import { isPicture, keepPicture } from './media.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import { nameOf, type Shown } from './shown.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
@@ -84,13 +85,18 @@ function deliverMedia(call: Call, tenant: Tenant, { name, mimeType, bytes }: Sen
   const caption = one(call.query, 'caption') ?? null;
   const kind = kindOf(mimeType);
   const extension = /\.[A-Za-z0-9]{1,5}$/.exec(name)?.[0] ?? '';
+  const path = `data/${kind}s/${tenant.ids.uuid('file')}${extension}`;
+  const isKept = bytes !== undefined && call.kept !== undefined && isPicture(mimeType);
+  if (isKept) keepPicture(tenant, path, { contentType: mimeType, bytes: call.kept });
   return deliver(call, tenant, {
     target,
     type: kind,
     text: caption,
-    data: `data/${kind}s/${tenant.ids.uuid('file')}${extension}`,
+    data: path,
     media: { id: tenant.ids.uuid('media'), mimeType, caption },
-    shown: { file: bytes === undefined ? { kind, name: nameOf(name) } : { kind, name, bytes } },
+    shown: {
+      file: bytes === undefined ? { kind, name: nameOf(name) } : { kind, name, bytes, ...(isKept && { path }) },
+    },
   });
 }
 

@@ -138,7 +138,8 @@ function shownFile({ type, text, data }: HistoryRow): Shown {
   if (typeof data !== 'string' || typeof type !== 'string') return {};
   const name = type === 'document' && text ? text : nameOf(data);
   // WATI uses an id as the name of a file that has none.
-  return { file: { kind: type, name: uuidName.test(name) ? type : name } satisfies ShownFile };
+  const file: ShownFile = { kind: type, name: uuidName.test(name) ? type : name };
+  return { file: type === 'image' ? { ...file, path: data } : file };
 }
 
 const uuidName = /^[0-9a-f]{8}-[0-9a-f-]{27}\.\w{1,5}$/;

@@ -4,6 +4,7 @@ import { findContact } from './contacts.ts';
 import { addRow, inboundRow } from './messages.ts';
 import type { SandboxRoute, Steering } from './sandbox-route.ts';
 import { exact } from './schemas/common.ts';
+import { shownTemplate } from './shown-template.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 import { tapOf } from './tracking.ts';
 
@@ -50,6 +51,36 @@ export const messageRoute: SandboxRoute = {
     if (text === undefined && button === undefined && media === undefined) return form;
     if (button !== undefined && media !== undefined) return form;
     return received(json, steering);
+  },
+};
+
+const Click = exact({
+  from: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' }),
+  message: Type.String({ minLength: 1, maxLength: 256 }),
+  button: Type.String({ minLength: 1, maxLength: 256 }),
+});
+const clicks = Compile(Click);
+
+export const clickRoute: SandboxRoute = {
+  route: 'POST /_sandbox/clicks',
+  does: 'a customer opens the link of a button of a template: the webhook of it is posted',
+  body: {
+    from: '14155550113',
+    message: 'our id of the message, its whatsappMessageId, or its id in GET /_sandbox/phones/{number}',
+    button: 'the label of the button',
+  },
+  run: ({ json }, { tenant, clock, tracking, agenda }) => {
+    if (!clicks.Check(json)) return 'The body is {"from": "<phone number>", "message": "<id>", "button": "<label>"}';
+    agenda.catchUp();
+    const row = quotedRow(tenant, json.message, findContact(tenant, json.from.replace('+', '')));
+    const message = row && tracking.messageOf(row);
+    const shown = message?.template && shownTemplate(message.template, message.values ?? new Map());
+    const buttons = [shown, ...(shown?.cards ?? [])].flatMap((part) => part?.buttons ?? []);
+    const tapped = buttons.find(({ text, url }) => text === json.button && url !== undefined);
+    if (!message || tapped?.url === undefined) return `There is no button ${json.button} with a link in that message`;
+    const click = { text: tapped.text, url: tapped.url, at: clock.now() };
+    tracking.clicked(message, click);
+    return { text: click.text, url: click.url, at: new Date(click.at).toISOString() };
   },
 };
 

@@ -1,5 +1,6 @@
+import { isPicture } from './media.ts';
 import { conversationOf, type PhoneView, phonesOf } from './phones.ts';
-import type { SandboxRoute, Steering } from './sandbox-route.ts';
+import { FileAnswer, type SandboxRoute, type Steering } from './sandbox-route.ts';
 import type { HistoryRow } from './state.ts';
 
 const number = /^[1-9][0-9]{6,14}$/;
@@ -30,6 +31,15 @@ export const phoneRoutes: readonly SandboxRoute[] = [
       if (typeof asked === 'string') return asked;
       const limit = limitOf(asked.limit, 1_000);
       return typeof limit === 'string' ? limit : phoneOf(phone, limit, steering);
+    },
+  },
+  {
+    route: 'GET /_sandbox/pictures',
+    does: 'a picture that a customer sent, or that was uploaded to one: up to a megabyte, the newest fifty',
+    query: { path: 'the path of the file in GET /_sandbox/phones/{number}' },
+    run: ({ query }, { tenant }) => {
+      const file = tenant.files.get(query.get('path') ?? '');
+      return file && isPicture(file.contentType) ? new FileAnswer(file) : 'There is no such picture (any more)';
     },
   },
 ];

@@ -2,7 +2,7 @@ import type { Agenda } from './agenda.ts';
 import type { Clock } from './clock.ts';
 import type { Ledger } from './ledger.ts';
 import type { SendFaults } from './send-faults.ts';
-import type { Tenant } from './state.ts';
+import type { StoredFile, Tenant } from './state.ts';
 import type { Tracking } from './tracking.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -21,6 +21,15 @@ export interface Steering {
   reset(seed?: string): Promise<void>;
   /** Moves the time forward. */
   advance(ms: number): Promise<void>;
+}
+
+/** An answer that is a file instead of JSON. */
+export class FileAnswer {
+  readonly file: StoredFile;
+
+  constructor(file: StoredFile) {
+    this.file = file;
+  }
 }
 
 export interface SandboxRoute {

@@ -6,9 +6,9 @@ import type { Clock } from './clock.ts';
 import { addTemplates, readTemplates, templatesForm } from './given-templates.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
 import { faultRoutes } from './sandbox-faults.ts';
-import { messageRoute } from './sandbox-messages.ts';
+import { clickRoute, messageRoute } from './sandbox-messages.ts';
 import { phoneRoutes } from './sandbox-phones.ts';
-import type { SandboxRoute, Steering } from './sandbox-route.ts';
+import { FileAnswer, type SandboxRoute, type Steering } from './sandbox-route.ts';
 import { webhookRoutes } from './sandbox-webhooks.ts';
 import { exact } from './schemas/common.ts';
 
@@ -50,6 +50,7 @@ const routes: readonly SandboxRoute[] = [
     },
   },
   messageRoute,
+  clickRoute,
   ...phoneRoutes,
   ...faultRoutes,
   ...webhookRoutes,
@@ -99,13 +100,19 @@ export function sandboxRoute(request: IncomingMessage, response: ServerResponse,
   const { pathname, searchParams } = new URL(url, 'http://simulator');
   serve({ route: `${request.method} ${pathname}`, query: searchParams }, request, steering).then(
     ({ status, body }) => {
-      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-      response.end(JSON.stringify(body));
+      const { contentType, bytes } = body instanceof FileAnswer ? body.file : inJson(body);
+      response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' });
+      response.end(bytes);
     },
     (error: unknown) => response.destroy(toError(error)),
   );
   return true;
 }
+
+const inJson = (body: unknown) => ({
+  contentType: 'application/json; charset=utf-8',
+  bytes: JSON.stringify(body),
+});
 
 async function serve(
   { route, query }: { route: string; query: URLSearchParams },

@@ -78,7 +78,7 @@ export async function serve(
   if (scripted?.fault === 'reset-mid-body') await perform(exchange, none, scripted);
   if (!body.complete) return;
 
-  world.ledger.name(entry, recipientsIn(entry.operation, json, body.csv));
+  world.ledger.name(entry, recipientsIn(entry.operation, json, body.kept));
   const examined = { request: raw, query: request.query, json, bodyBytes: body.bytes, upload: body.fault };
   const findings = match ? world.check({ ...match, ...examined }) : [];
   world.violations.push(...findings.map((finding) => `${entry.operation}: ${finding.text}`));
@@ -123,7 +123,7 @@ function answerOf(world: World, { match, query }: Request, { body, json, wrong, 
     form: formOf(body.raw),
     // WATI finds no file in an invalid upload.
     parts: body.fault === undefined ? (body.parts ?? []) : [],
-    csv: body.csv,
+    kept: body.kept,
     forced: !own,
     now: world.now(),
   };

@@ -18,10 +18,12 @@ export interface ShownFile {
   readonly kind: string;
   readonly name: string;
   readonly bytes?: number;
+  /** Of a picture whose content is kept: its path in GET /_sandbox/pictures. */
+  readonly path?: string;
 }
 
 export interface ShownButton {
-  /** A tap on `reply` reaches the company; other taps do not. */
+  /** A tap on `reply` reaches the company as a message, one on `url` only as a webhook, others not at all. */
   readonly kind: 'reply' | 'url' | 'call' | 'other';
   readonly text: string;
   readonly url?: string;

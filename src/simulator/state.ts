@@ -177,6 +177,8 @@ export interface Tenant {
   readonly templates: Template[];
   readonly connections: Connection[];
   readonly files: Map<string, StoredFile>;
+  /** The paths of pictures that were sent, oldest first. */
+  readonly sentPictures: string[];
   /** E-mail addresses that a chat can be assigned to. */
   readonly operators: Set<string>;
   readonly settings: Settings;

@@ -91,8 +91,8 @@ export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
   const part = call.parts[0];
   if (call.parts.length !== 1 || part?.name !== 'whatsapp_numbers_csv')
     return refusal({ info: 'file can not be null' });
-  if (!call.csv) return refusal({ info: 'file is too large' });
-  const rows = readCsv(call.csv.toString('utf8'));
+  if (!call.kept) return refusal({ info: 'file is too large' });
+  const rows = readCsv(call.kept.toString('utf8'));
   if (rows.length === 0) return refusal({ info: 'file has no receivers' });
   const sent = send(call, tenant, { templateName: one(call.query, 'template_name') ?? '', receivers: rows });
   return typeof sent === 'string' ? refused(tenant, sent, { info: sent }) : ok({ result: true });

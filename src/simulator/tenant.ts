@@ -36,6 +36,7 @@ export function createTenant(now: () => number, ids: Ids, given: Partial<Setting
     templates: [],
     connections: [],
     files: new Map(),
+    sentPictures: [],
     operators: new Set(),
     settings: { ...first },
     ids,
@@ -62,6 +63,7 @@ export function createTenant(now: () => number, ids: Ids, given: Partial<Setting
       tenant.templates.length = 0;
       tenant.connections.length = 0;
       tenant.files.clear();
+      tenant.sentPictures.length = 0;
       tenant.operators.clear();
       Object.assign(tenant.settings, first);
       seed(tenant, now());

@@ -2,7 +2,8 @@ import type { Agenda } from './agenda.ts';
 import { type Journey, journeyTo, plainJourney, type Step } from './journeys.ts';
 import { addRow, inboundRow } from './messages.ts';
 import type { Choices, Contact, HistoryRow, SentMessage, Tenant } from './state.ts';
-import { tellOfNewContact, tellOfReceived, tellOfSent } from './webhook-forms.ts';
+import type { ButtonClick } from './webhook-bodies.ts';
+import { tellOfClicked, tellOfNewContact, tellOfReceived, tellOfSent } from './webhook-forms.ts';
 import type { Webhooks } from './webhooks.ts';
 
 interface Received {
@@ -73,6 +74,18 @@ export class Tracking {
       recipient: message.contact.phone,
       at,
       bodies: tellOfSent(message, step, this.#webhooks.settings),
+    });
+  }
+
+  /** A customer opened the link of a button of this message. */
+  clicked(message: SentMessage, click: ButtonClick): void {
+    const { row, contact } = message;
+    void this.#webhooks.tell({
+      name: `${this.#webhooks.number()}:clicked`,
+      lane: row.id,
+      recipient: contact.phone,
+      at: click.at,
+      bodies: tellOfClicked(message, click, this.#webhooks.settings),
     });
   }
 

@@ -15,7 +15,8 @@ export interface ReceivedBody {
   readonly raw: Buffer;
   readonly parts: readonly Part[] | undefined;
   readonly fault: UploadFault | undefined;
-  readonly csv: Buffer | undefined;
+  /** The content of a file, if it is kept. */
+  readonly kept: Buffer | undefined;
 }
 
 export interface ReadOptions {
@@ -27,6 +28,8 @@ export interface ReadOptions {
 
 /** CSV sends change the tenant's state, so the rows are kept; a longer CSV is refused. */
 const csvMax = 8 * 1_048_576;
+/** Pictures are kept for the phone, and other short files with them. */
+const pictureMax = 1_048_576;
 const jsonMax = 16 * 1_048_576;
 
 /** Reads to the end of the body or of the connection. An interrupted upload is a result, not an error. */
@@ -36,7 +39,7 @@ export async function receive(
   options: ReadOptions,
 ): Promise<ReceivedBody> {
   const boundary = route?.body === 'file' ? boundaryOf(request.headers['content-type'] ?? '') : undefined;
-  const keepMax = route?.operation === 'sendTemplateMessageCSV' ? csvMax : -1;
+  const keepMax = route?.operation === 'sendTemplateMessageCSV' ? csvMax : pictureMax;
   const parser = boundary === undefined ? undefined : new MultipartParser(boundary, keepMax);
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -60,7 +63,7 @@ export async function receive(
     raw: Buffer.concat(chunks),
     parts: result?.parts,
     fault: route?.body === 'file' ? faultOf(route, result) : undefined,
-    csv: result?.kept,
+    kept: result?.kept,
   };
 }
 

@@ -26,6 +26,12 @@ export interface Form {
   readonly bsuid: boolean;
 }
 
+export interface ButtonClick {
+  readonly text: string;
+  readonly url: string;
+  readonly at: number;
+}
+
 const suffix = ({ v2, bsuid }: Form) => `${v2 ? '_v2' : ''}${bsuid ? '_bsuid' : ''}`;
 
 const ownChannel = '14155550999';
@@ -92,6 +98,30 @@ export function sentBody(message: SentMessage, form: Form): WebhookBody {
     ...who,
     replyContextId: row.replyContextId ?? '',
     chatbotTriggeredEventId: null,
+    ...channelFields(channel),
+  };
+}
+
+/** A customer opened the link of a template's button. Its time has no zone. */
+export function clickedBody(
+  { row, contact, template, channel }: SentMessage,
+  { text, url, at }: ButtonClick,
+  { bsuid }: Pick<Form, 'bsuid'>,
+): WebhookBody {
+  return {
+    eventType: `ctaUrlClicked${bsuid ? '_bsuid' : ''}`,
+    ...idsOf(row, true),
+    templateId: template?.id ?? null,
+    templateName: template?.elementName ?? null,
+    created: new Date(at).toISOString().replace('Z', ''),
+    displayText: text,
+    buttonUrl: url,
+    text: row.finalText ?? null,
+    operatorEmail: 'api@example.com',
+    ...(bsuid ? whoIs(contact) : { waId: contact.phone }),
+    type: 'template',
+    statusString: 'SENT',
+    sourceType: 'API',
     ...channelFields(channel),
   };
 }

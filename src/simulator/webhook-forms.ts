@@ -1,6 +1,8 @@
 import type { Step } from './journeys.ts';
 import type { Contact, HistoryRow, SentMessage } from './state.ts';
 import {
+  type ButtonClick,
+  clickedBody,
   type Form,
   failedBody,
   newContactBody,
@@ -33,6 +35,11 @@ export function tellOfReceived(
   return twins(bsuid).map((withBsuid) => receivedBody(row, contact, { bsuid: withBsuid, hidden }));
 }
 
+/** WATI's events of a tap on a button with a link. */
+export function tellOfClicked(message: SentMessage, click: ButtonClick, { bsuid }: Ticked): readonly WebhookBody[] {
+  return twins(bsuid).map((withBsuid) => clickedBody(message, click, { bsuid: withBsuid }));
+}
+
 /** WATI's events of a new customer. */
 export function tellOfNewContact(row: HistoryRow, contact: Contact, { bsuid }: Ticked): readonly WebhookBody[] {
   return twins(bsuid).map((withBsuid) => newContactBody(row, contact, withBsuid));
@@ -45,7 +52,7 @@ export function tickedEvents(ticked: Ticked): readonly string[] {
   const states = ['DELIVERED', 'READ', 'REPLIED'].flatMap((state) =>
     suffixes.filter((each) => !each.includes('bsuid')).map((each) => `sentMessage${state}${each}`),
   );
-  const received = ['message', 'newContactMessageReceived'].flatMap((name) =>
+  const received = ['ctaUrlClicked', 'message', 'newContactMessageReceived'].flatMap((name) =>
     twins(ticked.bsuid).map((withBsuid) => (withBsuid ? `${name}_bsuid` : name)),
   );
   return [...names, ...states, 'templateMessageFailed', 'sessionMessageFailed', ...received];

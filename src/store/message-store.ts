@@ -102,6 +102,8 @@ export interface MessageFilter {
   to?: string;
   status?: MessageStatus;
   broadcastId?: string;
+  /** Messages of one call whose answer was lost. */
+  lostCall?: string;
   /** ISO 8601; created at or after this time. */
   since?: string;
   /** ISO 8601; created before this time. */

@@ -42,11 +42,14 @@ export interface UnknownMessages {
   lostCall?: string;
   template?: string;
   sentAt?: number;
-  /** Numbers of unknown messages, of those that were looked up, and of messages of the call that are accepted now. */
+  /** Numbers of unknown messages, of those that were looked up or sent again, and of messages of the call that are accepted now. */
   count: number;
   looked: number;
+  resent: number;
   found: number;
   nextLookAt?: number;
+  /** Of the newest one. */
+  notAfter?: number;
   /** Id of the newest one. */
   sampleId: string;
 }
@@ -66,7 +69,7 @@ export interface OperatorMessageStore extends AttemptLog {
   /** Returns the visible ones of these broadcasts. */
   findBroadcasts(ids: readonly string[]): Promise<StoredBroadcast[]>;
   /**
-   * Lists groups by their newest message, newest first. A group is never split between pages. A page visits a bounded number of
+   * Lists groups by their newest message, newest first; not those that were sent again as a whole. A group is never split between pages. A page visits a bounded number of
    * messages, so it may be short or empty although there is a `next`. Throws RangeError for a cursor that this list did not return.
    */
   listUnknown(page: ListPage): Promise<{ groups: UnknownMessages[]; next?: string }>;

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser, screenshots } from './chromium.ts';
@@ -126,6 +126,23 @@ describe('/console, as operators and support use it', () => {
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
       await expect.poll(async () => (await ask(sandbox, `/v1/broadcasts/${running}`)).status, patient).toBe(state);
     }
+  });
+
+  it('offers the report of a broadcast as a download, with masked numbers', async () => {
+    await follow(page, 'Broadcasts', 'ten-thousand');
+    await page.getByRole('button', { name: 'Report ten-thousand' }).click();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('dialog').getByRole('button', { name: 'Download' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('ten-thousand-recipients.csv');
+    const rows = readFileSync(await download.path(), 'utf8')
+      .trimEnd()
+      .split('\r\n');
+    expect(rows).toHaveLength(10_001);
+    expect(rows[0]).toMatch(/^Phone,Reference,Status,/);
+    expect(rows[1]).toMatch(/^\*{3}1000,/);
+    await page.getByText('The report is among your downloads.').waitFor();
   });
 
   it('lists unknown messages, searches for them, and sends one again only with a reason', async () => {

@@ -112,6 +112,28 @@ describe('the phone of the sandbox, as a newcomer uses it', () => {
     ]);
   });
 
+  it('shows a picture, quotes the message that is answered, and tells of a tap on a link', async () => {
+    await openPhone(page);
+    await send('template', {
+      template: 'invoice_ready',
+      parameters: { name: 'Divya', invoice_no: '7', amount: '9 EUR' },
+    });
+    await bubble('Hello Divya').getByRole('button', { name: 'Answer this message' }).click();
+    await page.getByRole('textbox', { name: 'Answer as the customer' }).fill('About this one');
+    await page.keyboard.press('Enter');
+    await bubble('About this one').locator('.phone-quote', { hasText: 'Hello Divya' }).waitFor();
+    await page.getByRole('button', { name: 'Do not quote' }).waitFor({ state: 'detached' });
+    await page.getByLabel('Attach a file').selectOption('image');
+    await page.getByRole('img', { name: 'Photo' }).waitFor();
+    const picture = 'document.querySelector(".phone-picture")';
+    expect(await page.evaluate(`${picture}.decode().then(() => ${picture}.naturalWidth)`)).toBe(1);
+    // The link is followed elsewhere; only the tap is of interest.
+    await page.context().route(/^https:/, (route) => route.abort());
+    const told = page.waitForResponse(/_sandbox\/clicks/);
+    await page.getByRole('link', { name: 'Open', exact: true }).last().click();
+    expect((await told).status()).toBe(200);
+  });
+
   it('marks messages that never arrived', async () => {
     await openPhone(page, '14155550726');
     await tap('Text');

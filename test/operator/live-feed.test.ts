@@ -97,6 +97,23 @@ describe('the stream of operations', () => {
     expect(feed.listeners).toBe(0);
   });
 
+  it('names a broadcast whose import failed while it was recording, and does not show it to later listeners', async () => {
+    const stepped = steppedFeed();
+    const { look, shown, feed } = stepped;
+    shown.open = [broadcast('a', 9, 'recording')];
+    const stream = listen(stepped);
+    await stream.next();
+    expect((await stream.next()).value).toContain('"status":"recording"');
+    shown.open = [];
+    const told = stream.next();
+    await look();
+    expect((await told).value).toContain('event: broadcast-gone\ndata: {"id":"a"}\n\n');
+    const later = listen(stepped);
+    await later.next();
+    expect((await later.next()).value).not.toContain('"status":"recording"');
+    await feed.release();
+  });
+
   it('reads everything once for all listeners, and nothing without listeners', async () => {
     const stepped = steppedFeed();
     const { look, reads, feed } = stepped;

@@ -278,26 +278,65 @@ describe('a late message is not sent', () => {
   });
 });
 
-test('a resend keeps to the same time while that is to come, and to none after it', async () => {
-  const scene = await start();
-  const { service, clock, at } = scene;
-  const refusals = Array(3).fill({ status: 429, headers: { 'retry-after': '0' } });
-  const resend = async (id: string, side: string) =>
-    service.ask('POST', `/v1${side}/messages/${id}/resend`, { json: { reason: 'nothing came' } });
-  for (const side of ['', '/operations']) {
+describe('a resend keeps the time of its original, and has to name another one after it', () => {
+  const ask = ({ service }: Scene, path: string, more: object) =>
+    service.ask('POST', `/v1/${path}/resend`, {
+      json: { reason: 'nothing came', ...more },
+      headers: { 'idempotency-key': `again ${path}`.replace(/\W/g, '-') },
+    });
+  const refused = async (scene: Scene, path: string) => {
+    const detail = expect.stringContaining('name a new `notAfter`');
+    expect(await ask(scene, path, {})).toMatchObject({
+      status: 409,
+      json: { type: problem('message-expired'), detail },
+    });
+    const past = await ask(scene, path, { notAfter: scene.at(-1) });
+    expect(past).toMatchObject({ status: 400, json: { errors: [{ pointer: '/notAfter' }] } });
+  };
+  /** Also repeats the request. */
+  const accepted = async (scene: Scene, path: string, status: number) => {
+    const notAfter = scene.at(minuteMs);
+    expect(await ask(scene, path, { notAfter })).toMatchObject({ status, json: { notAfter } });
+    const repeated = await ask(scene, path, { notAfter });
+    expect(repeated).toMatchObject({ status, headers: { 'idempotency-replayed': 'true' } });
+    const other = await ask(scene, path, { notAfter: scene.at(2 * minuteMs) });
+    expect(other).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
+  };
+
+  test.each(['messages', 'operations/messages'])('of %s', async (side) => {
+    const scene = await start();
+    const { service, clock, at } = scene;
     const notAfter = at(minuteMs);
-    service.simulator.script('sendSessionMessage', ...refusals);
-    const refused = bodyOf(await text(scene, { notAfter, reference: 'A-77' }));
-    expect(refused).toMatchObject({ outcome: 'not_sent' });
+    service.simulator.script('sendSessionMessage', ...Array(3).fill({ status: 429, headers: { 'retry-after': '0' } }));
+    expect(bodyOf(await text(scene, { notAfter, reference: 'A-77' }))).toMatchObject({ outcome: 'not_sent' });
     const [{ id } = { id: '' }] = (await scene.store.list('tester', { status: 'not_sent' }, { limit: 1 })).messages;
-    expect(await resend(id, side)).toMatchObject({ status: 201, json: { resendOf: id, reference: 'A-77', notAfter } });
+    const inTime = await ask(scene, `${side}/${id}`, {});
+    expect(inTime).toMatchObject({ status: 201, json: { resendOf: id, reference: 'A-77', notAfter } });
     const late = bodyOf(await text(scene, { sendAt: at(1_000), notAfter }));
     clock.now += minuteMs;
     await endsExpired(scene, late.id);
-    const again = await resend(late.id, side);
-    expect(again).toMatchObject({ status: 201, json: { resendOf: late.id } });
-    expect(again.json).not.toHaveProperty('notAfter');
-  }
+    await refused(scene, `${side}/${late.id}`);
+    expect(processed(scene)).toBe(1);
+    await accepted(scene, `${side}/${late.id}`, 201);
+  });
+
+  test('of a broadcast', async () => {
+    const scene = await start();
+    const { service, clock, at } = scene;
+    const json = { template: 'welcome', broadcastName: 'late', recipients: [{ to: '14155556001' }] };
+    const { id } = bodyOf(
+      await service.ask('POST', '/v1/broadcasts', {
+        json: { ...json, sendAt: at(1_000), notAfter: at(minuteMs) },
+        headers: { 'idempotency-key': 'late' },
+      }),
+    );
+    clock.now += minuteMs;
+    const state = async () => bodyOf(await service.ask('GET', `/v1/broadcasts/${id}`));
+    await expect.poll(state, patiently).toMatchObject({ status: 'done', counts: { notSent: 1 } });
+    await refused(scene, `broadcasts/${id}`);
+    await accepted(scene, `broadcasts/${id}`, 202);
+    await expect.poll(() => processed(scene), patiently).toBe(1);
+  });
 });
 
 test.each(sendingTo(() => to))(

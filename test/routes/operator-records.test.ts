@@ -90,6 +90,24 @@ describe('an operator', () => {
     ]);
   });
 
+  it('sees why a scheduled broadcast would not start', async () => {
+    const begun = await service.ask('POST', '/v1/broadcasts', {
+      key: crmKey,
+      json: {
+        template: 'welcome',
+        broadcastName: 'later',
+        recipients: [{ to: '14155551000' }],
+        sendAt: new Date(Date.now() + 3_600_000).toISOString(),
+      },
+      headers: { 'idempotency-key': 'later' },
+    });
+    expect(begun.status).toBe(202);
+    await stop(service, { callers: ['crm'] });
+    expect((await read('broadcasts')).json).toMatchObject({
+      data: [{ status: 'scheduled', hold: { code: 'sending-stopped' } }],
+    });
+  });
+
   it('pauses, resumes and cancels the broadcast of any caller, and each act is audited', async () => {
     const id = await pausedBroadcast(service, crmKey);
     await stop(service, { callers: ['crm'] });

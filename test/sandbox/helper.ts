@@ -5,13 +5,17 @@ import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { isRecord, type Json } from '../support/json.ts';
 
+type Options = [settings?: Record<string, string>, seed?: string, templatesFile?: string, webhooksUrl?: string];
+
 /** A sandbox without a limit, closed after the test, and what another team does with it. */
-export async function started(
-  settings: Record<string, string> = {},
-  seed?: string,
-  templatesFile?: string,
-  webhooksUrl?: string,
-) {
+export async function started(...options: Options) {
+  const opened = await openSandbox(...options);
+  onTestFinished(() => opened.sandbox.close());
+  return opened;
+}
+
+/** The same, for several tests. */
+export async function openSandbox(...[settings = {}, seed, templatesFile, webhooksUrl]: Options) {
   const environment = { PORT: '0', MATON_RATE_PER_SECOND: '100000', DOCS: 'off', ...settings };
   const sandbox = await startSandbox(environment, {
     seed,
@@ -19,7 +23,6 @@ export async function started(
     webhooksUrl,
     logger: () => pino({ level: 'silent' }),
   });
-  onTestFinished(() => sandbox.close());
 
   const ask = async (method: string, url: string, json?: unknown, headers: Record<string, string> = {}) => {
     const answer = await request(new URL(url, sandbox.url), {

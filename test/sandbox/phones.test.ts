@@ -1,14 +1,22 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import type { sendFaults } from '../../src/simulator/send-faults.ts';
 import { isRecord, type Json } from '../support/json.ts';
 import { startService } from '../support/service.ts';
-import { started } from './helper.ts';
+import { openSandbox, started } from './helper.ts';
 
 const to = '14155550113';
 
-async function withPhones() {
-  const sandbox = await started();
+type Opened = Awaited<ReturnType<typeof openSandbox>>;
+
+/** Shared by the tests that are not concerned by what others have sent. */
+let shared: Opened;
+beforeAll(async () => {
+  shared = await openSandbox();
+});
+afterAll(() => shared.sandbox.close());
+
+function withPhones(sandbox: Opened = shared) {
   const { ask } = sandbox;
   const phone = async (number: string, query = '') => {
     const { json } = await ask('GET', `/_sandbox/phones/${number}${query}`);
@@ -26,7 +34,7 @@ async function withPhones() {
 
 describe('GET /_sandbox/phones/{number}', () => {
   it('shows a message of each kind as the customer sees it', async () => {
-    const { ask, send, newest, wrote } = await withPhones();
+    const { ask, send, newest, wrote } = withPhones();
     await ask('POST', '/_sandbox/templates', {
       name: 'parcel_here',
       header: { type: 'text', text: 'Hello {{name}}' },
@@ -127,7 +135,7 @@ describe('GET /_sandbox/phones/{number}', () => {
   });
 
   it('shows the name and the size of a file that was uploaded', async () => {
-    const { sandbox, newest } = await withPhones();
+    const { sandbox, newest } = withPhones();
     const form = new FormData();
     form.set('file', new Blob(['%PDF-1.7\n'], { type: 'application/pdf' }), '100 %20.pdf');
     await fetch(`${sandbox.url}/v1/messages/file?to=${to}&caption=Bill`, {
@@ -138,8 +146,50 @@ describe('GET /_sandbox/phones/{number}', () => {
     expect(await newest()).toMatchObject({ file: { kind: 'document', name: '100 %20.pdf', bytes: 9 }, text: 'Bill' });
   });
 
+  it('has the pictures that were sent and received, and no other file', async () => {
+    const { sandbox, newest, wrote } = withPhones();
+    const picture = async () => {
+      const file = (await newest())?.file;
+      const path = isRecord(file) ? String(file.path) : '';
+      return fetch(new URL(`/_sandbox/pictures?path=${encodeURIComponent(path)}`, sandbox.url));
+    };
+    const png = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==',
+      'base64',
+    );
+    const form = new FormData();
+    form.set('file', new Blob([png], { type: 'image/png' }), 'door.png');
+    const answer = await fetch(`${sandbox.url}/v1/messages/file?to=${to}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${sandboxKey}` },
+      body: form,
+    });
+    expect(answer.status, await answer.text()).toBe(201);
+    const sent = await picture();
+    expect(sent.headers.get('content-type')).toBe('image/png');
+    expect(Buffer.from(await sent.arrayBuffer())).toEqual(png);
+    await wrote({ media: 'image' });
+    expect((await picture()).headers.get('content-type')).toBe('image/png');
+    await wrote({ media: 'document' });
+    expect((await picture()).status).toBe(400);
+  });
+
+  it("posts the webhook of a tap on a button with a link, which is an event of the message's caller", async () => {
+    const { ask, send, list, phone } = withPhones();
+    const { nextCursor } = (await ask('GET', '/v1/events?cursor=latest')).json;
+    const parameters = { name: 'Asha', image: 'https://example.com/a.jpg', parcel_id: 'P-1' };
+    const { json } = await send('template', { template: 'parcel_photo', parameters });
+    const message = (await phone(to)).data.at(-1)?.id;
+    const click = (button: string) => ask('POST', '/_sandbox/clicks', { from: to, message, button });
+    expect((await click('Track')).json).toMatchObject({ url: 'https://example.com/parcels/P-1' });
+    const told = async () =>
+      (await list(`/v1/events?cursor=${nextCursor}`)).filter(({ type }) => type === 'message.clicked');
+    await expect.poll(told, { timeout: 10_000 }).toMatchObject([{ data: { message: { id: json.id } } }]);
+    expect((await click('Buy')).json).toEqual({ error: 'There is no button Buy with a link in that message' });
+  });
+
   it('accepts a tap by the id that it shows, marks the button, and quotes its message', async () => {
-    const { send, wrote, phone, ask } = await withPhones();
+    const { send, wrote, phone, ask } = withPhones();
     const { json } = await send('buttons', { body: 'Keep it?', buttons: [{ text: 'Yes' }, { text: 'No' }] });
     const [asked] = (await phone(to)).data.slice(-1);
     expect((await wrote({ replyTo: asked?.id, button: 'No' })).status).toBe(200);
@@ -152,7 +202,7 @@ describe('GET /_sandbox/phones/{number}', () => {
   });
 
   it('shows the ticks of messages until they are read, or as far as they get', async () => {
-    const { text, phone, advance } = await withPhones();
+    const { text, phone, advance } = withPhones();
     const ends = { '0000': 'read', '0701': 'delivered', '0702': 'sent', '0726': 'failed' };
     const numbers = Object.keys(ends).map((digits) => `1415555${digits}`);
     await Promise.all(numbers.map((number) => text(number)));
@@ -163,7 +213,7 @@ describe('GET /_sandbox/phones/{number}', () => {
   });
 
   it('returns the newest messages, the number of earlier ones, whether the window is open, and the time', async () => {
-    const { phone, advance } = await withPhones();
+    const { phone, advance } = withPhones(await started());
     expect(await phone('14155551000', '?limit=2')).toMatchObject({
       phone: '14155551000',
       name: 'Asha Customer000',
@@ -185,7 +235,7 @@ describe('GET /_sandbox/phones/{number}', () => {
   });
 
   it('says what is wrong with a request', async () => {
-    const { ask } = await started();
+    const { ask } = shared;
     for (const [path, error] of [
       ['Asha', 'Asha is no phone number in digits, with its country code'],
       ['%2B14155550113?limit=0', 'limit must be a whole number from 1 to 1000'],
@@ -199,7 +249,7 @@ describe('GET /_sandbox/phones/{number}', () => {
 
 describe('GET /_sandbox/phones', () => {
   it('lists customers with a conversation, newest first, and finds them by number and name', async () => {
-    const { ask, text, wrote, list } = await withPhones();
+    const { ask, text, wrote, list } = withPhones(await started());
     await text('14155550100');
     await wrote({ text: 'Hi' });
     const { json } = await ask('GET', '/_sandbox/phones?limit=2');
@@ -227,7 +277,7 @@ describe('POST /_sandbox/next-sends', () => {
   };
 
   it('makes only the next send fail', async () => {
-    const { ask, text, phone } = await withPhones();
+    const { ask, text, phone } = withPhones();
     for (const [fault, { status, arrives }] of Object.entries(outcomes)) {
       const set = await ask('POST', '/_sandbox/next-sends', { fault });
       expect(set.json).toEqual({ waiting: [fault] });
@@ -243,7 +293,7 @@ describe('POST /_sandbox/next-sends', () => {
   });
 
   it('holds an answer back while the message arrives', async () => {
-    const { ask, text, newest, list } = await withPhones();
+    const { ask, text, newest, list } = withPhones(await started());
     await ask('POST', '/_sandbox/next-sends', { fault: 'answer-late' });
     // Not awaited, because the answer comes when the sandbox ends.
     text(to, 'Late').catch(() => undefined);
@@ -252,7 +302,7 @@ describe('POST /_sandbox/next-sends', () => {
   });
 
   it('leaves the message of a lost answer unknown until it is looked up', async () => {
-    const { ask, text, advance } = await started();
+    const { ask, text, advance } = shared;
     await ask('POST', '/_sandbox/next-sends', { fault: 'answer-lost' });
     const { json } = await text(to);
     expect(json.status).toBe('unknown');
@@ -278,14 +328,14 @@ describe('POST /_sandbox/next-sends', () => {
 
 describe('GET /_sandbox/key', () => {
   it('returns the key of the only caller', async () => {
-    const { ask } = await started();
+    const { ask } = shared;
     expect((await ask('GET', '/_sandbox/key')).json).toEqual({ key: sandboxKey });
   });
 });
 
 describe('the phone of the console', () => {
   it('is served only by a sandbox', async () => {
-    const { sandbox } = await started();
+    const { sandbox } = shared;
     const real = await startService();
     onTestFinished(() => real.close());
     const statuses = async (base: string) => {

@@ -150,6 +150,30 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(await store.find('crm', 'b-3')).not.toHaveProperty('content');
     });
 
+    test('does not count a resend whose recording failed, before its rows are deleted', async () => {
+      await insertPublished(store, 'b', 2);
+      for (const { id } of await store.claimBatch('b', 2)) {
+        await store.complete(id, { status: 'not_sent', outcome: OUTCOME });
+      }
+      const listed = async () => ids((await store.listResendable('b', 'not_sent', { after: 0, limit: 9 })).messages);
+      const addAll = async (id: string) => {
+        await store.openBroadcast(newBroadcast(id, { resendOf: 'b' }));
+        return store.addResends(
+          id,
+          [0, 1].map((n) => newMessage(`${id}-${n}`, { resendOf: `b-${n}` })),
+        );
+      };
+      expect(await addAll('failed')).toBe(2);
+      expect(await listed()).toEqual([]);
+      await store.discardBroadcast('failed');
+      expect(await listed()).toEqual(['b-0', 'b-1']);
+      expect(await store.findAnyMessage('b-0')).not.toHaveProperty('resend');
+      // One of them alone, and then the rest in another broadcast.
+      expect(await store.insert(newMessage('alone', { resendOf: 'b-0' }))).toMatchObject({ inserted: { id: 'alone' } });
+      expect(await addAll('again')).toBe(1);
+      expect(await store.publishBroadcast('again', 'print')).toMatchObject({ total: 1 });
+    });
+
     test('shows a broadcast that was opened so while it is recording, and its recipients only once it is published', async () => {
       await store.openBroadcast(newBroadcast('b', { shownEarly: true }));
       await store.addRecipients('b', recipients('b', 0, 3));
@@ -157,6 +181,7 @@ export function campaignConformance(name: string, createFixture: () => Promise<S
       expect(shown).toMatchObject({ status: 'recording', total: 3, counts: { queued: 3 } });
       expect((await store.listBroadcasts('crm', { limit: 9 })).broadcasts).toEqual([shown]);
       expect((await store.listAllBroadcasts({}, { limit: 9 })).broadcasts).toEqual([shown]);
+      expect(await store.listOpenBroadcasts(9)).toEqual([shown]);
       expect((await store.listAllBroadcasts({ status: 'recording' }, { limit: 9 })).broadcasts).toEqual([shown]);
       expect((await store.list('crm', {}, { limit: 9 })).messages).toEqual([]);
       expect(await store.find('crm', 'b-0')).toBeUndefined();

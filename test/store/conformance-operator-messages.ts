@@ -131,11 +131,32 @@ export function operatorMessageConformance(name: string, createFixture: () => Pr
         count: 4,
         found: 0,
         looked: 0,
+        resent: 0,
         nextLookAt: expect.any(Number),
         sampleId: 'b3',
       });
       expect(Math.abs((newest?.nextLookAt ?? 0) - Date.now() - 60_000)).toBeLessThan(30_000);
       await expect(store.listUnknown({ limit: 1, cursor: 'bad' })).rejects.toThrow(RangeError);
+    });
+
+    test('of a call are listed alone, and not among the unknown once all of them were sent again', async () => {
+      await lose('a', 2);
+      await lose('b', 2, { caller: 'shop' });
+      await insertFinished(store, newMessage('x', { notAfter: '2100-01-01T00:00:00.000Z' }), 'unknown');
+      const listed = async (lostCall: string, more = {}) =>
+        (await store.listMessagesOf(['crm', 'shop'], { lostCall, ...more }, { limit: 9 })).messages.map(({ id }) => id);
+      expect(await listed('a0')).toEqual(['a1', 'a0']);
+      expect(await listed('b0', { status: 'unknown' })).toEqual(['b1', 'b0']);
+      expect(await listed('b0', { status: 'accepted' })).toEqual([]);
+      expect(await listed('none')).toEqual([]);
+      const resent = async () =>
+        (await store.listUnknown({ limit: 9 })).groups.map((each) => `${each.sampleId} ${each.count} ${each.resent}`);
+      expect((await store.listUnknown({ limit: 1 })).groups).toMatchObject([{ notAfter: Date.UTC(2100, 0) }]);
+      await store.insert(newMessage('again-a1', { resendOf: 'a1' }));
+      expect(await resent()).toEqual(['x 1 0', 'b1 2 0', 'a1 2 1']);
+      await store.insert(newMessage('again-a0', { resendOf: 'a0' }));
+      await store.insert(newMessage('again-x', { resendOf: 'x' }));
+      expect(await resent()).toEqual(['b1 2 0']);
     });
 
     test('of calls with interleaved messages stay in one group per call', async () => {

@@ -36,13 +36,15 @@ describe('SQLite: the query plan of a list', () => {
   /** The first route of a caller, the next one, and the key of one. */
   const byKey = /sends_key \(caller=\?( AND idem_route>\?| AND idem_route=\? AND idem_key=\?)?\)$/;
   /** The few broadcasts of a caller that have not ended. */
+  /** Those of one call, a thousand at most. */
+  const byCall = /sends_lost_call \(lost_call=\?\)$/;
   const open = /broadcasts USING INDEX broadcasts_(open|caller_status)|broadcasts USING INDEX \S+ \(id=\?\)/;
 
   function assertBounded(statement: Statement): string[] {
     const plan = explain(statement);
     for (const step of walks(plan))
       expect(
-        [bounded, open, byKey].some((each) => each.test(step)),
+        [bounded, open, byKey, byCall].some((each) => each.test(step)),
         `${step}\n${statement.named}`,
       ).toBe(true);
     return plan;
@@ -89,12 +91,13 @@ describe('SQLite: the query plan of a list', () => {
     ]);
   });
 
-  test('finds a message by its id, and those under a key by the routes of the caller', () => {
+  test('finds a message by its id, those of a lost call, and those under a key by the routes of the caller', () => {
     const exact = (filter: MessageFilter) => walks(assertBounded(exactStep(sqliteDialect, ask(filter)).statement));
     for (const filter of combinations()) {
       // The same conditions as above, each checked on the few rows that are found.
       if (Object.keys(filter).length < 3) exact({ id: 'a', ...filter });
     }
+    expect(exact({ lostCall: 'a' })).toContainEqual(expect.stringContaining('sends_lost_call (lost_call=?)'));
     expect(exact({ id: 'a' })).toContainEqual(expect.stringMatching(/^SEARCH sends .*\(id=\?\)$/));
     const keys = exact({ idempotencyKey: 'k' }).filter((step) => step.includes('sends_key'));
     expect(keys).toContainEqual(expect.stringContaining('(caller=? AND idem_route=? AND idem_key=?)'));

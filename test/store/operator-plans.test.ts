@@ -34,8 +34,11 @@ describe('SQLite: the query plan of what operators read', () => {
     ['findBroadcasts', /\(id=\?\)|\(broadcast_id=\?\)|chosen|json_each/],
     ['listOpen', /broadcasts_open \(status=\?|\(rowid=\?\)|\(broadcast_id=\?\)|chosen/],
     ['groupUnknown', /COVERING INDEX sends_unknown|recent/],
-    ['findUnknown', /\(rowid=\?\)|json_each/],
-    ['countUnknown', /\(rowid=\?\)|sends_lost_call \(lost_call=\?\)|json_each/],
+    ['findUnknown', /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|json_each/],
+    [
+      'countUnknown',
+      /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|sends_lost_call \(lost_call=\?\)|json_each/,
+    ],
     ['add', /json_each|given/],
     ['today', /PRIMARY KEY \(day=\?\)|autoindex_caller_days_1 \(day=\?\)/],
     ['spent', /autoindex_caller_quotas_1 \(caller=\?\)|json_each/],

@@ -5,7 +5,8 @@ import { vi } from 'vitest';
  * on. For files whose tests come one after another; `vi.restoreAllMocks()` lets it go.
  */
 export function standingClock(): { pass(ms: number): void } {
-  let now = performance.now();
+  // Whole milliseconds, so that sums are exact.
+  let now = Math.ceil(performance.now());
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   return {
     pass: (ms) => {

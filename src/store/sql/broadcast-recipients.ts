@@ -2,7 +2,7 @@ import type { BroadcastRecipients, ReportedRecipient } from '../broadcast-store.
 import { FAILED } from './broadcast-schema.ts';
 import { toShownDelivery } from './delivery-row.ts';
 import { type Dialect, type Engine, type Row, statement } from './engine.ts';
-import { COLUMNS, SHOWN_STATUS } from './message-columns.ts';
+import { COLUMNS, isResend, SHOWN_STATUS } from './message-columns.ts';
 import { integer, isoTime, optional, required, toMessage, toStatus } from './row-mapping.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
@@ -25,7 +25,7 @@ export const recipientReads = (dialect: Pick<Dialect, 'inputRows'>) => ({
   // Reads by the index and filters afterwards, so that one page does not skip over a million rows.
   resendable: statement(`
     SELECT ${COLUMNS}, EXISTS (SELECT 1 FROM sends AS later
-      WHERE later.caller = sends.caller AND later.resend_of = sends.id) AS is_resent
+      WHERE later.caller = sends.caller AND later.resend_of = sends.id AND ${isResend('later')}) AS is_resent
     FROM sends WHERE broadcast_id = :id AND status = :status AND seq > :after AND broadcast_id IS NOT NULL AND ${FAILED}
     ORDER BY seq LIMIT :limit`),
   // 131050 is Meta's code for an opt-out.

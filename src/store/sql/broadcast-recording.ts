@@ -53,8 +53,11 @@ export function broadcastRecording(
 
     async addResends(id, messages) {
       const values = { id, ...recipientValues(messages) };
-      const [locked = [], added = []] = await engine.write([
+      const [first] = messages;
+      if (first === undefined) return 0;
+      const [locked = [], , added = []] = await engine.write([
         { statement: sql.incrementTotal, values: { id, n: 0, wall: now() } },
+        { statement: sql.deleteDiscarded, values: { caller: first.caller, rows } },
         { statement: sql.addResends, values },
         { statement: sql.countAdded, values },
       ]);

@@ -1,4 +1,5 @@
 import { type Dialect, statement } from './engine.ts';
+import { deleteDiscardedResends } from './lifecycle-statements.ts';
 import { COLUMNS } from './message-columns.ts';
 import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
@@ -64,6 +65,8 @@ export function broadcastRecordingStatements(dialect: Dialect) {
       `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
     ),
     addRecipients: statement(insertRecipients(dialect)),
+    // The left-over rows of a resend whose recording failed would conflict with the index of resends until the sweep has got to them.
+    deleteDiscarded: deleteDiscardedResends(dialect),
     // An original that was resent meanwhile conflicts with the index of resends.
     addResends: statement(`${insertRecipients(dialect)}
       WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))

@@ -1,6 +1,6 @@
 import { type Dialect, plannedOnce, type Statement, statement } from './engine.ts';
 import { FIRST_LOOK_MS } from './look-times.ts';
-import { broadcastIsIn, TOMBSTONE } from './message-columns.ts';
+import { broadcastIsIn, isResend, TOMBSTONE } from './message-columns.ts';
 import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
 
@@ -157,6 +157,14 @@ export function transitionStatements(dialect: Dialect) {
   };
 }
 
+/** Deletes the rows of `given` messages' resends that do not count (`isResend`), before the sweep gets to them. */
+export const deleteDiscardedResends = ({ inputRows, among }: Pick<Dialect, 'inputRows' | 'among'>): Statement =>
+  statement(`
+    DELETE FROM sends WHERE seq ${among(`
+      SELECT later.seq FROM ${inputRows({ resend_of: 'TEXT' })}
+        JOIN sends AS later ON later.caller = :caller AND later.resend_of = given.resend_of
+      WHERE later.resend_of IS NOT NULL AND NOT ${isResend('later')}`)}`);
+
 export function insertStatements(dialect: Dialect) {
   const insert = (condition: string, rows = '') => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
@@ -182,6 +190,7 @@ export function insertStatements(dialect: Dialect) {
     deleteInDoubt: statement(`
       DELETE FROM sends WHERE id IN (SELECT given.id FROM ${dialect.inputRows({ id: 'TEXT' })})
         AND status IN ('queued', 'scheduled') AND attempts = 0`),
+    deleteDiscarded: deleteDiscardedResends(dialect),
     deleteUnsent: statement(`
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL
         AND proof_json IS NULL RETURNING seq`),

@@ -12,6 +12,7 @@ const PLAIN: readonly (readonly [Narrowing, string])[] = [
   ['reference', "reference || '' = :reference"],
   ['to', "recipient || '' = :to"],
   ['broadcastId', "broadcast_id || '' = :broadcastId"],
+  ['lostCall', "lost_call || '' = :lostCall"],
   ['template', "template || '' = :template"],
   ['since', 'created_at + 0 >= :since'],
   ['until', 'created_at + 0 < :until'],

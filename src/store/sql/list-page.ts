@@ -5,6 +5,7 @@ import type { Dialect, Engine, Row, Step } from './engine.ts';
 import { rangeStep, type SequenceRange, toRange } from './list-bounds.ts';
 import {
   chooseWays,
+  exactFilter,
   exactStep,
   type ListQuery,
   messagesStep,
@@ -144,8 +145,8 @@ class CallerScan {
   async advance(visits: number): Promise<void> {
     this.#visits = visits;
     const { dialect } = this.#database;
-    const { id, idempotencyKey, since, until } = this.#ask.filter;
-    if (id !== undefined || idempotencyKey !== undefined) return this.#take(exactStep(dialect, this.#query()), 0);
+    const { since, until } = this.#ask.filter;
+    if (exactFilter(this.#ask.filter) !== undefined) return this.#take(exactStep(dialect, this.#query()), 0);
     if (!needsBounds(this.#plan)) return this.#read({ ...onlyWays(this.#plan), floor: 0 });
     let ways = await this.#choose();
     // Finding the range of a period is worth its cost only for a long list.

@@ -89,18 +89,22 @@ export function sequencesStep(dialect: Dialect, { parts, byBroadcast }: ChosenWa
   };
 }
 
-/** Reads messages that are found by an id. They are few, so it reads all of them. */
+/** Reads messages that are found by an id, of their own or of their call. They are few, so it reads all of them. */
 export function exactStep(dialect: Dialect, query: ListQuery): Step {
   const { filter } = query;
-  const byId = filter.id !== undefined;
-  const which = `sends.seq ${dialect.among(byId ? 'SELECT seq FROM sends WHERE id = :id' : UNDER_KEY)}`;
-  const also = shownConditions(filter, byId ? ['id'] : ['idempotencyKey']);
+  const by = exactFilter(filter) ?? 'id';
+  const which = `sends.seq ${dialect.among(EXACT[by])}`;
+  const also = shownConditions(filter, [by]);
   return {
     statement: statement(`SELECT seq FROM sends WHERE ${[which, "caller || '' = :caller", ...also].join(' AND ')}
       AND seq + 0 < :before ORDER BY seq DESC LIMIT :limit`),
     values: valuesOf(query),
   };
 }
+
+/** Returns the filter that only few messages match, if there is one. */
+export const exactFilter = (filter: MessageFilter): keyof typeof EXACT | undefined =>
+  (['id', 'idempotencyKey', 'lostCall'] as const).find((name) => filter[name] !== undefined);
 
 /** The index of keys begins with the route, so the caller's few routes are found first, by one lookup each. */
 const UNDER_KEY = `
@@ -114,6 +118,13 @@ const UNDER_KEY = `
   )
   SELECT (SELECT seq FROM sends WHERE caller = :caller AND idem_route = routes.route AND idem_key = :idempotencyKey)
   FROM routes WHERE route IS NOT NULL`;
+
+const EXACT = {
+  id: 'SELECT seq FROM sends WHERE id = :id',
+  idempotencyKey: UNDER_KEY,
+  // A call carries up to a thousand messages.
+  lostCall: 'SELECT seq FROM sends WHERE lost_call = :lostCall AND lost_call IS NOT NULL',
+};
 
 /** Selects staged recipients by broadcast, newest broadcasts first. They have the creation time and template of their broadcast. */
 function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: string): string {

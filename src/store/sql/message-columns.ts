@@ -9,6 +9,13 @@ export const TOMBSTONE = 'withdrawn';
 export const broadcastIsIn = (states: string): string =>
   `EXISTS (SELECT 1 FROM broadcasts WHERE broadcasts.id = sends.broadcast_id AND broadcasts.status IN (${states}))`;
 
+/**
+ * The condition that a resend (`later`) counts. A resend of a broadcast whose recording failed does not, although its rows, and
+ * their entries in the index of resends, are deleted only piece by piece.
+ */
+export const isResend = (later: string): string => `NOT EXISTS (SELECT 1 FROM broadcasts
+    WHERE broadcasts.id = ${later}.broadcast_id AND broadcasts.status = 'discarded')`;
+
 /** The public status: `staged` is internal (src/store/sql/broadcast-schema.ts). */
 export const SHOWN_STATUS = `CASE WHEN sends.status <> 'staged' THEN sends.status
   WHEN ${broadcastIsIn("'cancelled'")} THEN 'cancelled' ELSE 'queued' END`;

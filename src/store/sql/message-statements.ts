@@ -1,6 +1,6 @@
 import { type Dialect, plannedOnce, statement } from './engine.ts';
 import { insertStatements, RESENDABLE, transitionStatements } from './lifecycle-statements.ts';
-import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
+import { broadcastIsIn, isResend, VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 export type MessageStatements = ReturnType<typeof messageStatements>;
@@ -23,7 +23,7 @@ export function readStatements(dialect: Dialect) {
       WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
     // Finds why a message may not be resent: an earlier resend, or the message itself with its status.
     findResend: statement(`
-      SELECT ${VISIBLE_COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
+      SELECT ${VISIBLE_COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf AND ${isResend('sends')}
       UNION ALL SELECT ${VISIBLE_COLUMNS} FROM sends WHERE caller = :caller AND id = :resendOf AND NOT ${RESENDABLE}
       ORDER BY seq DESC LIMIT 1`),
     // A message of unknown content counts, because it may have been the same. Two subqueries, because a single one with OR

@@ -79,8 +79,15 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
       const existing = await this.#findConflict(message);
       if (existing !== undefined) return { existing };
       if (message.quota) await this.#assertQuotaLeft(message.caller, message.quota);
+      await this.#deleteDiscarded(message);
     }
     throw new StoreError(`the id ${message.id} was used before`, { notCommitted: true });
+  }
+
+  async #deleteDiscarded({ caller, resendOf }: NewMessage): Promise<void> {
+    if (resendOf === undefined) return;
+    const rows = JSON.stringify([{ resend_of: resendOf }]);
+    await this.#engine.write([{ statement: this.#sql.deleteDiscarded, values: { caller, rows } }]);
   }
 
   async #assertQuotaLeft(caller: string, limits: QuotaLimits): Promise<void> {

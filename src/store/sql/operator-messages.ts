@@ -88,7 +88,7 @@ function unknownLists(
       const wasListed = counted !== undefined && integer(counted, 'newest') >= before;
       return sample === undefined || wasListed ? [] : [toUnknown(sample, counted, now())];
     });
-    return { groups, ...cursors.next(endOf(found, limit), list) };
+    return { groups: groups.filter(({ count, resent }) => resent < count), ...cursors.next(endOf(found, limit), list) };
   };
 }
 
@@ -137,6 +137,7 @@ function toUnknown(sample: Row, counted: Row | undefined, wall: number): Unknown
   const template = optional(sample, 'template');
   const times: Row = { ...(counted ?? sample), clock: sample.clock };
   const sentAt = times.sent_at === null ? undefined : integer(times, 'sent_at');
+  const notAfter = sample.not_after === null ? undefined : integer(sample, 'not_after');
   const nextLookAt = wallOf(times, 'next_look_at', wall);
   return {
     caller: required(sample, 'caller'),
@@ -145,9 +146,11 @@ function toUnknown(sample: Row, counted: Row | undefined, wall: number): Unknown
     ...(lostCall !== undefined && { lostCall }),
     ...(template !== undefined && { template }),
     ...(sentAt !== undefined && { sentAt }),
+    ...(notAfter !== undefined && { notAfter }),
     ...(nextLookAt !== undefined && { nextLookAt }),
     count: counted ? integer(counted, 'unknown') : 1,
     found: counted ? integer(counted, 'found') : 0,
+    resent: integer(counted ?? sample, 'resent'),
     looked: counted ? integer(counted, 'looked') : sample.looked_at === null ? 0 : 1,
     sampleId: required(sample, 'id'),
   };

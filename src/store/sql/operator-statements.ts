@@ -15,6 +15,7 @@ export interface OperatorStatements {
   readonly summarizeWork: Statement;
   readonly countOpenBroadcasts: Statement;
   readonly findCaller: Statement;
+  readonly findCallersOfCall: Statement;
   readonly findAny: Statement;
   readonly changeStatus: Statement;
   readonly cancelQueued: Statement;
@@ -80,6 +81,10 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
       WHERE ${OPEN} AND ended_at IS NULL GROUP BY caller, connection_id, status`),
 
     findCaller: statement(`SELECT caller FROM broadcasts WHERE id = :id AND ${VISIBLE}`),
+    // A call carries up to a thousand messages.
+    findCallersOfCall: statement(
+      'SELECT DISTINCT caller FROM sends WHERE lost_call = :lostCall AND lost_call IS NOT NULL',
+    ),
     findAny: statement(withCounters(`id = :id AND ${VISIBLE}`)),
     changeStatus: statement(`
       UPDATE broadcasts SET status = CASE WHEN :to = 'running' THEN ${goesOn(dialect)} ELSE :to END, updated_at = :wall,

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import type { MessageFilter } from '../message-store.ts';
 import type { CallerWork, OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
 import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
@@ -78,18 +79,25 @@ function sendingStops(engine: Engine, sql: OperatorStatements, now: () => number
 function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements): OperatorLists {
   const cursors = new Cursors(engine.secret);
 
-  /** The callers whose messages may match: for a broadcast, only its own. */
-  const relevant = async (callers: readonly string[], broadcastId: string | undefined): Promise<readonly string[]> => {
-    if (broadcastId === undefined) return callers;
-    const [row] = await engine.read({ statement: sql.findCaller, values: { id: broadcastId } });
-    const owner = row && required(row, 'caller');
-    return callers.filter((caller) => caller === owner);
+  /** The callers whose messages may match: for a broadcast or a lost call, only its own. */
+  const relevant = async (
+    callers: readonly string[],
+    { broadcastId, lostCall }: MessageFilter,
+  ): Promise<readonly string[]> => {
+    if (broadcastId === undefined && lostCall === undefined) return callers;
+    const rows = await engine.read(
+      broadcastId === undefined
+        ? { statement: sql.findCallersOfCall, values: { lostCall: toSqlText(lostCall) } }
+        : { statement: sql.findCaller, values: { id: broadcastId } },
+    );
+    const owners = rows.map((row) => required(row, 'caller'));
+    return callers.filter((caller) => owners.includes(caller));
   };
 
   return {
     async listMessagesOf(callers, filter, page) {
       const query = { limit: page.limit, ...cursors.before(page, ['all sends']) };
-      const asked = { callers: await relevant(callers, filter.broadcastId), filter };
+      const asked = { callers: await relevant(callers, filter), filter };
       const { messages, end } = await readPage({ engine, dialect }, asked, query);
       return { messages, ...cursors.next(end, ['all sends']) };
     },
