@@ -57,7 +57,7 @@ export function broadcastRecording(
       if (first === undefined) return 0;
       const [locked = [], , added = []] = await engine.write([
         { statement: sql.incrementTotal, values: { id, n: 0, wall: now() } },
-        { statement: sql.deleteDiscarded, values: { caller: first.caller, rows } },
+        { statement: sql.deleteDiscarded, values: { ...values, caller: first.caller } },
         { statement: sql.addResends, values },
         { statement: sql.countAdded, values },
       ]);
