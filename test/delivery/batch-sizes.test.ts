@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createBatchSizes } from '../../src/delivery/dispatch/batch-sizes.ts';
-import type { AttemptResult } from '../../src/upstream/classify-response.ts';
+import type { AttemptResult } from '../../src/upstream/attempt-result.ts';
 
 const accepted: AttemptResult = { outcome: 'accepted' };
 const lost: AttemptResult = { outcome: 'unknown', detail: 'no answer' };

@@ -1,5 +1,5 @@
 import type { Config } from '../../config.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
 import type { CallerPriority } from '../../upstream/permits.ts';
 import { concernsOneReceiver } from './bisect-batch.ts';
 
