@@ -153,7 +153,7 @@ interface OutboundParts {
 
 /** Builds what sends: single messages, and the worker of the broadcasts. */
 function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { parts, dispatch }: OutboundParts) {
-  const sends = createSendsPool();
+  const sends = createSendsPool(config.GROUP_BOUNDS.interactive.max);
   const queueLog = createQueueLog(logger, parts.store);
   const delivery = createDelivery({
     ...dispatch,

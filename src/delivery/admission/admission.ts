@@ -52,10 +52,11 @@ export type KeepPlace = (run: Promise<unknown>) => void;
 
 /**
  * Capacity for messages in delivery, shared between callers. A single caller may use nearly all of it, because many templates
- * are sent in a few calls; when others ask, it keeps a quarter.
+ * are sent in a few calls; when others ask, it keeps a quarter. With room for fewer than three of the largest batches, no batch
+ * would become full on a busy machine: one is on the wire, one is recorded, and one waits for its permit.
  */
-export function createSendsPool(): SharedPool {
-  const limiter = createLoadLimiter();
+export function createSendsPool(largestBatch = 1): SharedPool {
+  const limiter = createLoadLimiter({ max: Math.max(1_000, 3 * largestBatch), min: Math.max(200, largestBatch) });
   return new SharedPool({ name: 'sends', size: () => Math.floor(limiter.limit), alone: 0.95 });
 }
 

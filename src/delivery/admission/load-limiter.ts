@@ -20,8 +20,8 @@ const ADJUST_EVERY_MS = 250;
 const BUSY = 0.85;
 
 /**
- * An adaptive concurrency limit. Each message in delivery costs memory and CPU, so at most `max` are admitted, more than go
- * out in a second, so that batches can be full. While the event loop is saturated, the limit shrinks by a fifth every 250 ms,
+ * An adaptive concurrency limit. Each message in delivery costs memory and CPU, so at most `max` are admitted, enough for batches
+ * to be full. While the event loop is saturated, the limit shrinks by a fifth every 250 ms,
  * down to `min`, and grows again afterwards: a refusal costs a quarter of a delivery. It is adjusted when it is read, because
  * a saturated loop would delay a timer.
  */
