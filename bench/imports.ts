@@ -59,7 +59,7 @@ async function bench(name: string, storeUrl: (directory: string) => string): Pro
     });
     const longestHold = async () => {
       rmSync(holdFile, { force: true });
-      process.kill(service.pid, 'SIGUSR2');
+      process.kill(service.pid, 'SIGWINCH');
       while (!existsSync(holdFile) || readFileSync(holdFile, 'utf8') === '') await sleep(10);
       return Number(readFileSync(holdFile, 'utf8'));
     };
