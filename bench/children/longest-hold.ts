@@ -1,14 +1,26 @@
 import { writeFileSync } from 'node:fs';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
-/** Loaded into the service (`--import`): on SIGUSR2 it writes the longest delay of the event loop since the signal before, ms. */
+/**
+ * Loaded into the service (`--import`): on SIGWINCH it writes the longest turn of the event loop since the signal before, in ms of CPU
+ * time of its thread, which other programs on the machine do not affect.
+ */
 const file = process.env.LONGEST_HOLD_FILE;
 if (isMainThread && file !== undefined) {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  process.on('SIGUSR2', () => {
-    writeFileSync(file, String(delay.max / 1e6));
-    delay.reset();
+  let longest = 0;
+  let last = cpuMs();
+  setInterval(() => {
+    const now = cpuMs();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 1).unref();
+  process.on('SIGWINCH', () => {
+    writeFileSync(file, String(longest));
+    longest = 0;
   });
+}
+
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
