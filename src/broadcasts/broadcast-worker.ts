@@ -84,7 +84,6 @@ export class BroadcastWorker {
 
   async #poll(): Promise<void> {
     const { store, closing, onFinished } = this.#services;
-    while ((await store.sweepBroadcasts(sweepMax, onFinished)) >= sweepMax && !closing.aborted);
     // If a lost claim took all messages that were left of a broadcast, no later poll would start the broadcast.
     for (const broadcast of this.#claims.inDoubt) {
       if (!this.#running.has(broadcast.id)) await this.#claims.recheck(broadcast);
@@ -93,6 +92,9 @@ export class BroadcastWorker {
       if (closing.aborted) return;
       if (!this.#isHeld(queue)) await this.#startIn(queue);
     }
+    if (closing.aborted) return;
+    // Last, and one step at a time, so that it delays nothing that is due.
+    if ((await store.sweepBroadcasts(sweepMax, onFinished)) >= sweepMax) this.#pollAgain = true;
   }
 
   /** Reads that many more than run already, because the running ones may be the oldest, and may wait for an open breaker. */

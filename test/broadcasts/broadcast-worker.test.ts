@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
@@ -84,6 +85,31 @@ async function sendable(id: string, total: number): Promise<string[]> {
   await store.publishBroadcast(id, 'print');
   return sends.map(({ to = '' }) => to);
 }
+
+test('a broadcast starts before the recipients of a cancelled one are swept', async () => {
+  await sendable('b', 5);
+  const { sent, attempt } = anUpstream();
+  let sweeps = 0;
+  let sweepsBefore = 0;
+  const { worker, close } = aWorker(
+    (call) => {
+      sweepsBefore = sweeps;
+      return attempt(call);
+    },
+    {
+      sweepBroadcasts: async (limit) => {
+        await setImmediate();
+        return ++sweeps < 1_000 ? limit : 0;
+      },
+    },
+  );
+  worker.wake();
+  await expect.poll(() => sent.length).toBe(5);
+  await expect.poll(() => sweeps).toBeGreaterThanOrEqual(1_000);
+  expect(sweepsBefore).toBeLessThan(500);
+  await close();
+  expect(faults).toEqual([]);
+});
 
 const lostAnswer = () => new StoreError('the connection broke at the commit');
 const countsOf = async (id: string) => (await store.findBroadcast('crm', id))?.counts;

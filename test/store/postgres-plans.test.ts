@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rowSettings } from '../../src/store/postgres/pools.ts';
 import { bindings, type Row, type Value } from '../../src/store/sql/engine.ts';
 import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 import { fillForPlans } from './postgres-plans-scene.ts';
@@ -29,6 +30,32 @@ async function touched(
   const plan: Row = Array.isArray(plans) ? plans[0].Plan : {};
   return [rowsOf(plan), Number(plan['Shared Hit Blocks']) + Number(plan['Shared Read Blocks'])];
 }
+
+test.skipIf(server === undefined)(
+  'PostgreSQL: a plan that is kept finds each row by an index, even if it was made before there were any',
+  async () => {
+    const database = await createMigrated(server, `empty_plans_${process.pid}`);
+    const client = await database.connect(rowSettings);
+    const far: string[] = [];
+    for (const { name, statement } of plannedStatements(ROWS)
+      .filter(({ settings }) => settings === rowSettings)
+      .flatMap(({ statements }) => statements)) {
+      await client.query(`PREPARE kept AS ${statement.numbered}`);
+      const { rows } = await client.query<Row>(
+        `EXPLAIN EXECUTE kept (${statement.names.map(() => 'NULL').join(', ')})`,
+      );
+      await client.query('DEALLOCATE kept');
+      const plan = rows.map((row) => String(row['QUERY PLAN']));
+      const walks = plan.filter(
+        (line, at) => /(Seq|Index|Only|Heap) Scan .*on /.test(line) && !/Index Cond/.test(`${line}${plan[at + 1]}`),
+      );
+      if (walks.length > 0 || plan.some((line) => line.includes('hashed SubPlan')))
+        far.push(`${name}:\n${plan.join('\n')}`);
+    }
+    await database.drop();
+    expect(far).toEqual([]);
+  },
+);
 
 describe.skipIf(server === undefined)(`PostgreSQL: of ${ROWS} records each statement touches a bounded number`, () => {
   describe.each(['nothing', 'half'])('while %s of them may be deleted', (expired) => {

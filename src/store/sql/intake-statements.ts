@@ -51,7 +51,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
       UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
       FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })}
       WHERE intake.seq = given.seq AND COALESCE(${WAITING}, FALSE)`),
-    fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND ${WAITING}`),
+    fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND COALESCE(${WAITING}, FALSE)`),
     done: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${these}`),
     retry: statement(`
       UPDATE intake SET state = 'new', tries = 0, next_at = ${now}, owner = :me WHERE state = 'failed' RETURNING seq`),

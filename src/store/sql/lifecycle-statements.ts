@@ -59,8 +59,8 @@ const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
 };
 
 /**
- * SET and WHERE of each transition, shared by the statements for one row and for many. States are compared in a CASE, so that the
- * planner finds each row by its id and not by an index on the state.
+ * SET and WHERE of each transition, shared by the statements for one row and for many. States and owners are compared in a CASE, so
+ * that the planner finds each row by its id: it may expect so few of a state or an owner that it would read the whole table for them.
  */
 function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
   return {
@@ -69,9 +69,9 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
     claim: {
       set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
-      where: (attempt: string) => `owner = :me AND ${leaseIsValid} AND CASE sends.status
-        WHEN 'queued' THEN attempts = ${attempt} - 1 AND (not_after IS NULL OR not_after > ${wallNow})
-        WHEN 'sending' THEN attempts = ${attempt} ELSE FALSE END`,
+      where: (attempt: string) => `${leaseIsValid} AND CASE sends.status
+        WHEN 'queued' THEN owner = :me AND attempts = ${attempt} - 1 AND (not_after IS NULL OR not_after > ${wallNow})
+        WHEN 'sending' THEN owner = :me AND attempts = ${attempt} ELSE FALSE END`,
     },
 
     requeue: {
@@ -166,6 +166,7 @@ export const deleteDiscardedResends = ({ inputRows, among }: Pick<Dialect, 'inpu
       WHERE later.resend_of IS NOT NULL AND NOT ${isResend('later')}`)}`);
 
 export function insertStatements(dialect: Dialect) {
+  // A scalar subquery, because PostgreSQL may answer an EXISTS of many rows by reading all that are resendable.
   const insert = (condition: string, rows = '') => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         content_mac, fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel,
@@ -175,7 +176,7 @@ export function insertStatements(dialect: Dialect) {
         CASE WHEN CAST(:sendAt AS BIGINT) > ${dialect.wallNow} THEN 'scheduled' ELSE 'queued' END, :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt,
         :reference, :sendAt, :notAfter ${rows}
       WHERE ${condition}
-        AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${RESENDABLE}))
+        AND (CAST(:resendOf AS TEXT) IS NULL OR (SELECT ${RESENDABLE} FROM sends WHERE id = :resendOf))
       ON CONFLICT DO NOTHING RETURNING id, status`;
   return {
     insert: plannedOnce(insert('TRUE')),

@@ -131,6 +131,15 @@ async function writeCharged(lane: Lane, sql: MessageStatements, inserts: readonl
   return answers.flatMap((rows, at) => (at % 3 === 1 ? rows : []));
 }
 
-/** Dialect.inputRows expects names in lower case. */
+/** Dialect.inputRows expects names in lower case. What a row does not name is NULL. */
 const toInputRows = (rows: readonly Values[], columns: readonly string[]): string =>
-  JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((name) => [name.toLowerCase(), row[name]]))));
+  JSON.stringify(rows.map((row) => toInputRow(row, columns)));
+
+function toInputRow(row: Values, columns: readonly string[]): Record<string, Value> {
+  const given: Record<string, Value> = {};
+  for (const name of columns) {
+    const value = row[name];
+    if (value !== undefined && value !== null) given[name.toLowerCase()] = value;
+  }
+  return given;
+}

@@ -171,11 +171,12 @@ function applying(dialect: Dialect) {
       WHERE sends.seq = given.seq AND (${BECOMES_ACCEPTED} OR ${STORES_PROOF}
         OR (${TRACKABLE} AND ${learnsWhatsappId}))
       RETURNING sends.seq, sends.status`),
-    // Inserted at rank 0: only updates change the tallies, so all statements lock tally rows in the same order.
+    // Inserted at rank 0: only updates change the tallies, so all statements lock tally rows in the same order. COALESCE keeps the
+    // planner on the index of numbers: it may expect so few trackable messages that it would look for them first.
     createDelivery: statement(`
       INSERT INTO deliveries (send_seq, caller, broadcast_id, rank, source, updated_at)
       SELECT sends.seq, sends.caller, sends.broadcast_id, 0, given.source, CAST(:wall AS BIGINT)
-      FROM ${facts} JOIN sends ON sends.seq = given.seq WHERE ${TRACKABLE}
+      FROM ${facts} JOIN sends ON sends.seq = given.seq WHERE COALESCE(${TRACKABLE}, FALSE)
       ON CONFLICT DO NOTHING RETURNING send_seq, rank AS delivery_rank, source AS delivery_source,
         updated_at AS delivery_updated_at`),
     joinFacts: statement(`
