@@ -85,9 +85,10 @@ const reporting = (broadcast) => ({
 export function BroadcastActs({ broadcast, ask, all = false }) {
   const { status, counts, broadcastName: name } = broadcast;
   const mayChange = isOpen(broadcast) && status !== 'recording';
+  /** Keyed, so that a focused button does not become another one when the state changes. */
   /** @param {string} words @param {(broadcast: OperatorBroadcast) => Act} act */
   const button = (words, act) =>
-    html`<button type="button" aria-label=${`${words} ${name}`} onClick=${() => ask(act(broadcast))}>${words}</button>`;
+    html`<button key=${words} type="button" aria-label=${`${words} ${name}`} onClick=${() => ask(act(broadcast))}>${words}</button>`;
   const mayWrite = may('operations:write');
   return html`
     <div class="actions">

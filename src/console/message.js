@@ -73,9 +73,9 @@ function Acts({ message, ask, reload }) {
   const isResendable = (status === 'unknown' || status === 'not_sent') && resentAs === undefined;
   return html`
     <p class="actions">
-      ${status === 'unknown' && html`<button type="button" onClick=${() => ask(look)}>Look for it now</button>`}
-      ${isResendable && html`<button type="button" onClick=${() => ask(resend)}>Send it again…</button>`}
-      ${status === 'queued' && broadcastId === undefined && html`<button type="button" onClick=${() => ask(cancel)}>Cancel it…</button>`}
+      ${status === 'unknown' && html`<button key="look" type="button" onClick=${() => ask(look)}>Look for it now</button>`}
+      ${isResendable && html`<button key="resend" type="button" onClick=${() => ask(resend)}>Send it again…</button>`}
+      ${status === 'queued' && broadcastId === undefined && html`<button key="cancel" type="button" onClick=${() => ask(cancel)}>Cancel it…</button>`}
     </p>
   `;
 }

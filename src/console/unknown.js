@@ -95,8 +95,8 @@ function Row({ group, ask, reload }) {
         ${
           may('operations:write') &&
           html`<div class="actions">
-            <button type="button" onClick=${() => ask(looking(group, reload))}>Look now</button>
-            ${n === 1 && html`<button type="button" onClick=${() => ask(resending(group, reload))}>Send again…</button>`}
+            <button key="look" type="button" onClick=${() => ask(looking(group, reload))}>Look now</button>
+            ${n === 1 && html`<button key="resend" type="button" onClick=${() => ask(resending(group, reload))}>Send again…</button>`}
           </div>`
         }
       </td>
