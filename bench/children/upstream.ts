@@ -3,6 +3,8 @@ import { argv } from 'node:process';
 
 /** WATI, reduced to one prepared page of contacts for each page size, one template, and to a yes for every send: it costs as little as node:http allows. */
 
+const bulkPath = '/api/v2/sendTemplateMessages';
+
 function contact(index: number) {
   const phone = String(14_155_551_000 + index);
   const name = `Asha Customer${String(index).padStart(3, '0')}`;
@@ -67,11 +69,26 @@ const templates = Buffer.from(
   }),
 );
 
+/** Names each receiver, as WATI does. */
+function acceptedEach(call: Buffer): Buffer {
+  const { receivers }: { receivers: { whatsappNumber: string; localMessageId: string }[] } = JSON.parse(String(call));
+  const each = receivers.map(({ whatsappNumber: waId, localMessageId }) => ({
+    localMessageId,
+    waId,
+    isValidWhatsAppNumber: true,
+    errors: [],
+  }));
+  return Buffer.from(JSON.stringify({ result: true, receivers: each }));
+}
+
 const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   if (request.method === 'POST') {
+    const isBulk = request.url?.includes(bulkPath);
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk) => isBulk && chunks.push(chunk));
     // An answer before the end of an upload would be a success for half a file.
-    request.resume().once('end', () => {
-      const answer = accepted();
+    request.once('end', () => {
+      const answer = isBulk ? acceptedEach(Buffer.concat(chunks)) : accepted();
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
     });
     return;

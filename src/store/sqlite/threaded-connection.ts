@@ -5,14 +5,7 @@ import { StoreError } from '../errors.ts';
 import type { Row } from '../sql/engine.ts';
 import type { Bound, Connection, Opened } from './connection.ts';
 import { MIGRATIONS } from './file.ts';
-import {
-  type Answer,
-  type Call,
-  type Greeting,
-  type NumberedStep,
-  type Request,
-  toStoreError,
-} from './thread-messages.ts';
+import { type Answers, type Call, type Greeting, noRequests, toStoreError } from './thread-messages.ts';
 
 interface Pending {
   resolve(rows: Row[][]): void;
@@ -57,7 +50,8 @@ class ThreadedConnection implements Connection {
   readonly #pending = new Map<number, Pending>();
   #failure: Error | undefined;
   #isClosed = false;
-  #requests: Request[] = [];
+  #requests = noRequests();
+  #isSending = false;
   #firstCameMs = 0;
   #nextId = 0;
 
@@ -65,8 +59,9 @@ class ThreadedConnection implements Connection {
     this.#worker = worker;
     this.opened = opened;
     worker.unref();
-    worker.on('message', (answers: readonly Answer[]) => {
-      for (const answer of answers) this.#settle(answer);
+    worker.on('message', ({ ids, rows, failures }: Answers) => {
+      for (const [at, id] of ids.entries()) this.#taken(id)?.resolve(rows[at] ?? []);
+      for (const { id, failure } of failures) this.#taken(id)?.reject(toStoreError(failure));
       if (this.#pending.size === 0) worker.unref();
     });
     worker.on('error', (cause) => this.#fail(cause));
@@ -76,11 +71,19 @@ class ThreadedConnection implements Connection {
   }
 
   write(steps: readonly Bound[]): Promise<Row[][]> {
-    return this.#ask({ kind: 'write', steps: steps.map((step) => this.#numbered(step)) });
+    return this.#pend((id) => {
+      const { ids, lengths, statements, values } = this.#requests.writes;
+      ids.push(id);
+      lengths.push(steps.length);
+      for (const step of steps) {
+        statements.push(this.#numberOf(step.sql));
+        values.push(step.values);
+      }
+    });
   }
 
-  async read(step: Bound): Promise<Row[]> {
-    const [rows = []] = await this.#ask({ kind: 'read', step: this.#numbered(step) });
+  async read({ sql, values }: Bound): Promise<Row[]> {
+    const [rows = []] = await this.#ask({ kind: 'read', n: this.#numberOf(sql), values });
     return rows;
   }
 
@@ -122,14 +125,20 @@ class ThreadedConnection implements Connection {
   }
 
   #ask(call: Call): Promise<Row[][]> {
+    return this.#pend((id) => void this.#requests.calls.push({ id, call }));
+  }
+
+  /** Adds a request to the next message. */
+  #pend(add: (id: number) => void): Promise<Row[][]> {
     const cause = this.#failure;
     if (cause) return Promise.reject(new StoreError(cause.message, { cause, notCommitted: true }));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       if (this.#pending.size === 1) this.#worker.ref();
-      this.#requests.push({ id, call });
-      if (this.#requests.length === 1) {
+      add(id);
+      if (!this.#isSending) {
+        this.#isSending = true;
         this.#firstCameMs = performance.now();
         setImmediate(() => this.#send());
       } else if (performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.#send();
@@ -137,23 +146,25 @@ class ThreadedConnection implements Connection {
   }
 
   #send(): void {
-    if (this.#requests.length === 0) return;
+    if (!this.#isSending) return;
+    this.#isSending = false;
     this.#worker.postMessage(this.#requests);
-    this.#requests = [];
+    this.#requests = noRequests();
   }
 
-  #settle(answer: Answer): void {
-    const pending = this.#pending.get(answer.id);
-    this.#pending.delete(answer.id);
-    if ('rows' in answer) pending?.resolve(answer.rows);
-    else pending?.reject(toStoreError(answer.failure));
+  #taken(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
-  #numbered({ sql, values }: Bound): NumberedStep {
+  /** Sends the text of a statement once; afterwards its number is enough. */
+  #numberOf(sql: string): number {
     const known = this.#numbers.get(sql);
-    if (known !== undefined) return { n: known, values };
+    if (known !== undefined) return known;
     const n = this.#numbers.size;
     this.#numbers.set(sql, n);
-    return { n, sql, values };
+    this.#requests.texts.push(sql);
+    return n;
   }
 }
