@@ -1,6 +1,6 @@
 import { Automaton, matches } from './automaton.ts';
 import { formsOf } from './forms.ts';
-import { mayHoldEscapes, Unescaper } from './unescape.ts';
+import { Unescaper } from './unescape.ts';
 
 /** How many levels of nested escapes are decoded. */
 const layersMax = 3;
@@ -62,16 +62,15 @@ export class KeyFinder {
     };
   }
 
-  /** Whether a text contains a key. */
-  isIn(text: string): boolean {
+  /** Whether a text contains a key, whatever it is encoded in: only ASCII characters are compared. */
+  isIn(text: string | Buffer): boolean {
     const automaton = this.#current();
-    if (automaton.isIn(text)) return true;
-    if (!mayHoldEscapes(text)) return false;
-    let bytes: Buffer = Buffer.from(text);
+    let bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    if (automaton.isIn(bytes)) return true;
     for (let layer = 0; layer < layersMax; layer++) {
       const unescaped = new Unescaper().push(bytes, true);
       if (unescaped === bytes || unescaped.length === bytes.length) return false;
-      if (automaton.run(unescaped, 0) === matches) return true;
+      if (automaton.isIn(unescaped)) return true;
       bytes = unescaped;
     }
     return false;

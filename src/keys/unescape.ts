@@ -10,10 +10,7 @@ const semicolon = 0x3b;
 /** Bytes with which an escape may begin. */
 const introducers = [percent, ampersand, equals, backslash];
 
-/** The same for a text. */
-const introducer = /[%&=\\]/;
-
-export const mayHoldEscapes = (text: string): boolean => introducer.test(text);
+const nothing: Buffer = Buffer.alloc(0);
 
 interface Escape {
   /** The byte that an escape stands for; a blank if that is not an ASCII letter or digit. */
@@ -27,12 +24,12 @@ interface Escape {
  * well.
  */
 export class Unescaper {
-  #left: Buffer = Buffer.alloc(0);
+  #left = nothing;
 
   /** Decodes the bytes; returns the same object if they contain no escape. */
   push(chunk: Buffer, isLast = false): Buffer {
     const bytes = this.#left.length === 0 ? chunk : Buffer.concat([this.#left, chunk]);
-    this.#left = Buffer.alloc(0);
+    this.#left = nothing;
     if (!introducers.some((byte) => bytes.includes(byte))) return bytes;
     const out = Buffer.allocUnsafe(bytes.length);
     let length = 0;

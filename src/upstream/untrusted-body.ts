@@ -167,9 +167,9 @@ export class UntrustedBodyReader {
     const clean = this.withoutKeys(headers, operation);
     if (bytes === undefined)
       return { text: '', headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
+    const containsKey = this.#finder.isIn(bytes);
     const text = this.#decoder.decode(bytes);
-    if (!this.#finder.isIn(text))
-      return { text, headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
+    if (!containsKey) return { text, headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
     if (!clean.containedKey) this.#onEcho(operation);
     return {
       text: this.#finder.without(text) ?? this.#hideKeysInJson(text),

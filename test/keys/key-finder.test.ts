@@ -49,6 +49,26 @@ it('finds no key where there is none', () => {
     expect(finder.isIn(bytes.toString('latin1'))).toBe(false);
 });
 
+it('finds in a whole text what it finds byte by byte, however letters are grouped', () => {
+  const plain = key.replace(/[^a-z0-9]/gi, '');
+  const part = fc
+    .tuple(fc.nat(plain.length), fc.nat(plain.length), fc.constantFrom('', '', ' ', '-_-', 'é', ' '.repeat(40)))
+    .map(([one, other, between]) => [...plain.slice(Math.min(one, other), Math.max(one, other))].join(between));
+  const bits = Buffer.from(key).toString('hex').slice(8);
+  const other = fc.constantFrom('x', 'a', '7', bits, '0110', ' ', '\n', '"', 'Zt55uWcE81nJr3Hs');
+  const text = fc.array(fc.oneof(part, other), { maxLength: 12 }).map((pieces) => pieces.join(''));
+  const found = { true: 0, false: 0 };
+  fc.assert(
+    fc.property(text, (each) => {
+      const is = finder.search().push(Buffer.from(each), true);
+      found[`${is}`] += 1;
+      expect(finder.isIn(each), each).toBe(is);
+    }),
+    { numRuns: 500 },
+  );
+  expect(Math.min(found.true, found.false)).toBeGreaterThan(20);
+});
+
 it('finds current and former keys from the first scan on', () => {
   let current = 'q7Xz41mPa9Lk20Vb';
   const keys = rememberKeys(() => current);
