@@ -1,26 +1,16 @@
-import { Ajv } from 'ajv';
 import fp from 'fastify-plugin';
 import { isObject } from '../src/lib/is-object.ts';
 import { pointerPart } from '../src/lib/json-pointer.ts';
 import { lazy } from '../src/lib/memoize.ts';
 import { textFault } from '../src/lib/text.ts';
-import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
-import { addKeywords } from '../src/schemas/schema-keywords.ts';
+import type { Validators } from '../src/schemas/validators.ts';
 
 /**
  * Replaces Fastify's validator, which drops unknown properties and coerces types. Here nothing is dropped, and only values that
  * always arrive as text (query, path, headers) are converted to numbers, booleans or lists.
  */
-export const strictValidation = fp<{ numbers: PhoneNumbers }>(
-  async (app, { numbers }) => {
-    // The schemas are checked together with openapi.yaml. Checking them at every start would cost time and memory.
-    const trusted = { meta: false, validateSchema: false } as const;
-    // The error messages are built from the type of the value and the schema (src/schemas/schema-errors.ts).
-    const shared = { ...trusted, verbose: true, useDefaults: true, removeAdditional: false, strict: true } as const;
-    const failFast = new Ajv({ ...shared, coerceTypes: false });
-    const allErrors = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
-    const coercing = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
-    for (const ajv of [failFast, allErrors, coercing]) addKeywords(ajv, numbers);
+export const strictValidation = fp<{ validators: Validators }>(
+  async (app, { validators: { failFast, allErrors, coercing } }) => {
     // Compiled when the first request arrives: compiling all of them is a tenth of the start, and most callers use few routes.
     app.setValidatorCompiler(({ schema, httpPart }) => {
       if (httpPart === 'body') {
@@ -59,11 +49,14 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
     // Unknown query parameters are a 400 everywhere under /v1, also on routes that take none.
     app.addHook('onRoute', (route) => {
       if (!route.url.startsWith('/v1/') || route.config?.passthroughQuery) return;
-      route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
+      route.schema = { querystring: noQuery, ...route.schema };
     });
   },
   { name: 'validation' },
 );
+
+/** One object for all routes, so that it is compiled once. */
+const noQuery = { type: 'object', properties: {}, additionalProperties: false };
 
 /**
  * Only the first fault is reported for a larger body. Ajv creates an object for every fault, whatever the limits of lists and

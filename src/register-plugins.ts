@@ -36,6 +36,7 @@ import { createStopCheck } from './http/stop-check.ts';
 import { countRefusals } from './observability/front-metrics.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { PhoneNumbers } from './recipients/phone-numbers.ts';
+import { createValidators } from './schemas/validators.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { Services } from './services.ts';
 import { version } from './version.ts';
@@ -100,7 +101,7 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
   }
   app.removeContentTypeParser('text/plain');
   await app.register(headRoutes);
-  await app.register(strictValidation, { numbers });
+  await app.register(strictValidation, { validators: overrides.validators ?? createValidators(numbers) });
   const refuseOtherMethods = watchMethods(app);
   await app.register(cacheControl);
   await app.register(accessLog);

@@ -6,6 +6,7 @@ import type { IntakeTokens } from './intake/tokens.ts';
 import type { createProcessMetrics } from './observability/metrics.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Readiness } from './readiness.ts';
+import type { Validators } from './schemas/validators.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
 import type { Tracing } from './tracing/types.ts';
@@ -29,8 +30,9 @@ export interface ServiceOverrides {
   uploads?: Uploads;
   /** The rate limiter of upstream calls; by default built from the settings. */
   rateLimiter?: OutboundRateLimiter;
-  /** For processes that run several services one after another. */
+  /** These two are for processes that run several services one after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
+  validators?: Validators;
   /** Makes ids of messages and broadcasts; random by default. */
   newId?: () => string;
   /** Wall clock, ms, for the times in records. A store that is passed in has its own. */

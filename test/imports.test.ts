@@ -50,10 +50,10 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/[\w-]+|src\/(problem|problem-types|callers|callers\/addresses)|src\/(http|lib|docs)\/[\w-]+|src\/recipients\/recipient|src\/schemas\/(problem|common|schema-errors|schema-keywords)|src\/rate-limit\/(gcra|caller-limiter)|src\/pools\/refusal)\.ts$/,
+      /^(plugins\/[\w-]+|src\/(problem|problem-types|callers|callers\/addresses)|src\/(http|lib|docs)\/[\w-]+|src\/recipients\/recipient|src\/schemas\/(problem|common|schema-errors)|src\/rate-limit\/(gcra|caller-limiter)|src\/pools\/refusal)\.ts$/,
     types:
-      /^src\/(connections|http|rate-limit|tracing|pools|recipients)\/|^src\/store\/coordination-store\.ts$|^src\/(callers|problem|problem-types|readiness)\.ts$/,
-    packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
+      /^src\/(connections|http|rate-limit|tracing|pools|recipients)\/|^src\/(store\/coordination-store|schemas\/validators)\.ts$|^src\/(callers|problem|problem-types|readiness)\.ts$/,
+    packages: /^(fastify|fastify-plugin|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
     // Between the network and the routes: connections, keys, limits of addresses, how a problem is answered.

@@ -54,7 +54,7 @@ function open(): Promise<Store> {
   // Nothing expires here: the store is closed again before it could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
-  return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS, tls: config.STORE_TLS });
+  return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS, tls: config.STORE_TLS, sameThread: true });
 }
 
 const isOfArguments = (error: unknown): boolean =>

@@ -34,34 +34,33 @@ export interface Checked extends Examined {
   readonly upload: UploadFault | undefined;
 }
 
-/** All violations of the operation's documented form in a request. */
-export function checker(): (checked: Checked) => readonly Finding[] {
-  const compiled = new Map<Operation, Compiled>();
+/** Compiled when an operation is first called, and shared by all simulators of a process, because the rules are constant. */
+const compiled = new Map<Operation, Compiled>();
 
-  function of(operation: Operation): Compiled {
-    const known = compiled.get(operation);
-    if (known) return known;
-    const rule: Rule = rules[operation];
-    const made = {
-      rule,
-      params: rule.params && Compile(rule.params),
-      query: Compile(rule.query),
-      body: rule.body && Compile(rule.body),
-    };
-    compiled.set(operation, made);
-    return made;
-  }
-
-  return (checked) => {
-    const { rule, params, query, body } = of(checked.route.operation);
-    const shape = [
-      ...faults(params, checked.params, { where: 'path', what: 'parameter' }),
-      ...faults(query, checked.query, { where: 'query', what: 'parameter' }),
-      ...(body ? faults(body, checked.json, { where: 'body', what: 'property' }) : []),
-    ];
-    const further = shape.length === 0 ? (rule.further?.(checked) ?? []) : [];
-    return [...headerFindings(checked), ...bodyFindings(checked), ...shape.map(answered), ...further];
+function compiledFor(operation: Operation): Compiled {
+  const known = compiled.get(operation);
+  if (known) return known;
+  const rule: Rule = rules[operation];
+  const made = {
+    rule,
+    params: rule.params && Compile(rule.params),
+    query: Compile(rule.query),
+    body: rule.body && Compile(rule.body),
   };
+  compiled.set(operation, made);
+  return made;
+}
+
+/** All violations of the operation's documented form in a request. */
+export function check(checked: Checked): readonly Finding[] {
+  const { rule, params, query, body } = compiledFor(checked.route.operation);
+  const shape = [
+    ...faults(params, checked.params, { where: 'path', what: 'parameter' }),
+    ...faults(query, checked.query, { where: 'query', what: 'parameter' }),
+    ...(body ? faults(body, checked.json, { where: 'body', what: 'property' }) : []),
+  ];
+  const further = shape.length === 0 ? (rule.further?.(checked) ?? []) : [];
+  return [...headerFindings(checked), ...bodyFindings(checked), ...shape.map(answered), ...further];
 }
 
 function faults(

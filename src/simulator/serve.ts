@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Agenda } from './agenda.ts';
 import { type Answer, badRequest, type Query } from './call.ts';
-import type { Checked } from './check.ts';
+import { check } from './check.ts';
 import { type Exchange, isOwnAnswer, pause, perform, processes, type Scripted } from './faults.ts';
 import { authorizationOf, type GateState, gate } from './gate.ts';
 import type { LedgerBook, LedgerEntry } from './ledger.ts';
@@ -9,7 +9,6 @@ import type { Magic } from './magic.ts';
 import { nouns } from './nouns.ts';
 import { findOperation, type Host, type Match, type Operation } from './operations.ts';
 import { recipientsIn } from './recipients.ts';
-import type { Finding } from './schemas/common.ts';
 import type { SendFaults } from './send-faults.ts';
 import type { Tracking } from './tracking.ts';
 import { type ReceivedBody, receive } from './upload.ts';
@@ -20,7 +19,6 @@ export interface World extends GateState {
   readonly scripts: Map<Operation, Scripted[]>;
   readonly magic: Magic;
   readonly sendFaults: SendFaults;
-  readonly check: (checked: Checked) => readonly Finding[];
   readonly lateMs: number;
   readonly now: () => number;
   readonly agenda: Agenda;
@@ -80,7 +78,7 @@ export async function serve(
 
   world.ledger.name(entry, recipientsIn(entry.operation, json, body.kept));
   const examined = { request: raw, query: request.query, json, bodyBytes: body.bytes, upload: body.fault };
-  const findings = match ? world.check({ ...match, ...examined }) : [];
+  const findings = match ? check({ ...match, ...examined }) : [];
   world.violations.push(...findings.map((finding) => `${entry.operation}: ${finding.text}`));
   if (scripted?.fault === 'early') return;
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Agenda, createAgenda } from './agenda.ts';
-import { checker } from './check.ts';
 import { type Clock, createClock } from './clock.ts';
 import type { Scripted } from './faults.ts';
 import { createIds, type Ids } from './ids.ts';
@@ -121,7 +120,6 @@ function createState(options: SimulatorOptions) {
     scripts: new Map(),
     magic: createMagic(),
     sendFaults: createSendFaults(),
-    check: checker(),
     lateMs: options.lateMs ?? 30_000,
     now: clock.now,
     rule: undefined,

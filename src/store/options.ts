@@ -10,6 +10,8 @@ export interface StoreOptions {
   leaseMs: number;
   /** PostgreSQL: `require` connects only by TLS with a verified certificate; `off` by default. */
   tls?: 'require' | 'off';
+  /** SQLite: uses the file in the calling thread, which waits for each commit; by default in a thread of its own. */
+  sameThread?: boolean;
   /** Monotonic milliseconds, `performance.now` by default: SQLite records age by it, leases are checked by it. */
   monotonicClock?: () => number;
   /** Wall clock in ms, `Date.now` by default: the times in records. */

@@ -8,7 +8,6 @@ import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
 import { insertPublished } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { StoreFixture } from './fixture.ts';
 import {
   DAY_MS,
   HOUR_MS,
@@ -21,34 +20,12 @@ import {
   recoverAndAdopt,
   withKey,
 } from './samples.ts';
+import { inFileHere, inMemory } from './sqlite-fixture.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
-function fixture(url: string, tearDown: () => void): StoreFixture {
-  let steady = 1_000;
-  let ahead = 0;
-  const clocks = { monotonicClock: () => steady, wallClock: () => Date.now() + ahead };
-  return {
-    open: () => openStore(url, { ...OPTIONS, ...clocks }),
-    setWall: async (byMs) => {
-      ahead += byMs;
-    },
-    advance: async (ms) => {
-      steady += ms;
-    },
-    tearDown: async () => tearDown(),
-  };
-}
-
-storeConformance('SQLite in memory', async () => fixture('memory:', () => undefined), false);
-storeConformance(
-  'SQLite in a file',
-  async () => {
-    const folder = aFolder();
-    return fixture(`file:${folder}/store.db`, () => rmSync(folder, { recursive: true }));
-  },
-  true,
-);
+storeConformance('SQLite in memory', inMemory, false);
+storeConformance('SQLite in a file', inFileHere, true);
 
 describe('SQLite: the file', () => {
   let folder: string;

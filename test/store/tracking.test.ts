@@ -4,39 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { conversationsConformance } from './conformance-conversations.ts';
-import { intakeConformance } from './conformance-intake.ts';
-import { pollsConformance } from './conformance-polls.ts';
-import { proofsConformance } from './conformance-proofs.ts';
-import { trackingConformance } from './conformance-tracking.ts';
-import type { StoreFixture } from './fixture.ts';
 import { aDatabase, emptied } from './postgres-fixture.ts';
 import { OPTIONS } from './samples.ts';
+import { inFileHere } from './sqlite-fixture.ts';
+import { trackingConformances } from './tracking-conformances.ts';
 import { trackingReplicas } from './tracking-replicas.ts';
 import { NO_BATCH } from './tracking-samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
-function trackingStores(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
-  intakeConformance(name, makeHome, survives);
-  trackingConformance(name, makeHome);
-  proofsConformance(name, makeHome, survives);
-  conversationsConformance(name, makeHome);
-  pollsConformance(name, makeHome);
-}
-
-const sqliteHome = async (): Promise<StoreFixture> => {
-  const folder = mkdtempSync(join(tmpdir(), 'tracking-'));
-  let steady = 1_000;
-  return {
-    open: () => openStore(`file:${folder}/store.db`, { ...OPTIONS, monotonicClock: () => steady }),
-    advance: async (ms) => {
-      steady += ms;
-    },
-    tearDown: async () => rmSync(folder, { recursive: true }),
-  };
-};
-trackingStores('SQLite', sqliteHome, true);
+trackingConformances('SQLite', inFileHere);
 
 test('SQLite: the text of a webhook is in no file after it was applied and the log was truncated', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'words-'));
@@ -69,6 +46,6 @@ if (server === undefined) {
 } else {
   const database = aDatabase(server);
   afterAll(async () => (await database).tearDown());
-  trackingStores('PostgreSQL', emptied(database), true);
+  trackingConformances('PostgreSQL', emptied(database));
   trackingReplicas(emptied(database));
 }

@@ -4,25 +4,15 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { webhooksConformance } from './conformance-webhooks.ts';
-import type { StoreFixture } from './fixture.ts';
 import { aDatabase, emptied } from './postgres-fixture.ts';
 import { OPTIONS } from './samples.ts';
+import { inMemory } from './sqlite-fixture.ts';
 import { webhookReplicas } from './webhook-replicas.ts';
 import { newEndpoint, progressOf } from './webhook-samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
-const sqliteHome = async (): Promise<StoreFixture> => {
-  let steady = 1_000;
-  return {
-    open: () => openStore('memory:', { ...OPTIONS, monotonicClock: () => steady }),
-    advance: async (ms) => {
-      steady += ms;
-    },
-    tearDown: async () => undefined,
-  };
-};
-webhooksConformance('SQLite', sqliteHome);
+webhooksConformance('SQLite', inMemory);
 
 test('SQLite: the next process takes over what the one before served, which writes nothing any more', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'webhooks-'));

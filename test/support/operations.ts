@@ -31,9 +31,14 @@ export interface Parameter {
   example: unknown;
 }
 
+let known: Json | undefined;
+
+/** The same for every service of a process, because it depends on no setting. */
 function documentOf(service: Service): Json {
+  if (known !== undefined) return known;
   const document: unknown = service.app.swagger();
   if (!isRecord(document)) throw new Error('no document');
+  known = document;
   return document;
 }
 

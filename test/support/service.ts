@@ -6,6 +6,8 @@ import { buildApp } from '../../src/app.ts';
 import { callerEntry, fixedCallers } from '../../src/callers.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
+import { createValidators } from '../../src/schemas/validators.ts';
 import type { ServiceOverrides } from '../../src/service-overrides.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
@@ -28,6 +30,9 @@ export const hasty = {
 
 /** Without the metrics of the process: they measure until the process ends, and belong to no single service here. */
 const processMetrics = new Registry();
+
+/** So that the schemas of requests are compiled once. */
+const validators = createValidators(new PhoneNumbers());
 
 export interface Answer {
   status: number;
@@ -116,6 +121,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     callers,
     logger,
     processMetrics,
+    validators,
     pauses: { ...defaultRetryDelays, readRetryMs: 10, probeFirstMs: 50 },
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,

@@ -198,8 +198,6 @@ export class SqliteEngine implements Engine {
 
 /** A store in memory runs in the calling thread, because it never waits for a disk. */
 export async function openSqlite(path: string, options: StoreOptions): Promise<SqliteEngine> {
-  return new SqliteEngine(
-    path === inMemory ? new LocalConnection(openDatabase(path)) : await openInThread(path),
-    options,
-  );
+  const isLocal = path === inMemory || options.sameThread === true;
+  return new SqliteEngine(isLocal ? new LocalConnection(openDatabase(path)) : await openInThread(path), options);
 }

@@ -58,6 +58,11 @@ export function migrate(db: DatabaseSync, migrations: readonly (readonly string[
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
   db.exec('COMMIT');
   if (version > migrations.length) throw new StoreError(`the store was written by a newer version (${version})`);
+  // A new file gets them all in one transaction, because each costs an fsync.
+  if (version === 0) {
+    db.exec(`BEGIN IMMEDIATE; ${migrations.flat().join(';')}; PRAGMA user_version = ${migrations.length}; COMMIT`);
+    return;
+  }
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     db.exec(`BEGIN IMMEDIATE; ${migration.join(';')}; PRAGMA user_version = ${index + 1}; COMMIT`);
