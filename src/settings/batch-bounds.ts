@@ -2,7 +2,7 @@ import type { Static } from 'typebox';
 import type { EnvSchema } from './env-schema.ts';
 
 /** Messages in one call: at first, and at most. */
-export interface SizeBounds {
+interface SizeBounds {
   readonly start: number;
   readonly max: number;
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createSendsPool } from '../../src/delivery/admission/admission.ts';
 import { createLoadLimiter } from '../../src/delivery/admission/load-limiter.ts';
 
 /** A limiter with a clock and a load that the test sets. */
@@ -49,4 +50,8 @@ test('the limit is at its maximum again after an idle period, for the next burst
   const { after, asleep } = scene();
   after(10_000, 0.99);
   expect(asleep(2_000)).toBe(1_000);
+});
+
+test('as many messages are in delivery as fill three of the largest batches, and never fewer than a thousand', () => {
+  expect([1, 200, 1_000].map((largest) => createSendsPool(largest).reading().size)).toEqual([1_000, 1_000, 3_000]);
 });
