@@ -34,13 +34,13 @@ export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: nu
 }
 
 /** What differs between recipients that are recorded together; an absent field is NULL. Each field costs time for each row. */
-const recipientRow = ({ id, to, localMessageId, content, reference, resendOf }: NewMessage) => ({
+const recipientRow = ({ id, to, localMessageId, content, reference, resendOf }: NewMessage, place: number) => ({
   id,
   recipient: toSqlText(to),
   call: toSqlJson(content),
   ...(localMessageId !== undefined && { local_id: toSqlText(localMessageId) }),
   ...(reference !== undefined && { reference: toSqlText(reference) }),
-  ...(resendOf !== undefined && { resend_of: toSqlText(resendOf) }),
+  ...(resendOf !== undefined && { resend_of: toSqlText(resendOf), place }),
 });
 
 /** The messages agree in all fields that are not part of a row. */

@@ -35,7 +35,10 @@ const running = (ofQueue: string): string => `
 
 const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
 
-/** `opened` has one row at most, so the rows come in the order of the array: their sequence numbers are the order of sending. */
+/**
+ * `opened` has one row at most, so without further conditions the rows come in the order of the array. Their sequence numbers are the
+ * order of sending.
+ */
 const insertRecipients = ({ inputRows }: Dialect): string => `
   INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
     status, owner, created_at, updated_at, call_json, channel, channel_attempt, reference, resend_of, send_at,
@@ -44,7 +47,15 @@ const insertRecipients = ({ inputRows }: Dialect): string => `
     opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, :channel,
     CAST(:channelAttempt AS INTEGER), given.reference, given.resend_of, opened.send_at, opened.not_after
   FROM (SELECT id, caller, created_at, send_at, not_after FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${inputRows(
-    { id: 'TEXT', recipient: 'TEXT', local_id: 'TEXT', call: 'TEXT', reference: 'TEXT', resend_of: 'TEXT' },
+    {
+      place: 'INTEGER',
+      id: 'TEXT',
+      recipient: 'TEXT',
+      local_id: 'TEXT',
+      call: 'TEXT',
+      reference: 'TEXT',
+      resend_of: 'TEXT',
+    },
   )}`;
 
 export function broadcastRecordingStatements(dialect: Dialect) {
@@ -70,7 +81,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     // An original that was resent meanwhile conflicts with the index of resends.
     addResends: statement(`${insertRecipients(dialect)}
       WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
-      ON CONFLICT DO NOTHING RETURNING seq`),
+      ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),
     countAdded: statement(`
       UPDATE broadcasts SET total = total +
         (SELECT COUNT(*) FROM ${dialect.inputRows({ id: 'TEXT' })} JOIN sends ON sends.id = given.id)
