@@ -41,12 +41,14 @@ const RARE = [
   ...['person.count', 'reconcile.askEach', 'reconcile.left'],
 ];
 
-/** Counts that stop at 10,000. */
+/** Counts that stop at 10,000, and samples of up to 20,000 messages. */
 const COUNTS = [
   'endpointDeliveries.countWalk',
   'endpointDeliveries.countFailed',
   'endpointProgress.counts',
   'intake.state',
+  'reconcile.lostCalls',
+  'operatorMessages.groupUnknown',
 ];
 const COUNTED_MOST = 25_000;
 /** Other statements change up to 50 rows, each with its entries in up to 15 indexes. */

@@ -41,12 +41,13 @@ export const postgresDialect: Dialect = {
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   shareLock: 'FOR SHARE',
   // PostgreSQL has no index hints. A range and an order on the last column fit only one index, which a planner without
-  // statistics then chooses as well.
+  // statistics then chooses as well. `:from` is no bound of it: a scan that meets only older rows would not stop there, but read on
+  // to the caller's first (PostgreSQL ends a scan by the first column of a row comparison alone).
   scan: (_index, equal, of = 'sends') => {
     const same = Object.entries(equal).map(([column, value]) => `${of}.${column} = ${value}`);
     const [column = '', value] = Object.entries(equal).at(-1) ?? [];
     const ends = `(${of}.${column}, ${of}.${SEQ_OF[of]}) < (${value}, :before)
-      AND (${of}.${column}, ${of}.${SEQ_OF[of]}) >= (${value}, :from)`;
+      AND (${of}.${column}, ${of}.${SEQ_OF[of]}) >= (${value}, 0)`;
     const where = [...same.slice(0, -1), ends].join(' AND ');
     return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
@@ -55,9 +56,9 @@ export const postgresDialect: Dialect = {
   // An array, because the planner expects it to be short and looks its rows up; for a join it may read the whole table.
   newest: ({ of, where, order }, also) =>
     also === 'TRUE' && of === 'sends'
-      ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
-      : `sends WHERE sends.seq = ANY (ARRAY(SELECT ${SEQ_OF[of]} FROM ${of} WHERE ${where} ORDER BY ${order}
-            LIMIT ${also === 'TRUE' ? ':limit' : ':most'}))
+      ? `(SELECT seq FROM sends WHERE ${where} ORDER BY ${order} LIMIT :limit) AS sends WHERE sends.seq >= :from`
+      : `sends WHERE sends.seq = ANY (ARRAY(SELECT walked.seq FROM (SELECT ${SEQ_OF[of]} AS seq FROM ${of} WHERE ${where}
+            ORDER BY ${order} LIMIT ${also === 'TRUE' ? ':limit' : ':most'}) AS walked WHERE walked.seq >= :from))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   // An array, because the planner looks its values up by index; it might join a subquery with a scan of the table.

@@ -177,11 +177,12 @@ export function broadcastProgressStatements(dialect: Dialect) {
 
 /** `sweeps` run in this order, because each prepares rows for the next; `finish` is the last of them. */
 export function broadcastSweepStatements(dialect: Dialect) {
-  const { now, skipLocked, skipLockedBroadcasts, recorderIsGone } = dialect;
+  const { now, among, skipLocked, skipLockedBroadcasts, recorderIsGone } = dialect;
+  // `among`, because PostgreSQL might read all staged recipients to find that none is of such a broadcast.
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
       (SELECT seq AS left_seq FROM sends WHERE status = 'staged'
-         AND broadcast_id IN (SELECT id FROM broadcasts WHERE status = '${status}' AND ended_at IS NULL)
+         AND broadcast_id ${among(`SELECT id FROM broadcasts WHERE status = '${status}' AND ended_at IS NULL`)}
        LIMIT :limit ${skipLocked})`;
   const finish = statement(`WITH finished AS MATERIALIZED
          (SELECT seq AS left_seq FROM broadcasts

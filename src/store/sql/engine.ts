@@ -104,7 +104,10 @@ export interface Dialect {
   readonly recorderIsGone: string;
   /** Ends a SELECT of a broadcast that must not change until the statement has ended. */
   readonly shareLock: string;
-  /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  /**
+   * Rows with these values in this index, which ends with the sequence number, before `:before`. The statement checks `:from`
+   * again, because not every database can end a scan there.
+   */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
   /** A table in a FROM clause, with a hint to read it by this index. PostgreSQL chooses the index itself. */
   hinted(table: string, index: string): string;

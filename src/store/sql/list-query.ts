@@ -48,7 +48,8 @@ export function reachStep(dialect: Dialect, plan: ListPlan, query: ListQuery): S
   const floors = partsOf(plan).map((part, n) => {
     const { of, table, where, order } = scanOf(dialect, part);
     const skipped = `ORDER BY ${order} LIMIT 1 OFFSET :visits`;
-    return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ${skipped}) AS floor${n}`;
+    return `(SELECT seq FROM (SELECT ${SEQ_OF[of]} AS seq FROM ${table} WHERE ${where} ${skipped}) AS reached
+      WHERE seq >= :from) AS floor${n}`;
   });
   return { statement: statement(`SELECT ${floors.join(', ')}`), values: valuesOf(query) };
 }
@@ -140,7 +141,7 @@ function stagedRecipients(dialect: Dialect, filter: MessageFilter, states: strin
         ${asked('broadcastId', 'broadcasts.id = :broadcastId')} ${asked('template', "broadcasts.template || '' = :template")}
         ${asked('since', 'broadcasts.created_at + 0 >= :since')} ${asked('until', 'broadcasts.created_at + 0 < :until')}
       ORDER BY newest DESC LIMIT :limit) AS opened ${dialect.lateralJoin(newest('opened', ':limit'))}
-    ORDER BY sends.seq DESC LIMIT :limit`;
+    WHERE sends.seq >= :from ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
 /** Reads the messages with these numbers, newest first; by default without their content, which may be long and is not shown. */

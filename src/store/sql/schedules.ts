@@ -16,7 +16,7 @@ const CALLERS = `
 const LATE_BROADCASTS = `not_after IS NOT NULL AND ended_at IS NULL AND ${OPEN}`;
 
 export function scheduleStatements(dialect: Dialect) {
-  const { now, wallNow, ownerIsDead, leaseIsValid, skipLocked } = dialect;
+  const { now, wallNow, among, ownerIsDead, leaseIsValid, skipLocked } = dialect;
   const until = (time: string) => `CAST(${time} AS BIGINT) - ${wallNow}`;
   const isLate = `not_after <= ${wallNow}`;
   const mayEnd = `(status = 'scheduled' OR owner = :me OR ${ownerIsDead})`;
@@ -51,7 +51,7 @@ export function scheduleStatements(dialect: Dialect) {
     expireRecipients: statement(
       endRows(`
         SELECT seq AS late_seq FROM sends WHERE status = 'staged'
-          AND broadcast_id IN (SELECT id FROM broadcasts WHERE ${LATE_BROADCASTS} AND ${isLate})`),
+          AND broadcast_id ${among(`SELECT id FROM broadcasts WHERE ${LATE_BROADCASTS} AND ${isLate}`)}`),
     ),
     expire: statement(
       `UPDATE sends SET ${end} WHERE id = :id AND ${MAY_EXPIRE} AND ${isLate} AND ${mayEnd} RETURNING seq`,
