@@ -29,6 +29,9 @@ const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }
 /** A full disk or an unavailable database is noticed within a second, and so is its recovery. */
 const storeTrustedMs = 1_000;
 
+/** A store that does not answer for this long, as on a disk that hangs, counts as failing until it does. */
+const storeTimeoutMs = 5_000;
+
 interface ReadinessServices {
   store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
@@ -48,7 +51,7 @@ export function createReadiness(
   let usable: readonly string[] = [];
   let draining = false;
   let gatewayIsDown = false;
-  let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
+  const checkStore = createStoreCheck(store);
   let last: { at: number; key: string; state: Promise<ControlState> } | undefined;
 
   const ask = async (maxAgeMs: number): Promise<ControlState> => {
@@ -79,18 +82,8 @@ export function createReadiness(
       if (!last || isNewKey || performance.now() - last.at > trustedMs) {
         last = { at: performance.now(), key, state: ask(isNewKey ? 0 : trustedMs) };
       }
-      if (!lastStore || performance.now() - lastStore.at > storeTrustedMs) {
-        const state = store.check().then(
-          () => 'writable' as const,
-          () => 'failing' as const,
-        );
-        lastStore = {
-          at: performance.now(),
-          state,
-          held: state.then(() => store.countPausedByService()).catch(() => 0),
-        };
-      }
-      const state = { store: await lastStore.state, ...(await withTimeout(last.state, checkTimeoutMs, () => silent)) };
+      const { store, held } = await checkStore();
+      const state = { store, ...(await withTimeout(last.state, checkTimeoutMs, () => silent)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       const { all, callers, connections } = stopSwitch.stopped;
@@ -103,7 +96,7 @@ export function createReadiness(
         // show that a connection works again, so calls are let in.
         ...(state.connection === 'active' && expired.isEvery(usable) && { authorization: 'expired' as const }),
         ...(isStopped && { sending: 'stopped' as const }),
-        ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
+        ...(held > 0 && { broadcasts: 'held' as const }),
       };
     },
     observe: ({ host, bytesSent, errorCode }) => {
@@ -113,6 +106,36 @@ export function createReadiness(
     drain: () => {
       draining = true;
     },
+  };
+}
+
+interface StoreState {
+  store: Ready['store'];
+  /** Broadcasts that the service has paused. */
+  held: number;
+}
+
+/** One check at a time, because checks that wait for a disk that hangs would pile up. */
+function createStoreCheck(store: ReadinessServices['store']): () => Promise<StoreState> {
+  let last: { at: number; state: Promise<StoreState>; isPending: boolean } | undefined;
+  const begin = () => {
+    const state = store
+      .check()
+      .then(
+        () => 'writable' as const,
+        () => 'failing' as const,
+      )
+      .then(async (state) => ({ store: state, held: await store.countPausedByService().catch(() => 0) }));
+    const check = { at: performance.now(), state, isPending: true };
+    void state.then(() => {
+      check.isPending = false;
+    });
+    return check;
+  };
+  return () => {
+    const now = performance.now();
+    if (!last || (!last.isPending && now - last.at > storeTrustedMs)) last = begin();
+    return withTimeout(last.state, last.at + storeTimeoutMs - now, () => ({ store: 'failing', held: 0 }));
   };
 }
 

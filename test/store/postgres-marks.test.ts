@@ -165,6 +165,17 @@ describe.skipIf(server === undefined)('PostgreSQL: marks in batches', () => {
     expect([...(await store.completeAll(ends))]).toEqual(['b']);
   });
 
+  test('writes that wait for a lock on the table keep no read waiting, and all of them are made once it is free', async () => {
+    await store.insert(newMessage('known'));
+    failures = [];
+    await rival.query('BEGIN; LOCK TABLE sends IN SHARE MODE'); // as while an index is built
+    const recorded = each(ids, (id) => store.insert(newMessage(id)));
+    await expect.poll(() => failures).toEqual([true]);
+    expect(await mustFind(store, 'known')).toMatchObject({ status: 'queued' });
+    await rival.query('ROLLBACK');
+    expect((await recorded).filter(({ status }) => status === 'rejected')).toEqual([]);
+  });
+
   test('a batch whose answer is lost is undone, message by message', async () => {
     const line = await aLine(url);
     const far = await openStore(line.url, OPTIONS);

@@ -1,4 +1,5 @@
 import type { Engine, Lane, Row, Statement, Step, Value } from './engine.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import { COMPLETION, INSERTED } from './lifecycle-statements.ts';
 import type { MessageStatements } from './message-statements.ts';
 import type { ChargeSteps } from './quotas.ts';
@@ -9,6 +10,10 @@ import { required } from './row-mapping.ts';
 const ROWS_MAX = 128;
 /** Maximum number of charged inserts per transaction: each takes three statements. */
 const CHARGES_MAX = 32;
+/** Maximum number of rows that are written alone at the same time. Each may wait for a lock, and reads need connections too. */
+const ALONE_MAX = 3;
+/** As long as a statement may take. */
+const ALONE_WAIT_MS = 5_000;
 
 export type Values = Readonly<Record<string, Value>> & { readonly id: string };
 
@@ -34,7 +39,9 @@ interface ChangeOptions {
 
 export function createMarks(engine: Engine, sql: MessageStatements, now: () => number): Marks {
   const { marks } = engine;
-  const single = marks === undefined ? oneByOne(engine, sql) : inBatches(engine, sql, { marks, now });
+  const few = fewAtOnce(ALONE_MAX, ALONE_WAIT_MS);
+  const alone: Lane = { write: (steps) => few(() => engine.write(steps)), read: (step) => engine.read(step) };
+  const single = marks === undefined ? oneByOne(engine, sql) : inBatches({ marks, alone }, sql, now);
   return {
     ...single,
     async changeAll(statement, rows, { fits = () => true, skipFailed = false } = {}) {
@@ -43,7 +50,7 @@ export function createMarks(engine: Engine, sql: MessageStatements, now: () => n
         only(lane, { statement, values: { rows: JSON.stringify(some), wall: now() } });
       const changed = await change(marks ?? engine, rows).catch((error) => {
         if (rows.length === 1 || !isOfOneRow(error)) throw error;
-        return eachAlone(rows, (row) => change(engine, [row]), skipFailed);
+        return eachAlone(rows, (row) => change(alone, [row]), skipFailed);
       });
       const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
       return new Set(rows.filter((asked) => statuses.has(asked.id) && fits(asked, statuses.get(asked.id))).map(idOf));
@@ -85,13 +92,13 @@ function oneByOne(lane: Lane, sql: MessageStatements): Single {
 }
 
 /** Requests that arrive while a statement runs share the next statement of their kind, so batches grow with the load. */
-function inBatches(engine: Engine, sql: MessageStatements, { marks, now }: { marks: Lane; now: () => number }): Single {
+function inBatches({ marks, alone }: { marks: Lane; alone: Lane }, sql: MessageStatements, now: () => number): Single {
   const batchOf = (one: Statement, all: Statement, columns: readonly string[]) =>
     new RowBatch<Values>(
       {
         one: (values) => only(marks, { statement: one, values }),
         all: (rows) => only(marks, { statement: all, values: { rows: toInputRows(rows, columns), wall: now() } }),
-        alone: (values) => only(engine, { statement: one, values }),
+        alone: (values) => only(alone, { statement: one, values }),
       },
       ROWS_MAX,
     );
@@ -102,7 +109,7 @@ function inBatches(engine: Engine, sql: MessageStatements, { marks, now }: { mar
     {
       one: (insert) => writeCharged(marks, sql, [insert]),
       all: (inserts) => writeCharged(marks, sql, inserts),
-      alone: (insert) => writeCharged(engine, sql, [insert]),
+      alone: (insert) => writeCharged(alone, sql, [insert]),
     },
     CHARGES_MAX,
   );
