@@ -100,6 +100,8 @@ function ActDialog({ ask: { title, words, confirm, tone = 'primary', askReason, 
  */
 export function useAct() {
   const [ask, setAsk] = useState(/** @type {Act | undefined} */ (undefined));
-  const dialog = ask && html`<${ActDialog} ask=${ask} onClose=${() => setAsk(undefined)} />`;
+  // The event `close` comes late, when another dialog may be open.
+  const close = () => setAsk((now) => (now === ask ? undefined : now));
+  const dialog = ask && html`<${ActDialog} key=${ask.title} ask=${ask} onClose=${close} />`;
   return [dialog, setAsk];
 }

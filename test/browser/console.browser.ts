@@ -120,8 +120,7 @@ describe('/console, as operators and support use it', () => {
       ['Resume', 'Resume', 'running'],
       ['Cancel', 'Cancel the broadcast', 'cancelled'],
     ] as const) {
-      await page.getByRole('button', { name: `${verb} ten-thousand` }).focus();
-      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: `${verb} ten-thousand` }).press('Enter');
       await page.getByRole('dialog').getByRole('button', { name: confirm, exact: true }).click();
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
       await expect.poll(async () => (await ask(sandbox, `/v1/broadcasts/${running}`)).status, patient).toBe(state);
