@@ -94,7 +94,7 @@ const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(St
 
 /** As in `npm start`. */
 export const serviceArgv = node(
-  '--max-semi-space-size=16',
+  '--max-semi-space-size=8',
   '--heap-growing-percent=50',
   join(import.meta.dirname, '../src/bin/server.ts'),
 );
