@@ -30,7 +30,8 @@ try {
   await sleep(idleMs);
   const idleMb = rssMb(service.pid);
   const relay = await peers.relay(upstream);
-  const others = [await peers.jsonRelay(upstream), await peers.httpProxy(upstream)];
+  const jsonRelay = await peers.jsonRelay(upstream);
+  const others = [jsonRelay, await peers.httpProxy(upstream)];
   const nginx = await peers.nginx(upstream);
   if (nginx) others.push(nginx);
   else console.log('nginx is not installed: left out');
@@ -47,6 +48,10 @@ try {
       const versus = (what: string, value: number, rest: Pick<Goal, 'limit' | 'atLeast'>) =>
         goals.push({ what: `CPU a request, ${pageSize} contacts, ${asking} page: ${what}`, value, unit: 'x', ...rest });
       versus('of the bare relay', ratio(ours, roundsOf(relay.name), 'cpuUs'), { limit: 1.25 });
+      if (asking === 'other') {
+        const limit = pageSize > 5 ? 1 : 1.25;
+        versus('of the JSON relay', ratio(ours, roundsOf(jsonRelay.name), 'cpuUs'), { limit });
+      }
       const httpProxy = ratio(roundsOf('@fastify/http-proxy'), ours, 'cpuUs');
       versus('less than @fastify/http-proxy', httpProxy, { limit: 1.6, atLeast: true });
     }
