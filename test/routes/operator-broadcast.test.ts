@@ -1,11 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../support/service.ts';
-import { auditLines, crmKey, pausedBroadcast, readerKey, revealerKey, soon, staff } from './operator-helper.ts';
+import {
+  auditLines,
+  crmKey,
+  type OperatedService,
+  pausedBroadcast,
+  readerKey,
+  revealerKey,
+  soon,
+  staff,
+  startOperated,
+} from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
-let service: Service;
+let service: OperatedService;
 beforeEach(async () => {
-  service = await startService({ callers: staff, settings: { MATON_CONNECTION_ID: seededConnection } });
+  service = await startOperated({ callers: staff, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
 afterEach(() => service.close());
 

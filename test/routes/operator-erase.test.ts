@@ -2,17 +2,27 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertSending, newMessage, OPTIONS } from '../store/samples.ts';
-import { type Service, startService } from '../support/service.ts';
-import { auditLines, crmKey, idIn, pausedBroadcast, readerKey, shopKey, staff, writerKey } from './operator-helper.ts';
+import {
+  auditLines,
+  crmKey,
+  idIn,
+  type OperatedService,
+  pausedBroadcast,
+  readerKey,
+  shopKey,
+  staff,
+  startOperated,
+  writerKey,
+} from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
 const person = '14155551000';
 
-let service: Service;
+let service: OperatedService;
 let store: Store;
 beforeEach(async () => {
   store = await openStore('memory:', OPTIONS);
-  service = await startService({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
+  service = await startOperated({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
 afterEach(() => service.close());
 

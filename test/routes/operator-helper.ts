@@ -1,6 +1,7 @@
 import { expect, vi } from 'vitest';
+import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
 import { isRecord } from '../support/json.ts';
-import type { Service } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 import { formHeaders, formOf } from './sending.ts';
 
 /** Callers of these tests; `tester` of the helper has every scope. */
@@ -35,8 +36,31 @@ export function idIn(json: unknown): string {
 
 export const soon = (look: () => Promise<void>) => vi.waitFor(look, { timeout: 15_000, interval: 50 });
 
+/** A service whose broadcasts get no permit until `letGo` is called. */
+export interface OperatedService extends Service {
+  holdBroadcasts(): { letGo: () => void };
+}
+
+export async function startOperated(options: Parameters<typeof startService>[0] = {}): Promise<OperatedService> {
+  const rateLimiter = createRateLimiter({ perSecond: 100_000, plan: 'none' });
+  const acquire = rateLimiter.acquire.bind(rateLimiter);
+  let gate: Promise<void> = Promise.resolve();
+  rateLimiter.acquire = async (ask) => {
+    if (ask.lane === 'broadcast') await gate;
+    return acquire(ask);
+  };
+  const service = await startService({ ...options, seams: { ...options.seams, rateLimiter } });
+  const holdBroadcasts = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    return { letGo: resolve };
+  };
+  return Object.assign(service, { holdBroadcasts });
+}
+
 /** A broadcast of this caller, which waits as long as it is paused. */
-export async function pausedBroadcast(service: Service, key: string, to = ['14155551000', '14155551001']) {
+export async function pausedBroadcast(service: OperatedService, key: string, to = ['14155551000', '14155551001']) {
+  const { letGo } = service.holdBroadcasts();
   const begun = await service.ask('POST', '/v1/broadcasts', {
     key,
     json: { template: 'welcome', broadcastName: 'autumn', recipients: to.map((each) => ({ to: each })) },
@@ -44,6 +68,7 @@ export async function pausedBroadcast(service: Service, key: string, to = ['1415
   });
   expect(begun.status, begun.text).toBe(202);
   const id = idIn(begun.json);
-  await service.ask('POST', `/v1/broadcasts/${id}/pause`, { key });
+  expect((await service.ask('POST', `/v1/broadcasts/${id}/pause`, { key })).status).toBe(200);
+  letGo();
   return id;
 }

@@ -3,27 +3,28 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
 import { problem } from '../support/problem-type.ts';
 import { say } from '../support/raw-http.ts';
-import { type Service, startService } from '../support/service.ts';
 import {
   auditLines,
   crmKey,
   idIn,
+  type OperatedService,
   pausedBroadcast,
   readerKey,
   reason,
   revealerKey,
   shopKey,
   staff,
+  startOperated,
   stop,
   writerKey,
 } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
-let service: Service;
+let service: OperatedService;
 let store: Store;
 beforeEach(async () => {
   store = await openStore('memory:', OPTIONS);
-  service = await startService({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
+  service = await startOperated({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
 afterEach(() => service.close());
 

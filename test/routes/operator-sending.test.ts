@@ -6,31 +6,32 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
 import { problem } from '../support/problem-type.ts';
-import { type Service, startService } from '../support/service.ts';
 import {
   auditLines,
   crmKey,
   csvForm,
   idIn,
+  type OperatedService,
   pausedBroadcast,
   readerKey,
   reason,
   shopKey,
   soon,
   staff,
+  startOperated,
   stop,
   writerKey,
 } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
-const services: Service[] = [];
+const services: OperatedService[] = [];
 const start = async (options: { store?: Store; settings?: Record<string, string> } = {}) => {
   const settings = {
     MATON_CONNECTION_ID: seededConnection,
     NATIVE_PATHS: 'POST /api/v1/chatbots/start',
     ...options.settings,
   };
-  const service = await startService({ callers: staff, ...options, settings });
+  const service = await startOperated({ callers: staff, ...options, settings });
   services.push(service);
   return service;
 };
@@ -38,7 +39,7 @@ afterEach(async () => {
   for (const service of services.splice(0)) await service.close();
 });
 
-const text = (service: Service, key: string, headers: Record<string, string> = {}) =>
+const text = (service: OperatedService, key: string, headers: Record<string, string> = {}) =>
   service.ask('POST', '/v1/messages/text', { key, json: { to: '14155551000', text: 'Hello' }, headers });
 const refused = (detail: string) => ({
   status: 503,
@@ -51,10 +52,10 @@ const refused = (detail: string) => ({
 });
 
 /** Read from the document, which has it from the routes: one that is added later is tried here, too. */
-const sendingOperations = (service: Service): Operation[] =>
+const sendingOperations = (service: OperatedService): Operation[] =>
   operationsOf(service).filter(({ raw }) => JSON.stringify(raw).includes('#/components/examples/sending-stopped'));
 
-const call = (service: Service, operation: Operation, key: string, more: Record<string, string> = {}) => {
+const call = (service: OperatedService, operation: Operation, key: string, more: Record<string, string> = {}) => {
   const { path, query, headers, body } = goodRequest(operation);
   const form = operation.form ? csvForm : undefined;
   return service.ask(operation.method, query.length > 0 ? `${path}?${query.join('&')}` : path, {
@@ -65,7 +66,7 @@ const call = (service: Service, operation: Operation, key: string, more: Record<
   });
 };
 
-const nothingRecorded = async (service: Service) => {
+const nothingRecorded = async (service: OperatedService) => {
   const none = { queued: 0, sending: 0, accepted: 0, rejected: 0, notSent: 0, unknown: 0, cancelled: 0 };
   const { json } = await service.ask('GET', '/v1/operations/overview', { key: readerKey });
   expect(json).toMatchObject({ messages: none, broadcasts: { running: 0, paused: 0, held: 0 } });
