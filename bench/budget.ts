@@ -220,7 +220,7 @@ async function imported() {
   goal('  left behind by it in the store', left, none);
 }
 
-/** What a faulty import left is taken out in small steps, in the time that nobody else needs. */
+/** The rows of a faulty import are deleted in small steps, while no other work waits. */
 async function finishedSweep({ service }: Scene): Promise<void> {
   for (;;) {
     const before = cpuUs(service.pid);

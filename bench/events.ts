@@ -33,7 +33,7 @@ try {
   await peers.close();
 }
 
-/** One customer after another writes, and each is waited for at every place where it is told of. */
+/** One customer after another writes. Each event is awaited in the feed, on the stream and at the receiver. */
 async function idle(upstream: Peer, { name, store }: { name: string; store: string }): Promise<void> {
   const rounds = quick ? 150 : 400;
   const heard = new Map<string, () => void>();

@@ -25,7 +25,7 @@ export interface Caller {
 /** The service closes what is idle for ten: a request must not meet that on its way. */
 const idleMsMax = 5_000;
 
-/** Nobody waits longer for an answer. */
+/** The longest wait for an answer. */
 const answerMsMax = 60_000;
 
 export function createCaller(url: string, key: string): Caller {

@@ -8,7 +8,7 @@ import { type Goal, goalsTable } from './table.ts';
 
 /**
  * `npm run soak [-- --seconds 300 --per-second 500]`: reads, sends, records and files by turns, at an even rate, recorded on
- * disk. What grows is told by a straight line through the second half; less than two minutes tell nothing of it.
+ * disk. Growth is the slope of a straight line through the second half; runs under two minutes do not show it.
  */
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '300' }, 'per-second': { type: 'string', default: '500' } },

@@ -61,7 +61,7 @@ export const peakMb = (pid: number) =>
 export function askMeanwhile({ port }: UploadPeer, path: string) {
   const workerData = { port, path, authorization: `Bearer ${callerKey}` };
   const asker = new Worker(join(import.meta.dirname, 'children/asker.ts'), { workerData });
-  // Refused answers end the thread: nobody may wait for its times then.
+  // Refused answers end the thread, and its times never come.
   const times = once(asker, 'message').then(([sorted]: number[][]) => sorted ?? []);
   return {
     stop: () => {

@@ -92,7 +92,7 @@ async function measure(upstream: Peer, { name, store, least }: Measured): Promis
   const took = (performance.now() - startedAt) / 1_000;
   const events = (await appliedSoFar(caller)) - before;
   const busyUs = cpuUs(service.pid) - busyBefore;
-  // A core of its own would do as many as this leaves room for, whoever else was busy on it.
+  // Extrapolated to a core of its own, since other work shares this one.
   const ownCore = `CPU ${(busyUs / events).toFixed(0)} µs an event, ${(busyUs / took / 10_000).toFixed(0)} % of a core`;
   console.log(`${name}: ${events} events taken in and applied, ${ownCore}`);
   const appliedPerSecond = events / took;

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { assertChanged } from '../src/broadcasts/status-change.ts';
 import type { KnownBroadcast } from '../src/broadcasts/types.ts';
 import { hasScope } from '../src/callers.ts';
-import type { Holds } from '../src/holds/holds.ts';
+import { type Holds, sendingQuestionOf } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { maskedIn, referenceForLog } from '../src/http/request-log.ts';
 import { masked } from '../src/lib/masked.ts';
@@ -169,9 +169,8 @@ export function shownMessage(
   send: StoredMessage,
   { holds, reveal }: { holds: Holds; reveal: boolean },
 ): OperatorMessage {
-  const { caller, connectionId: connection, broadcastId, kind } = send;
-  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
-  const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
+  const { caller, broadcastId, kind } = send;
+  const hold = send.status === 'queued' ? holds.reasonFor(sendingQuestionOf(send)) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
   const { localMessageId, whatsappMessageId, reference, idempotencyKey, delivery, sendAt, notAfter } = rest;
   const { createdAt, updatedAt } = rest;

@@ -48,8 +48,8 @@ export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean 
   caller.scopes.includes('*') || caller.scopes.includes(scope);
 
 /**
- * The types of events that are recorded for a caller; none: its entry names no events. One that names any is told of its own
- * webhook endpoints as well.
+ * The types of events that are recorded for a caller; none: its entry names no events. One that names any also gets those
+ * of its own webhook endpoints.
  */
 export const eventsFor = ({ events = [] }: Pick<Caller, 'events'>): readonly EventType[] =>
   events.length === 0 ? [] : typesOf([...events, 'webhook_endpoint.*']);

@@ -56,7 +56,13 @@ function openDispatcher(
   { callers, logger, now }: ServiceOverrides,
   { store, webhooks, events, metrics, onTaskError }: EventParts & { events: Events },
 ): Dispatcher {
-  const { WEBHOOK_TIMEOUT_MS, WEBHOOK_DISABLE_AFTER_HOURS, SHUTDOWN_TIMEOUT_MS, DRAIN_DELAY_MS } = config;
+  const {
+    WEBHOOK_TIMEOUT_MS,
+    WEBHOOK_DISABLE_AFTER_HOURS,
+    WEBHOOK_CATCH_UP_PER_SECOND,
+    SHUTDOWN_TIMEOUT_MS,
+    DRAIN_DELAY_MS,
+  } = config;
   const dispatcher = createDispatcher({
     store,
     sender: webhooks.sender,
@@ -68,6 +74,7 @@ function openDispatcher(
     logger,
     onFault: (error) => onTaskError('webhooks', error),
     disableAfterMs: WEBHOOK_DISABLE_AFTER_HOURS * hourMs,
+    catchUpPerSecond: WEBHOOK_CATCH_UP_PER_SECOND,
     // Uses the sandbox's movable clock: what becomes due by it is tried within a second.
     ...(now && { clock: { now, monotonic: () => performance.now() + now() - Date.now() } }),
     drainMs: Math.min(WEBHOOK_TIMEOUT_MS, (SHUTDOWN_TIMEOUT_MS - DRAIN_DELAY_MS) / 2),

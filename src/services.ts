@@ -182,7 +182,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
     start: async () => {
       // Before anything is sent.
       await stopSwitch.start();
-      // Before anything moves: what nobody has asked for is not written down.
+      // Before any state changes: facts that no caller asks for are not recorded.
       await recorder.start();
       await maintenance.start();
       acceptConfigured();

@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view|window)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events|resend|status-change)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view|window)|src\/holds\/holds|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events|resend|status-change)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|webhooks|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -133,7 +133,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Records as their callers see them: in answers, and in events.
     of: /^src\/messages\//,
-    values: /^src\/(messages\/[\w-]+|lib\/[\w-]+|delivery\/outcome|tracking\/(delivery-state|failure-kind))\.ts$/,
+    values:
+      /^src\/(messages\/[\w-]+|lib\/[\w-]+|delivery\/outcome|holds\/holds|tracking\/(delivery-state|failure-kind))\.ts$/,
     types: /^src\/(schemas|store|holds|broadcasts)\//,
     packages: /^$/,
   },
@@ -181,7 +182,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Out to receivers of callers: what may be called, how it is signed, and when it is tried again.
     of: /^src\/webhooks\//,
-    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
+    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types|rate-limit\/gcra)\.ts$/,
     types: /^src\/(webhooks|store|events)\//,
     packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|(dns|timers)\/promises))$/,
   },
@@ -195,7 +196,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
     values:
-      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|row-content|row-media|answers\/(fields|receivers)))\.ts$/,
+      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|report-window|scrub-error-text|row-content|row-media|answers\/(fields|receivers)))\.ts$/,
     types: /^src\/((tracking|store|delivery|events)\/|upstream\/history-reader\.ts$)/,
     packages: /^node:(crypto|timers\/promises)$/,
   },

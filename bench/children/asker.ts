@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 /**
  * A caller of another route, in a thread of its own: the one that pushes gigabytes through would be late itself. Asks
- * again and again, 5 ms apart, until told to stop; answers with the ms of each, sorted.
+ * again and again, 5 ms apart, until it has to stop; answers with the ms of each, sorted.
  */
 const { port, path, authorization } = workerData as { port: number; path: string; authorization: string };
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -1,6 +1,6 @@
 import type { Completion, Json, StoredMessage } from '../store/message-store.ts';
 import type { Refusal } from '../upstream/answers/known-refusals.ts';
-import type { AttemptResult } from '../upstream/classify-response.ts';
+import type { AttemptResult } from '../upstream/attempt-result.ts';
 
 /** The outcome of a message as it is stored. A repeated request is answered from it. JSON without customer data. */
 export type Outcome =

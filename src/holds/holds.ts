@@ -1,4 +1,5 @@
 import { type Callers, hasScope, mayUse, type Scope } from '../callers.ts';
+import type { StoredMessage } from '../store/message-store.ts';
 
 /** Why queued messages may not be sent now. They stay queued and continue when the reason is gone. */
 export type HoldCode =
@@ -22,6 +23,17 @@ export interface SendingQuestion {
   readonly connection: string;
   readonly scope: Extract<Scope, 'messages:send' | 'broadcasts:send'>;
 }
+
+/** The question for a recorded message. */
+export const sendingQuestionOf = ({
+  caller,
+  connectionId: connection,
+  kind,
+  broadcastId,
+}: Pick<StoredMessage, 'caller' | 'connectionId' | 'kind' | 'broadcastId'>): SendingQuestion => {
+  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
+  return { caller, connection, scope };
+};
 
 /**
  * Tells whether a caller may still send. Called before each attempt, so it reads memory only. This is where a removed key or a

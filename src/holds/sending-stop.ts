@@ -9,7 +9,7 @@ import type { Hold, StoppedSending } from './holds.ts';
 export interface StopSwitch extends StoppedSending {
   /** `undefined`: the store has not been read yet, or nothing was ever stopped. */
   readonly last: SendingStop | undefined;
-  /** Resolves with undefined if no operator ever stopped anything. */
+  /** Empty if nothing is stopped, or the store has not been read yet. */
   readonly stopped: Stopped;
   /** Resolves after the first read of the store. Await it before anything is sent. */
   start(): Promise<void>;

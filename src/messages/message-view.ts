@@ -1,5 +1,5 @@
 import { storedOutcome } from '../delivery/outcome.ts';
-import type { Holds } from '../holds/holds.ts';
+import { type Holds, sendingQuestionOf } from '../holds/holds.ts';
 import type { Message } from '../schemas/message.ts';
 import type { StoredMessage } from '../store/message-store.ts';
 import { toDelivery } from './delivery-view.ts';
@@ -38,9 +38,8 @@ export function toMessage(stored: StoredMessage, holds?: Holds): Message {
 }
 
 /** Why one that is queued does not go out now. */
-function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredMessage, holds: Holds | undefined) {
-  if (status !== 'queued' || !holds) return {};
-  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
-  const hold = holds.reasonFor({ caller, connection: connectionId, scope });
+function holdOf(stored: StoredMessage, holds: Holds | undefined) {
+  if (stored.status !== 'queued' || !holds) return {};
+  const hold = holds.reasonFor(sendingQuestionOf(stored));
   return hold && { hold: { code: hold.code, detail: hold.detail } };
 }

@@ -12,7 +12,7 @@ export interface RetryDelays {
   readonly intakeEveryMs: number;
   /** Interval of polls for histories that are to be read. */
   readonly pollEveryMs: number;
-  /** Between two looks for what callers are to be told, and for another version of who is. */
+  /** Between two looks for new facts, and for a changed callers file. */
   readonly eventsEveryMs: number;
 }
 

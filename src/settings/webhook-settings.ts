@@ -34,6 +34,13 @@ export const webhookSettings = {
     minimum: 1,
     maximum: 2_160,
   }),
+  WEBHOOK_CATCH_UP_PER_SECOND: Type.Integer({
+    description:
+      'events a second that a replica sends to endpoints that are more than 5 s behind, and in replays, all together, so that nobody else waits for them; 10 to 10000',
+    default: 1_000,
+    minimum: 10,
+    maximum: 10_000,
+  }),
   WEBHOOK_ENDPOINTS_MAX: Type.Integer({
     description: 'webhook endpoints that one caller may have; 1 to 100',
     default: 5,

@@ -1,6 +1,7 @@
 import type { IntakeEntry } from '../store/intake-store.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-store.ts';
+import { reportedEarlierMsMax, reportedLaterMsMax } from '../upstream/report-window.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
 import type { ClickedEvent, DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
@@ -74,9 +75,6 @@ export async function findRecipients(
   return recipients;
 }
 
-/** The largest difference of WATI's clock and ours plus the largest delay of WATI's report of a message. */
-const beforeMs = 60_000;
-const afterMs = 15 * 60_000;
 /**
  * An event is matched by content from its fourth try on (`triesMs` in src/tracking/batch.ts: 30 s after its receipt). By then its
  * twin with our own id, which is certain, would have arrived.
@@ -111,15 +109,15 @@ async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgo
   const { connectionId } = entry;
   const at = event.at ?? entry.receivedAtMs;
   const like = { recipient: recipient.phone, template };
-  const time = { from: at - afterMs, until: at + beforeMs };
+  const time = { from: at - reportedLaterMsMax, until: at + reportedEarlierMsMax };
   const [only, ...others] = await store.findByContent(connectionId, like, time);
   // If an attempt is in progress, the event is tried again when it has ended: a match by content corrects only `unknown`
   // outcomes.
   if (only?.sentAt === undefined || only.status === 'sending' || others.length > 0) return undefined;
   const lookalikes = await store.countLookalikes(
     { id: only.id, kind: only.kind, connectionId, to: recipient.phone, template },
-    new Date(only.sentAt - beforeMs - afterMs).toISOString(),
-    new Date(only.sentAt + beforeMs + afterMs).toISOString(),
+    new Date(only.sentAt - reportedEarlierMsMax - reportedLaterMsMax).toISOString(),
+    new Date(only.sentAt + reportedEarlierMsMax + reportedLaterMsMax).toISOString(),
   );
   return lookalikes === 0 ? only : undefined;
 }

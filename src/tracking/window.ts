@@ -38,7 +38,7 @@ export function windowOf({ receivedAt, receivedBy, closedAt }: WindowKnowledge, 
 export const receivedTime = (at: number | undefined, receivedAtMs: number): number =>
   Math.min(at ?? receivedAtMs, receivedAtMs);
 
-/** As callers are told of it. */
+/** As callers see it. */
 export const toWindow = ({ open, expiresAt, source }: ConversationWindow) => ({
   ...(open !== undefined && { open }),
   ...isoTimes({ expiresAt }),

@@ -1,7 +1,7 @@
 import { assignErrors } from './answers/assign-errors.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { firstOf, objectOf } from './answers/fields.ts';
-import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
+import { refusalIn, type SendFamily } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
 import { entriesOf, matchReceivers, type Receiver } from './answers/receivers.ts';
 import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
@@ -18,26 +18,14 @@ import { idIn, messageOf, parseAnswer } from './answers/response-body.ts';
 import { listedErrors, looksFailed } from './answers/signs-of-failure.ts';
 import { rejectingStatuses, unprocessedStatuses } from './answers/statuses.ts';
 import { successOf } from './answers/success-flags.ts';
+import { type AttemptResult, withheld } from './attempt-result.ts';
 import { codeOf } from './error-code.ts';
 import { retryAfterMs } from './retry.ts';
 import { scrubErrorText } from './scrub-error-text.ts';
 import { isObject, type JsonObject } from './tolerant-reader.ts';
 import type { HttpResult } from './types.ts';
+import { WithheldError } from './withheld-error.ts';
 
-/** What a call proves about a message (docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves"). */
-export type AttemptResult =
-  | {
-      outcome: 'accepted';
-      whatsappMessageId?: string;
-      localMessageId?: string;
-      deliveredAsText?: boolean;
-      partialErrors?: string;
-    }
-  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; sharedCause?: SharedCause }
-  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean; expired?: true }
-  | { outcome: 'unknown'; detail: string; status?: number };
-/** Several receivers of a refused batch were refused alone in the same words: this one was among them, or was not tried. */
-type SharedCause = 'refused-alone' | 'not-tried';
 /** The kind of call that the response belongs to. */
 export interface ResponseExpectation {
   media?: boolean;
@@ -74,6 +62,7 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     if (status !== undefined && rejectingStatuses.has(status))
       return rejected({ status, text: '', body: undefined }, familyOf(expected));
     if (status !== undefined && unprocessedStatuses.has(status)) return unprocessed(status, attempt);
+    if (attempt.cause instanceof WithheldError) return withheld;
     if (!attempt.bytesSent || expected.incompleteBody) {
       const retryable = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
       const detail = attempt.bytesSent ? 'the upload broke off before its end' : 'the gateway could not be reached';

@@ -12,6 +12,7 @@ import { reportTooManyRequests } from './retry.ts';
 import { notDispatched, type TransportOptions } from './transport.ts';
 import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
+import { WithheldError } from './withheld-error.ts';
 
 /** A call whose request and response bodies are streamed. `rawQuery` (with its `?`) is sent verbatim, `query` is encoded. */
 export interface StreamCall {
@@ -187,7 +188,7 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
       handler.onRequestStart = (controller, context) => {
         // The deadline passed while the request waited for a socket.
         if (signal.aborted) return controller.abort(new Error('deadline passed before the request was written'));
-        if (!canSend()) return controller.abort(new Error('this process may not send any more'));
+        if (!canSend()) return controller.abort(new WithheldError());
         sent = true;
         onRequestStart?.(controller, context);
       };

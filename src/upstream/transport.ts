@@ -12,6 +12,7 @@ import { createRetryBudget, isRetryable, reportTooManyRequests, retryAfterMs } f
 import { suppressStackTraces } from './suppress-stack-traces.ts';
 import type { Call, CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyClass, type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
+import { WithheldError } from './withheld-error.ts';
 
 export interface TransportOptions {
   key: () => string;
@@ -51,7 +52,7 @@ export function createTransport(options: TransportOptions): Transport {
       onWrite?.(call.connection);
       const handler = new ResponseCollector({
         openBody: (status) => bodyReader.collect(status, sourceOf(call)),
-        canSend: call.canSend ?? always,
+        canSend: call.canSend ?? (() => true),
         settle: (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
@@ -150,8 +151,6 @@ const toHttpResponse = async ({ status, headers, body: gathering }: CollectedRes
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
 });
 
-const always = () => true;
-
 function reportOf({ operation, host }: Call, outcome: CollectedResponse | HttpFailure, durationMs: number): CallReport {
   const status = outcome.status;
   return {
@@ -197,7 +196,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController) {
     // The deadline passed while the request waited for a socket.
     if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
-    if (!this.#options.canSend()) return controller.abort(new Error('this process may not send any more'));
+    if (!this.#options.canSend()) return controller.abort(new WithheldError());
     this.#controller = controller;
     this.#bytesSent = true;
   }

@@ -1,8 +1,8 @@
 import type { ParkedEvent, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
-import { Breaker } from './breaker.ts';
-import { type Delivery, type DeliveryQueue, isBackground } from './delivery-queue.ts';
-import type { AttemptResult, EndpointServices } from './dispatcher-services.ts';
+import { EndpointBreaker } from './breaker.ts';
+import type { EndpointServices, EventAttemptResult } from './dispatcher-services.ts';
 import { endpointFact } from './endpoint-facts.ts';
+import { type EventDelivery, type EventQueue, isBackground } from './event-queue.ts';
 import { EndpointHealth } from './health.ts';
 import { parked } from './parking.ts';
 import type { ProgressChange } from './progress-writer.ts';
@@ -12,8 +12,8 @@ const REST_MIN_MS = 1_000;
 const REST_MAX_MS = 60 * 60_000;
 
 /** The input that one attempt's result is judged by. */
-export interface Outcome {
-  result: AttemptResult;
+export interface EventAttemptOutcome {
+  result: EventAttemptResult;
   change: ProgressChange;
 }
 
@@ -22,13 +22,13 @@ export interface Outcome {
  * events fail; the endpoint gets the pause it asked for, or is disabled.
  */
 export class AttemptOutcomes {
-  readonly breaker: Breaker;
+  readonly breaker: EndpointBreaker;
   readonly health: EndpointHealth;
   readonly #endpoint: StoredEndpoint;
-  readonly #queue: DeliveryQueue;
+  readonly #queue: EventQueue;
   readonly #services: EndpointServices;
   /** Events that failed since the last success, in order. They are parked unless all events turn out to fail. */
-  #streak: (Delivery & { walk: unknown })[] = [];
+  #streak: (EventDelivery & { walk: unknown })[] = [];
   /**
    * All events that failed since the last success, including those that had failed before it: those fail on their own
    * account.
@@ -38,11 +38,11 @@ export class AttemptOutcomes {
   #restUntil = Number.NEGATIVE_INFINITY;
   #lastFailure: { status?: number; error: string } | undefined;
 
-  constructor(endpoint: StoredEndpoint, queue: DeliveryQueue, services: EndpointServices) {
+  constructor(endpoint: StoredEndpoint, queue: EventQueue, services: EndpointServices) {
     this.#endpoint = endpoint;
     this.#queue = queue;
     this.#services = services;
-    this.breaker = new Breaker(endpoint.failures, services.clock.monotonic);
+    this.breaker = new EndpointBreaker(endpoint.failures, services.clock.monotonic);
     this.health = new EndpointHealth(endpoint, services.disableAfterMs);
   }
 
@@ -51,7 +51,7 @@ export class AttemptOutcomes {
     return Math.max(this.#restUntil - this.#services.clock.monotonic(), this.breaker.restMs, 0);
   }
 
-  conclude(delivery: Delivery, sent: SendResult, isProbe: boolean): Outcome {
+  conclude(delivery: EventDelivery, sent: SendResult, isProbe: boolean): EventAttemptOutcome {
     const { status, error, retryAfterMs } = sent;
     if ('parked' in delivery) this.#queue.parked.ended(delivery.event.seq);
     if (error === undefined) return { result: 'delivered', change: this.#delivered(delivery) };
@@ -68,7 +68,7 @@ export class AttemptOutcomes {
     return { result: 'failed', change: isOver ? { ...change, ...this.#disabled('failing') } : change };
   }
 
-  #delivered(delivery: Delivery): ProgressChange {
+  #delivered(delivery: EventDelivery): ProgressChange {
     const { event } = delivery;
     this.health.succeeded(this.#services.clock.now());
     if (this.breaker.succeeded()) this.#log('info', {}, 'a webhook endpoint is back');
@@ -83,14 +83,22 @@ export class AttemptOutcomes {
     return isBackground(delivery) ? { unpark: [event.seq] } : {};
   }
 
-  #rested(delivery: Delivery, retryAfterMs: number): ProgressChange {
+  #rested(delivery: EventDelivery, retryAfterMs: number): ProgressChange {
     const restMs = Math.min(REST_MAX_MS, Math.max(REST_MIN_MS, retryAfterMs));
     this.#restUntil = Math.max(this.#restUntil, this.#services.clock.monotonic() + restMs);
     this.#queue.putBack(delivery);
     return {};
   }
 
-  #failed(delivery: Delivery, sent: SendResult & { error: string }, isProbe: boolean): ProgressChange {
+  /**
+   * | breaker | the event | what follows |
+   * |---|---|---|
+   * | closed | failed before the last success too, while others did not | parked |
+   * | closed | this failure opens the breaker | the streak and the event go back in order, unparked |
+   * | closed | otherwise | parked, and remembered in the streak until something succeeds |
+   * | open | any | put back: it waits in order |
+   */
+  #failed(delivery: EventDelivery, sent: SendResult & { error: string }, isProbe: boolean): ProgressChange {
     const { seq } = delivery.event;
     const wasOpen = this.breaker.isOpen;
     if (!wasOpen && 'walk' in delivery && this.#failedAlone.delete(seq)) {
@@ -110,14 +118,14 @@ export class AttemptOutcomes {
     return { park: this.#parked(delivery, sent) };
   }
 
-  #parked(delivery: Delivery, { status, error }: { status?: number; error: string }): ParkedEvent {
+  #parked(delivery: EventDelivery, { status, error }: { status?: number; error: string }): ParkedEvent {
     const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
     const failure = { eventSeq: delivery.event.seq, tries, error, ...(status !== undefined && { status }) };
     return parked(failure, this.#services.clock.random);
   }
 
   /** Failures that open the breaker are not parked: their events wait in order, starting with the first one. */
-  #requeueStreak(delivery: Delivery): ProgressChange {
+  #requeueStreak(delivery: EventDelivery): ProgressChange {
     this.#log('info', {}, 'a webhook endpoint does not answer: its events wait');
     // An event that is parked and in flight stays parked.
     const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInFlight(event.seq));

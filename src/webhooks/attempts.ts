@@ -1,12 +1,12 @@
 import type { EndpointAttempt, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
-import type { Outcome } from './attempt-outcomes.ts';
-import type { Delivery } from './delivery-queue.ts';
+import type { EventAttemptOutcome } from './attempt-outcomes.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
+import type { EventDelivery } from './event-queue.ts';
 import type { SendResult } from './sender.ts';
 
 /** A finished attempt. */
 export interface Attempt {
-  delivery: Delivery;
+  delivery: EventDelivery;
   /** Counts from 1. */
   number: number;
   sent: SendResult;
@@ -23,7 +23,7 @@ export class Attempts {
     this.#services = services;
   }
 
-  async make(endpoint: StoredEndpoint, delivery: Delivery, signal: AbortSignal): Promise<Attempt> {
+  async make(endpoint: StoredEndpoint, delivery: EventDelivery, signal: AbortSignal): Promise<Attempt> {
     const { event } = delivery;
     const at = this.#services.clock.now();
     const before = 'parked' in delivery ? delivery.parked.tries : 0;
@@ -36,7 +36,7 @@ export class Attempts {
 
   async #send(
     endpoint: StoredEndpoint,
-    { event }: Delivery,
+    { event }: EventDelivery,
     { number, signal }: { number: number; signal: AbortSignal },
   ): Promise<SendResult> {
     const { sender, text, onFault } = this.#services;
@@ -48,7 +48,7 @@ export class Attempts {
     }
   }
 
-  report({ id, url }: StoredEndpoint, attempt: Attempt, { result, change }: Outcome): void {
+  report({ id, url }: StoredEndpoint, attempt: Attempt, { result, change }: EventAttemptOutcome): void {
     const { logger, metrics } = this.#services;
     const { event } = attempt.delivery;
     if (result === 'delivered' || change.park) this.#tries.delete(event.seq);

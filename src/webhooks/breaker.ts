@@ -9,7 +9,7 @@ const WAITS_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
  * Distinguishes an endpoint that is away from one that refuses a single event. Opens after five consecutive failures
  * of more than one event. While it is open, one event is tried at a time, until one is delivered.
  */
-export class Breaker {
+export class EndpointBreaker {
   readonly #clock: () => number;
   readonly #failed = new Set<number>();
   #inARow: number;

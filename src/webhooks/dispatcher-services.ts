@@ -1,12 +1,13 @@
 import type { EventSignal, EventText } from '../events/types.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
+import type { CatchUpPace } from './catch-up-pace.ts';
 import type { WebhookSender } from './sender.ts';
 
-export type AttemptResult = 'delivered' | 'failed' | 'gone' | 'rested';
+export type EventAttemptResult = 'delivered' | 'failed' | 'gone' | 'rested';
 
 export interface WebhookMetrics {
-  attempted(endpointId: string, result: AttemptResult): void;
+  attempted(endpointId: string, result: EventAttemptResult): void;
   /** This process no longer serves the endpoint. */
   forget(endpointId: string): void;
 }
@@ -47,6 +48,8 @@ export interface DispatcherServices {
   onFault: (error: unknown) => void;
   /** An endpoint that has only failed for this long is disabled. */
   disableAfterMs: number;
+  /** Events a second that this process sends to endpoints that catch up, all together. */
+  catchUpPerSecond: number;
   /** Time limit for requests in flight when the process ends. */
   drainMs: number;
   /** Overrides for tests; the real ones by default. */
@@ -54,4 +57,7 @@ export interface DispatcherServices {
 }
 
 /** Shared by the parts of one endpoint's loop. */
-export type EndpointServices = Omit<DispatcherServices, 'clock'> & { clock: DispatcherClock };
+export type EndpointServices = Omit<DispatcherServices, 'clock' | 'catchUpPerSecond'> & {
+  clock: DispatcherClock;
+  catchUp: CatchUpPace;
+};

@@ -1,5 +1,6 @@
 import { sleep } from '../lib/sleep.ts';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import { CatchUpPace } from './catch-up-pace.ts';
 import type { DispatcherServices, EndpointServices } from './dispatcher-services.ts';
 import { EndpointLoop, SLOTS_MAX } from './endpoint-loop.ts';
 import { Pulse } from './pulse.ts';
@@ -37,8 +38,10 @@ const realClock = {
   random: () => Math.random(),
 };
 
-export function createDispatcher(services: DispatcherServices): Dispatcher {
-  return new EndpointDispatcher({ ...services, clock: { ...realClock, ...services.clock } });
+export function createDispatcher({ catchUpPerSecond, ...services }: DispatcherServices): Dispatcher {
+  const clock = { ...realClock, ...services.clock };
+  const catchUp = new CatchUpPace(catchUpPerSecond, clock.monotonic);
+  return new EndpointDispatcher({ ...services, clock, catchUp });
 }
 
 class EndpointDispatcher implements Dispatcher {

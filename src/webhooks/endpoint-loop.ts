@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import { AttemptOutcomes } from './attempt-outcomes.ts';
 import { Attempts } from './attempts.ts';
-import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
+import { type EventDelivery, EventQueue } from './event-queue.ts';
 import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
 import { Pulse } from './pulse.ts';
 
@@ -16,7 +16,7 @@ const POSITION_SAVED_EVERY_MS = 60_000;
 /** Delivers events to one endpoint for as long as this process serves it. */
 export class EndpointLoop {
   readonly #services: EndpointServices;
-  readonly #queue: DeliveryQueue;
+  readonly #queue: EventQueue;
   readonly #outcomes: AttemptOutcomes;
   readonly #writer: ProgressWriter;
   readonly #attempts: Attempts;
@@ -42,7 +42,7 @@ export class EndpointLoop {
     this.#endpoint = endpoint;
     this.#savedPosition = endpoint.position;
     this.#savedAt = services.clock.monotonic();
-    this.#queue = new DeliveryQueue(endpoint, services);
+    this.#queue = new EventQueue(endpoint, services);
     this.#outcomes = new AttemptOutcomes(endpoint, this.#queue, services);
     this.#attempts = new Attempts(services);
     this.#writer = this.#createWriter();
@@ -203,12 +203,12 @@ export class EndpointLoop {
   }
 
   /** Drops a parked event of a type or connection that the endpoint no longer subscribes to. */
-  #passOver(delivery: Delivery): void {
+  #passOver(delivery: EventDelivery): void {
     this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { unpark: [delivery.event.seq] });
   }
 
-  #begin(delivery: Delivery, isProbe: boolean): void {
+  #begin(delivery: EventDelivery, isProbe: boolean): void {
     this.#isProbing ||= isProbe;
     const over = this.#attempt(delivery, isProbe)
       .catch((error: unknown) => {
@@ -223,7 +223,7 @@ export class EndpointLoop {
     this.#inFlight.add(over);
   }
 
-  async #attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
+  async #attempt(delivery: EventDelivery, isProbe: boolean): Promise<void> {
     const attempt = await this.#attempts.make(this.#endpoint, delivery, this.#cut.signal);
     // It is unknown whether the event was received, or this process no longer serves the endpoint.
     if (this.#cut.signal.aborted || this.#isLost) return this.#queue.putBack(delivery);
@@ -236,7 +236,7 @@ export class EndpointLoop {
     else if (isProbe) this.#tryAnother();
   }
 
-  #record(delivery: Delivery, change: ProgressChange): void {
+  #record(delivery: EventDelivery, change: ProgressChange): void {
     this.#writer.add({
       ...change,
       onRecorded: () => {

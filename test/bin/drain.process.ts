@@ -37,7 +37,7 @@ interface Answer {
   json: Record<string, unknown>;
 }
 
-/** Over a connection of its own unless told otherwise. */
+/** Over a connection of its own by default. */
 async function ask(url: string, path: string, more: { json?: object; async?: true; agent?: Agent } = {}) {
   const dispatcher = more.agent ?? new Agent();
   const answer = await request(`${url}${path}`, {

@@ -50,7 +50,7 @@ const fill = (store: Store) =>
     ]),
   ]);
 
-/** One that a caller has been told of, and a fact that waits. */
+/** An event that a caller has, and a fact that is not an event yet. */
 async function fillEvents(store: Store): Promise<void> {
   await store.setSubscriptions([{ caller: 'crm', types: ['message.received'] }]);
   const about = (fact: string) => newFact(fact, { at: 0, contact: 'US.1', detail: { text: 'a waiting fact' } });

@@ -100,7 +100,7 @@ describe('a refusal that concerns all recipients', () => {
     expect(paused.counts).toMatchObject({ total: 50, queued: 50, rejected: 0, notSent: 0 });
     const spent = calls().length;
     expect(spent).toBeLessThan(60);
-    // Refused once more, it waits again; nobody was sent to meanwhile.
+    // Refused once more, it waits again; nothing was sent meanwhile.
     expect(await steer(id, 'resume')).toMatchObject({ status: 200, json: { status: 'running' } });
     await become(id, 'paused');
     expect(arrived()).toEqual([]);
@@ -197,7 +197,7 @@ describe('a refusal that concerns all recipients', () => {
       },
     });
     expect(calls()).toHaveLength(1);
-    // Nobody else has to wait for an hour, or for a minute.
+    // Others do not have to wait for an hour, or for a minute.
     service.simulator.rule();
     expect((await service.ask('POST', '/v1/messages/template', { json })).status).toBe(201);
   });

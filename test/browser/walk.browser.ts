@@ -131,7 +131,7 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
       entries(item).map(([method, raw]) => ({ id: String(raw.operationId), path, method, raw })),
     );
     const blocks = await page.locator('.opblock').evaluateAll((all) => all.map((each) => each.id));
-    // The page shows what the service posts as well, which nobody can ask it for.
+    // The page also shows what the service posts, and that cannot be called.
     const posted = entries(document.webhooks).flatMap(([, item]) =>
       entries(item).map(([, raw]) => String(raw.operationId)),
     );

@@ -25,7 +25,7 @@ const contacts = 100;
 interface Source {
   /** URL of the store, before a service runs on it. */
   storeUrl: string;
-  /** No more of them are told of. */
+  /** How many there are at most. */
   webhooks: number;
   /** Each a service that takes webhooks in. */
   doors?: number;

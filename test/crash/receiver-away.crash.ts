@@ -12,11 +12,15 @@ import { storeOf } from './webhooks.ts';
 
 /**
  * `AWAY_S=3600 .ci/crash receiver-away` is the whole hour, on a machine that does nothing else: the pace is held then. Otherwise it
- * is printed. 45 s: an endpoint that is away is asked again after 48.
+ * is printed. 45 s: an endpoint that is away is asked again after 48. With `BEHIND=360000` the events of an hour are posted as fast as
+ * they are taken in, before the time away begins to count.
  */
 const given = process.env.AWAY_S;
 const awayS = Number(given ?? 45);
+const behind = Number(process.env.BEHIND ?? 0);
 const perSecond = 100;
+/** With those of the even pace beside them, what a service without other work takes in. */
+const extraPerSecond = 500;
 const beforeS = 8;
 /** 360,000 in 25 minutes. */
 const drainedPerSecond = 240;
@@ -25,13 +29,13 @@ const laterMsMax = 20;
 const firstFailures = 8;
 
 test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing is written for it, it gets all of them, and no other waits for it`, {
-  timeout: (awayS * 2 + 300) * 1_000,
+  timeout: (awayS * 2 + behind / 60 + 300) * 1_000,
 }, async () => {
   const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
   const place = aPlace(simulator, undefined, [reader]);
   const source = await anEventSource(place, {
     ...{ storeUrl: storeOf(place), answersOnly: true },
-    webhooks: perSecond * (beforeS + awayS * 3 + 200),
+    webhooks: behind + perSecond * (beforeS + awayS * 3 + behind / extraPerSecond + 1_500),
   });
   const [away, beside] = [await anEventReceiver(), await anEventReceiver()];
   let isOver = false;
@@ -44,8 +48,10 @@ test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing
       while (!isOver) await atRate(perSecond, 1, async () => void (await source.post()));
     })();
     await sleep(beforeS * 1_000);
-    const goneAt = performance.now();
+    const leftAt = performance.now();
     await away.goAway();
+    await atRate(extraPerSecond, behind / extraPerSecond, async () => void (await source.post()));
+    const goneAt = performance.now();
     const parked = await parkedMeanwhile(url, id);
     const backAt = performance.now();
     await away.comeBack();
@@ -54,7 +60,7 @@ test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing
     await posting;
     await source.repeat();
     await caughtUp(source.events.length, { readings: {}, receivers: [away, beside] });
-    const phases = phasesOf(source, beside, { goneAt, backAt, drainedAt });
+    const phases = phasesOf(source, beside, { leftAt, goneAt, backAt, drainedAt });
     console.log(
       `receiver away for ${awayS} s at ${perSecond}/s: ${parked.most} parked at most, ${parked.last} at the end; ${backlog} events behind, ` +
         `the first ${Math.round(first - backAt)} ms after it was back, then ${Math.round(rate)}/s until it had caught up; ` +
@@ -107,12 +113,12 @@ async function drained(away: EventReceiver, beside: EventReceiver) {
 function phasesOf(
   source: EventSource,
   { seen }: EventReceiver,
-  times: Record<'goneAt' | 'backAt' | 'drainedAt', number>,
+  times: Record<'leftAt' | 'goneAt' | 'backAt' | 'drainedAt', number>,
 ) {
-  const { goneAt, backAt, drainedAt } = times;
+  const { leftAt, goneAt, backAt, drainedAt } = times;
   return {
     // Without the start of the run.
-    before: waits(source, seen, { from: goneAt - (beforeS - 3) * 1_000, to: goneAt }),
+    before: waits(source, seen, { from: leftAt - (beforeS - 3) * 1_000, to: leftAt }),
     meanwhile: waits(source, seen, { from: goneAt, to: backAt }),
     after: waits(source, seen, { from: backAt, to: drainedAt }),
   };

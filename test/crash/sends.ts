@@ -4,7 +4,7 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import { slugOf } from '../support/json.ts';
 import { callerKey } from './service.ts';
 
-/** What a caller was told; no `status`: the connection was lost, so he knows nothing. */
+/** The answer that a caller got; no `status`: the connection was lost, so the caller knows nothing. */
 export interface Told {
   status?: number;
   /** `status` of the message, or `outcome` of the problem. */
@@ -14,7 +14,7 @@ export interface Told {
   replayed?: boolean;
 }
 
-/** One thing that a caller wants sent, to a recipient of its own, so that everything can be told apart by that. */
+/** One thing that a caller wants sent, to a recipient of its own, which distinguishes it from all others. */
 export interface Wish {
   to: string;
   path: string;
@@ -63,7 +63,7 @@ export function aCaller(simulator: Simulator, seed = 0): Caller {
       // Ends in 5, which no simulated recipient of the sandbox does.
       const to = `15${String(seed).padStart(2, '0')}${String(n).padStart(6, '0')}5`;
       const isTemplate = n % 3 === 1;
-      // Every eleventh customer has not written: WATI refuses his text.
+      // Every eleventh customer has not written: WATI refuses texts to them.
       if (!isTemplate && n % 11 !== 7) simulator.tenant.receive(to, 'Hello', Date.now());
       const parameters = { customer_name: 'Asha', order_id: `A-${n}`, order_status: 'shipped' };
       const wish: Wish = {

@@ -28,7 +28,7 @@ async function ask(url: string, path: string, key: string, init: RequestInit = {
   return { ...json, httpStatus: answer.status };
 }
 
-/** Two replicas on PostgreSQL, or one process on SQLite: `lives` starts as many as there are, each time anew. */
+/** Two replicas on PostgreSQL, or one process on SQLite: `lives` starts as many of them, anew for each run. */
 test.each([
   ['two replicas on PostgreSQL', 2],
   ['one process on SQLite', 1],

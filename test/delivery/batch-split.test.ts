@@ -50,6 +50,25 @@ it('GROUP_SPLIT=off rejects all messages of a batch that a 2xx refuses', async (
   expect(service.simulator.ledger.of(operation)).toHaveLength(1);
 });
 
+it('a stop while a refused batch is on the wire lets none of its halves out, and they go out once it is lifted', async () => {
+  service = await startService({ settings: { GROUP_MAX_BROADCAST: '4', MATON_RATE_PER_SECOND: '100' } });
+  const answer = Promise.withResolvers<void>();
+  const refused = { status: 403, body: htmlPage('403 Forbidden'), process: false, until: answer.promise };
+  service.simulator.script(operation, refused);
+  const sent = broadcastOf(four);
+  await expect.poll(() => service.simulator.ledger.of(operation).length).toBe(1);
+  const stop = (all: boolean) =>
+    service.ask('PUT', '/v1/operations/sending', { json: { stopped: { all }, reason: 'a test' } });
+  expect((await stop(true)).status).toBe(200);
+  answer.resolve();
+  const waiting = async () => fields((await service.ask('GET', '/v1/operations/overview')).json).messages;
+  await expect.poll(waiting).toMatchObject({ queued: 4, sending: 0 });
+  expect(service.simulator.ledger.of(operation)).toHaveLength(1);
+  await stop(false);
+  const { counts, status } = await sent;
+  expect({ counts, status }).toMatchObject({ counts: { accepted: 4, rejected: 0, notSent: 0 }, status: 'done' });
+});
+
 it('of single messages of two callers in one call, one is at fault: the others are accepted', async () => {
   const key = 'key-of-another-caller';
   const paced = await startPaced(10, {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bisectIfRefused } from '../../src/delivery/dispatch/bisect-batch.ts';
-import type { AttemptResult } from '../../src/upstream/classify-response.ts';
+import type { AttemptResult } from '../../src/upstream/attempt-result.ts';
 
 type Receivers = Parameters<typeof bisectIfRefused>[0];
 const sendWithBisection = async (receivers: Receivers, options: Parameters<typeof bisectIfRefused>[2]) =>

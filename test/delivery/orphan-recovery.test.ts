@@ -34,7 +34,7 @@ test('a process that adopts its own message while that waits here for its next a
   await delivery.recover();
   await delivery.feed();
   await expect.poll(() => calls.length).toBe(2);
-  // What lives here once has one end.
+  // It is delivered once in this process, and ends once.
   expect(delivery.underWay).toBe(1);
   answer.resolve();
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 2 });
@@ -162,7 +162,7 @@ test('messages that an unacknowledged recovery adopted are sent, and those in de
   await expect.poll(() => texts).toEqual(['waits']);
   const slow = send('slow');
   await expect.poll(() => writes).toBe(2);
-  // As it stands once a recover has adopted it: this process owns it, and was not told.
+  // As after a recovery has adopted it: the store says that this process owns it, and the process does not know yet.
   const call = { kind: 'text', body: { ...content.body, text: 'untold' } };
   await store.insert({
     id: 'untold',

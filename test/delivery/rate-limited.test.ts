@@ -71,7 +71,7 @@ describe.concurrent('a storm of 429s', () => {
       const { service } = paced;
       const first = text('14155551000');
       await waiting(1);
-      // Taken before the storm is known, and nobody waits for it: it stays queued.
+      // Accepted before the refusals began, and no client waits for it: it stays queued.
       const queued = await text('14155551001', { prefer: 'respond-async' });
       expect(queued.status).toBe(202);
       expect(await paced.during(first)).toMatchObject({

@@ -205,7 +205,7 @@ describe('the service', () => {
       const lost = await read();
       expect(lost.counts).toMatchObject({ unknown: 400 });
       expect(lost.looks).toMatchObject({ left: 400, estimatedEndAt: expect.any(String) });
-      // Nobody who asks has to wait for the first minute; asked twice, it is one round.
+      // A caller who asks does not wait for the first minute; two requests start one round.
       for (let asked = 0; asked < 2; asked++) {
         const answer = await service.ask('POST', `${path}/reconcile`);
         expect(answer).toMatchObject({ status: 202, headers: { location: path }, json: { looks: { left: 400 } } });

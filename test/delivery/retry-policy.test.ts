@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
-import { findRequeuedTogether } from '../../src/delivery/dispatch/retry-policy.ts';
-import type { AttemptResult } from '../../src/upstream/classify-response.ts';
+import { findRequeuedTogether, isFailure, isFaultOfConnection } from '../../src/delivery/dispatch/retry-policy.ts';
+import { type AttemptResult, withheld } from '../../src/upstream/attempt-result.ts';
+import { classify } from '../../src/upstream/classify-response.ts';
+import { WithheldError } from '../../src/upstream/withheld-error.ts';
 
 const taken: AttemptResult = { outcome: 'accepted' };
 const lost: AttemptResult = { outcome: 'unknown', detail: 'no answer' };
@@ -60,7 +62,16 @@ it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[]
   const together = findRequeuedTogether(results, deliveries, false);
   expect(together && [...together.indices]).toEqual(expected);
   expect(together?.reason !== undefined).toBe(expected !== undefined);
-  // While the process ends nobody is paused for it.
+  // While the process shuts down, no broadcast is paused.
   if (results.some(({ outcome }) => outcome === 'rejected')) return;
   expect(findRequeuedTogether(results, deliveries, true)?.reason).toBeUndefined();
+});
+
+it('an attempt that this process held back is no fault of the connection and no failed attempt', () => {
+  const cause = new WithheldError();
+  const result = classify({ kind: 'failed', bytesSent: false, timedOut: false, cause });
+  expect(result).toBe(withheld);
+  const delivery = { stored: { broadcastId: 'b' } };
+  expect([isFailure(result), isFaultOfConnection(result, delivery)]).toEqual([false, false]);
+  expect(isFaultOfConnection(away(true), delivery)).toBe(true);
 });

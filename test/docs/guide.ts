@@ -16,7 +16,7 @@ export interface Step {
 
 const languages = new Set(['sh', 'json', 'text']);
 
-/** The blocks of a document in order. Throws on one that nobody would check: of another language, or JSON without a call. */
+/** The blocks of a document in order. Throws on a block that would stay unchecked: of another language, or JSON without a call. */
 export function stepsOf(file: string): Step[] {
   const text = readFileSync(file, 'utf8');
   const steps: Step[] = [];

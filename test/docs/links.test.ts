@@ -100,7 +100,7 @@ it('names a heading that is there, where a comment names one', () => {
 });
 
 it('cites no document that is not in the repository', () => {
-  // A number behind the name of a page, a page without its folder, a mark of a table elsewhere, or an issue nobody can open.
+  // A number behind the name of a page, a page without its folder, a mark of a table elsewhere, or an issue that readers cannot open.
   const foreign = [
     /\b(?:delivery|upstream|contract|security|events|faults|style|stack|readability)(?:\.md,?|,)? (?:rule |section )?\d+(?:\.\d+)?\b/gi,
     /(?<![\w/-])(?:[\w-]+\/)*[A-Za-z][\w-]*\.md\b/g,

@@ -88,7 +88,7 @@ async function load(): Promise<void> {
   await striking;
 }
 
-/** What was recorded is applied within moments; what names nobody that is known is looked at again for ten minutes. */
+/** What was recorded is applied within moments; what names an unknown message is tried again for ten minutes. */
 async function applied(): Promise<void> {
   for (const until = performance.now() + 20_000; performance.now() < until; await sleep(500)) {
     if (webhookViolations(simulator, await everyMessage(service)).length === 0) return;

@@ -9,7 +9,7 @@ export interface StoredMessage {
   to?: string;
   status: string;
   localMessageId?: string;
-  /** `sent`, `delivered`, ...; absent where no webhook told of it. */
+  /** `sent`, `delivered`, ...; absent if no webhook said so. */
   delivery?: string;
 }
 

@@ -18,9 +18,9 @@ function rankOf(eventType: string): number {
 }
 
 /**
- * Three ledgers side by side: what WATI posted and had a 200 for, what the service says, and what was processed. An event with
- * an id that the service knows, answered 200, must count. Any that was posted may: one with WATI's ids alone counts once another
- * has told whose it is, and the service may have died between recording one and answering it.
+ * Compares three ledgers: what WATI posted and got a 200 for, what the service says, and what WATI processed. An event with an id
+ * that the service knows, answered 200, must count. Any posted event may count: one with WATI's ids alone counts once another event
+ * has named its message, and the service may have been killed between recording an event and answering it.
  */
 export function webhookViolations({ webhooks }: Simulator, stored: readonly StoredMessage[]): string[] {
   const byRecipient = Map.groupBy(webhooks.posts, ({ recipient }) => recipient);

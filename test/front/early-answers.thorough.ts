@@ -7,7 +7,7 @@ import { allKey, type Service, startService } from '../support/service.ts';
 
 /*
  * A caller that sends all it has before it reads, as PHP, Ruby and Java do, and that is answered at its first line. Bytes
- * that nobody reads make a reset when the connection is closed, and a reset takes the answer with it.
+ * that are not read cause a reset when the connection is closed, and a reset discards the answer.
  */
 let service: Service;
 beforeAll(async () => {

@@ -57,7 +57,7 @@ export async function memory(name: string): Promise<{ now: number; most: number 
   return { now: read('VmRSS'), most: read('VmHWM') };
 }
 
-/** Two ports in a row that nobody has now: the sandbox takes one for itself and the next for its gateway. */
+/** Two consecutive free ports: the sandbox takes one for itself and the next for its gateway. */
 export async function freePorts(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);

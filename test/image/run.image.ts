@@ -9,7 +9,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { compose, freePorts, memory, podman, start, stop, untilReady } from './podman.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-secrets-'));
-// The container's user is nobody here, so what is handed in is for all to read.
+// The container's user is unknown on this machine, so the files it reads are readable by all.
 chmodSync(folder, 0o755);
 afterAll(() => rmSync(folder, { recursive: true }));
 

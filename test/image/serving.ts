@@ -34,7 +34,7 @@ export async function serveAttacked(
   own: Record<string, string> = {},
 ): Promise<Attacked> {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-attacked-'));
-  // The container's user is nobody here, so what is handed in is for all to read.
+  // The container's user is unknown on this machine, so the files it reads are readable by all.
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, 'maton_api_key'), upstream.key);
   writeFileSync(
@@ -88,7 +88,7 @@ export async function serveAttacked(
 
 export const callerOf = (url: string, key: string) => createCaller(url, key);
 
-/** A text to one of many, so that everything can be told apart by whom it was for. */
+/** A text to one of many recipients, which distinguishes it from all others. */
 export const textTo = (to: string, headers: Record<string, string> = {}) => ({
   headers: { 'content-type': 'application/json', ...headers },
   body: JSON.stringify({ to, text: 'Your parcel is on its way.' }),

@@ -214,7 +214,7 @@ describe('a request without a valid token', () => {
         headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
       });
       expect({ status, text, of: `${method} ${path}` }).toEqual({ status: 404, text: '', of: `${method} ${path}` });
-      // A HEAD has no body whose length could be told.
+      // A HEAD has no body with a length.
       const { date: _, ...rest } = headers;
       if (method !== 'HEAD') answers.add(JSON.stringify(rest));
     }

@@ -24,7 +24,7 @@ export const delivered = (id: string) => ({
   text: 'A text that nobody else reads',
 });
 
-/** Records in memory, and fails or hangs when it is told to. */
+/** Records in memory, and fails or hangs when a test says so. */
 export function memorySink() {
   const rows = new Map<string, IntakeRow>();
   let asked = 0;

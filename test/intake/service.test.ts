@@ -129,7 +129,7 @@ it('closes after the main listener: webhooks are recorded until the last send ha
   expect((await sent).status).toBe(201);
   await closed;
   await expect(post(url, delivered('2'))).rejects.toThrow(/ECONNREFUSED/);
-  // Nobody has it open any more.
+  // No process has it open any more.
   await new Spool({ path, target: memorySink().sink }).close();
   rmSync(folder, { recursive: true });
 });

@@ -32,7 +32,7 @@ it('records everything while the store is unavailable, and moves it when the sto
   });
   const { post, intake } = await startDoor({ sink: spool });
   for (const id of ['1', '2', '3']) {
-    // What it keeps already is moved on, so nobody has looked for repeats.
+    // Its entries have been moved to the store, so repeats are not looked for here.
     expect(JSON.parse((await post(delivered(id))).text)).toEqual({ received: 1 });
   }
   expect(JSON.parse((await post(delivered('3'))).text)).toEqual({ received: 1 });

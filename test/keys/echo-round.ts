@@ -51,7 +51,7 @@ export const quotes = Object.entries(encodings).map(
 
 /**
  * Calls every route while the upstream quotes the key: as it is in every manner, its other forms in two of them, each in turn.
- * Answers everything that callers were told, and with which statuses.
+ * Returns all answers that callers got, and their statuses.
  */
 export async function callEveryRoute(
   service: Service,

@@ -25,7 +25,7 @@ beforeAll(async () => {
       INTAKE_PORT: '0',
       INTAKE_TOKENS_FILE: 'not read in tests',
       EVENTS_SIGNING_KEY: hash('sha256', 'a key of the tests', 'base64'),
-      // Nobody listens there.
+      // No server listens there.
       WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:9',
     },
     callers: [{ name: 'teller', key: told, scopes: ['*'], events: ['*'] }],
@@ -42,7 +42,7 @@ beforeAll(async () => {
   await ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'A secret text' } });
   await ask('POST', '/v1/messages/text', { key: null, json: { to: '14155551000', text: 'A secret text' } });
   await ask('POST', '/v1/messages/template', { json: { to: '14155551000', parameters, ...template } });
-  // Done, and never answered: nobody knows.
+  // Processed, and never answered: the outcome is unknown.
   service.simulator.script('sendSessionMessage', { fault: 'close-after' });
   await ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Another text' } });
   const headers = { 'content-type': multipartType };

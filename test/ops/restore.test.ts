@@ -28,7 +28,7 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     expect(await recoverAndAdopt(restored, 100)).toEqual({ unknown: 3, adopted: [] });
     for (const id of ['queued', 'stream', 'sending']) expect((await mustFind(restored, id)).status).toBe('unknown');
     expect(await restored.claimBatch('campaign', 10)).toEqual([]);
-    // Readers of events are told that they may have missed some.
+    // Readers of events learn that they may have missed some.
     expect((await restored.eventPositions('billing')).epoch).not.toBe(epoch);
     await restored.close();
 

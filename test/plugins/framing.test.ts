@@ -6,7 +6,7 @@ import { allKey, type Service, startService } from '../support/service.ts';
 
 /*
  * Each trick is followed by an honest request on the same connection. Either the trick has one answer and the honest one the
- * next, or the trick is refused and the connection ends: nobody gets an answer that is not his, and nothing hidden in a
+ * next, or the trick is refused and the connection ends: no client gets an answer that belongs to another, and nothing hidden in a
  * body is ever carried out. `.ci/framing` tries the same through proxies.
  */
 let service: Service;

@@ -13,7 +13,11 @@ const rows = (count: number, rest = '') =>
 describe('a CSV that is streamed to WATI', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ settings: { ...connection, CSV_MAX_ROWS: '500000' } });
+    const broadcaster = { name: 'broadcaster', key: 'key-of-broadcasts-alone', scopes: ['broadcasts:send'] };
+    service = await startService({
+      callers: [broadcaster],
+      settings: { ...connection, CSV_MAX_ROWS: '500000' },
+    });
   });
   beforeEach(() => service.simulator.reset());
   afterAll(() => service.close());
@@ -23,6 +27,12 @@ describe('a CSV that is streamed to WATI', () => {
     keys += 1;
     return post(service, csvForm(file), { path: csvPath, headers: { 'idempotency-key': `csv-${keys}` }, ...options });
   };
+
+  it('is sent for a caller that may send broadcasts and nothing else', async () => {
+    const options = { path: csvPath, key: 'key-of-broadcasts-alone', headers: { 'idempotency-key': 'alone' } };
+    expect(await post(service, csvForm(`Phone\r\n${rows(2)}`), options)).toMatchObject({ status: 201 });
+    expect(ledger()).toMatchObject([{ complete: true, recipients: numbers(2) }]);
+  });
 
   it.each([true, false])(
     'with a fault in the last row of 2 MB never reaches WATI whole (chunked: %s)',

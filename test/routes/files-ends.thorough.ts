@@ -89,7 +89,7 @@ describe('an upload that is cut off', () => {
   ])('because WATI says %i early is answered with %i at once', async (said, status, outcome, body) => {
     service.simulator.script('sendSessionFile', { fault: 'early', status: said, body });
     const request = openRequest(service, withLength(large));
-    // He sends slowly, and would for a minute more.
+    // The client sends slowly, and would for a minute more.
     let at = 0;
     const sending = (async () => {
       for (; at < large.length && !request.socket.destroyed; at += 16_384) {

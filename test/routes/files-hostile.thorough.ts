@@ -37,7 +37,7 @@ async function postInPieces(service: Service, body: Buffer, seed: number, option
   return answer;
 }
 
-/** Those whose fault needs a setting of its own are told in files.test.ts. */
+/** Those whose fault needs a setting of its own are in files.test.ts. */
 const refused = REFUSED.filter(([, , , options = {}]) => Object.keys(options).every((name) => name === 'contentType'));
 const sent = SENT.filter(([, , , , options]) => options === undefined);
 

@@ -120,7 +120,7 @@ describe('an ambiguous refusal', () => {
   let service: Service;
   // A service of its own for each: what the control API said is believed for a second.
   beforeEach(async () => {
-    // Nor are the templates read again while they are told apart.
+    // Nor are the templates read again meanwhile.
     service = await startService({ seams: { pauses: { ...defaultRetryDelays, templateMissMs: 60_000 } } });
   });
 

@@ -42,7 +42,7 @@ export const problem = (status: number, slug: string, upstreamStatus = 200, proc
 export const success = (requests = 1): Seen => ({ status: 200, requests, processed: 1 });
 const elsewhere = { location: 'https://evil.example/api/v1/again' };
 const atOnce = { 'retry-after': '0' };
-/** Where nobody listens. The port of a gateway that stopped would soon be another server's, where many start. */
+/** A port without a server. The port of a stopped gateway could soon belong to another server of the tests. */
 const nowhere = { MATON_GATEWAY_URL: 'http://127.0.0.1:9' };
 
 /** Retried at most twice: each of these takes from the retry budget, so each gets a service of its own. */
@@ -167,7 +167,7 @@ export async function check(service: Service, subject: Subject, arrange: Arrange
   await arrange(simulator, subject.operation);
   const answer = await askFor(service, subject);
   const { upstreamStatus, ...got } = seen(answer, simulator, subject.operation);
-  // A 200 that cannot be understood is a 200 to nobody's surprise: not every problem says it.
+  // The status of an unreadable 200 is no news: not every problem names it.
   const told = upstreamStatus === 200 || upstreamStatus === undefined ? {} : { upstreamStatus };
   const { upstreamStatus: wanted, ...rest } = expected;
   expect({ ...got, ...told }).toEqual({
@@ -224,7 +224,7 @@ const sides: [string, Arrange, Seen][] = [
   ],
 ];
 
-/** The statuses with two meanings, told apart by the control API. */
+/** The statuses with two meanings, which the control API distinguishes. */
 export function describeSides(subjects: Subject[]): void {
   it.concurrent.each(sides)('report whose fault it is: %s', async (_name, arrange, expected) => {
     const service = await startService({ settings: quick });

@@ -27,7 +27,7 @@ describe('equal reads at the same time', () => {
   afterEach(() => service.close());
 
   const made = () => service.simulator.ledger.of('getContacts').length;
-  /** The simulator reads at once, and answers when it is told to. */
+  /** The simulator reads at once, and answers when the test says so. */
   const held = (operation: Operation = 'getContacts', scripted: Scripted = {}) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     service.simulator.script(operation, { ...scripted, until: promise });

@@ -45,7 +45,7 @@ export function wording({ key, to, id, paths = usualPaths }: Marks) {
 
 const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
 
-/** Two requests of one caller, told apart by a proxy; here the connection ends behind the first, and the second is not read. */
+/** A proxy reads two requests of one caller; the service ends the connection after the first and does not read the second. */
 export function behindUpgrade(marks: Marks): Trick[] {
   const { at, message, get, post } = wording(marks);
   const hidden = honestTo(at, 'hidden');
@@ -156,7 +156,7 @@ export function framingTricks(marks: Marks): Trick[] {
     ['a length in the trailers', post([chunked], inChunks.replace(/\r\n$/, 'Content-Length: 9\r\n\r\n')), 'refused'],
     ['a line break in a chunk extension', post([chunked], inChunks.replace('\r\n', ';a\nb\r\n')), 'refused'],
 
-    // Answered before the body, whose length nobody knows.
+    // Answered before the body, whose length is unknown.
     [
       'a key in the trailers',
       line(`POST ${paths.post} HTTP/1.1`, 'Host: a', 'Content-Type: application/json', chunked) +

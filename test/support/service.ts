@@ -28,7 +28,7 @@ export const hasty = {
   simulator: { lateMs: 1_300 },
 } satisfies ServiceOptions;
 
-/** Without the metrics of a process: they measure all the time, for as long as the process lives, and belong to no service here. */
+/** Without the metrics of the process: they measure until the process ends, and belong to no single service here. */
 const processMetrics = new Registry();
 
 /** So that the schemas of requests are compiled once. */

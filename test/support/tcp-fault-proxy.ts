@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 
-/** What stands between a store and its PostgreSQL, and breaks where it is told to. */
+/** A proxy between a store and its PostgreSQL that breaks the connection where a test says so. */
 export interface Line {
   url: string;
   /** Cuts what is open on the store's side alone: the database goes on with what it was asked. */

@@ -15,7 +15,7 @@ interface Wire {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
-/** A request as hostile as it is written; the helper's `ask` goes through a URL parser, which mends it. */
+/** Sends a request exactly as written. `ask` of the service helper uses a URL parser, which would correct it. */
 export function wire(url: string, { method, path, key = allKey, headers = {}, body }: Wire): Promise<Answer> {
   const chunks = typeof body === 'string' || Buffer.isBuffer(body) ? [Buffer.from(body)] : (body ?? []);
   const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);

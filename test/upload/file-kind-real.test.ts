@@ -120,7 +120,7 @@ describe('audio after an ID3 tag is recognized by its own bytes', () => {
     ['a.aac', null, Buffer.concat([tag(long, { version: 4, footer: true }), AAC]), 'a.aac audio/aac'],
     ['a.mp3', null, Buffer.concat([tag(9000), tag(9000), MP3]), 'a.mp3 audio/mpeg'],
     ['a.mp3', null, Buffer.concat([tag(9000), Buffer.alloc(500), MP3]), 'a.mp3 audio/mpeg'],
-    // Too long, cut, or followed by what nobody knows: what it is called decides.
+    // Too long, cut off, or followed by unknown bytes: its name decides.
     ['a.mp3', null, Buffer.concat([tag(1_100_000), MP3]), 'a.mp3 audio/mpeg'],
     ['a.aac', null, Buffer.concat([tag(1_100_000), AAC]), 'a.aac audio/aac'],
     ['a', 'audio/aac', Buffer.concat([tag(1_100_000), AAC]), 'a.aac audio/aac'],

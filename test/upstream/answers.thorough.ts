@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AttemptResult, classify, classifyBatch } from '../../src/upstream/classify-response.ts';
+import type { AttemptResult } from '../../src/upstream/attempt-result.ts';
+import { classify, classifyBatch } from '../../src/upstream/classify-response.ts';
 import type { HttpResult } from '../../src/upstream/types.ts';
 import { asText, corpus, ours, spellings } from './answer-corpus.ts';
 
@@ -144,7 +145,7 @@ describe('whatever is changed about answers', () => {
     );
   });
 
-  /** A refusal under names that nobody has met, anywhere in the answer. */
+  /** A refusal under names that no known answer has, anywhere in the answer. */
   const elsewhere = fc
     .record({
       leaf: fc.oneof(

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { successOf } from '../../src/upstream/answers/success-flags.ts';
-import { type AttemptResult, classify, classifyBatch } from '../../src/upstream/classify-response.ts';
+import type { AttemptResult } from '../../src/upstream/attempt-result.ts';
+import { classify, classifyBatch } from '../../src/upstream/classify-response.ts';
 import type { HttpFailure, HttpResult } from '../../src/upstream/types.ts';
 
 const answered = (status: number, body: unknown, headers = {}): HttpResult => ({

@@ -265,7 +265,7 @@ describe('reads that wait for a permit', () => {
     await settled();
     expect(waiting).toEqual([]);
     expect(gone.answer).toMatchObject({ kind: 'failed', bytesSent: false });
-    // And nobody joins what was given up.
+    // And no other request joins a read that was given up.
     ask(reads, { priority: priority('crm') });
     expect(waiting).toHaveLength(1);
     waiting[0]?.grant();

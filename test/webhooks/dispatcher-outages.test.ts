@@ -51,6 +51,29 @@ describe('an endpoint at which all events fail', () => {
     expect(endpoint()).toMatchObject({ position: 508, ahead: [], failures: 0 });
   });
 
+  test('catches up at the pace of the process, while events of another endpoint go out at once', async () => {
+    sim.create();
+    sim.create('e2', { position: 1_000 });
+    sim.recordMany(1_000);
+    await sim.clock.jump(HOUR);
+    await start({ catchUpPerSecond: 100 });
+    sim.sent();
+    for (let second = 0; second < 3; second++) {
+      await sim.clock.pass(SECOND);
+      expect(sim.requests.splice(0).length).toBeLessThanOrEqual(108);
+    }
+    const { seq } = sim.record();
+    await sim.clock.pass(20);
+    expect(sim.requests.filter(({ endpoint: id }) => id === 'e2').map(({ event }) => event)).toEqual([seq]);
+    await sim.clock.pass(8 * SECOND);
+    expect(endpoint()).toMatchObject({ position: seq, ahead: [] });
+    sim.sent();
+    // Not late any more: no pace.
+    sim.recordMany(500);
+    await sim.clock.pass(SECOND);
+    expect(sim.sent()).toHaveLength(1_000);
+  });
+
   test('that takes all but the oldest ones is found out within minutes, and gets the others', async () => {
     sim.create();
     sim.reply = ({ event }) => (event <= 6 ? status(500) : ok);

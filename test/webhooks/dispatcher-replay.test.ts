@@ -48,7 +48,7 @@ describe('a replay', () => {
     await sim.clock.pass(20);
     const underWay = sim.requests.splice(0);
     expect(underWay.map(({ event }) => event).slice(6)).toEqual([101, 102]);
-    // However many live events there are, one of the replay is under way.
+    // However many new events there are, one of the replay is under way.
     sim.recordMany(100);
     sim.reply = () => ok;
     for (const request of underWay) request.answer();

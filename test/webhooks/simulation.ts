@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { NewEvent, StoredEvent } from '../../src/store/event-store.ts';
 import type { NewEndpoint } from '../../src/store/webhook-endpoint-store.ts';
 import { createDispatcher, type Dispatcher } from '../../src/webhooks/dispatcher.ts';
-import type { AttemptResult, DispatcherServices } from '../../src/webhooks/dispatcher-services.ts';
+import type { DispatcherServices, EventAttemptResult } from '../../src/webhooks/dispatcher-services.ts';
 import type { SendResult } from '../../src/webhooks/sender.ts';
 import { MemoryEndpoints } from '../support/memory-endpoints.ts';
 import { MemoryEvents } from '../support/memory-event-store.ts';
@@ -84,7 +84,7 @@ export class Simulation {
   readonly events = new MemoryEvents({ now: this.clock.now });
   readonly endpoints = new MemoryEndpoints(this.events.open(), this.clock.now);
   readonly requests: Request[] = [];
-  readonly results: [endpoint: string, result: AttemptResult][] = [];
+  readonly results: [endpoint: string, result: EventAttemptResult][] = [];
   readonly logged: { level: string; message: string; facts: Record<string, unknown> }[] = [];
   readonly faults: unknown[] = [];
   /** What a caller may use; undefined: it is gone. */
@@ -134,7 +134,7 @@ export class Simulation {
       metrics: { attempted: (id, result) => void this.results.push([id, result]), forget: () => undefined },
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       onFault: (error) => void this.faults.push(error),
-      ...{ disableAfterMs: 72 * 60 * 60_000, drainMs: 10_000, clock: this.clock },
+      ...{ disableAfterMs: 72 * 60 * 60_000, catchUpPerSecond: 1e9, drainMs: 10_000, clock: this.clock },
       ...more,
     };
   }

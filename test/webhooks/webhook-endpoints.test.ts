@@ -48,7 +48,7 @@ beforeAll(async () => {
   service = await startService({
     settings: settings(receiver.port),
     callers,
-    // What these endpoints are told of is made up: nothing is sent but on request.
+    // The events of these endpoints are invented: nothing is sent except on request.
     store: fakeStore(store, { claimEndpoints: async () => [] }),
     seams: { webhookLookup, signingKeys: () => keys },
   });

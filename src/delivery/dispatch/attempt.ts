@@ -1,28 +1,23 @@
 import type { StoredMessage } from '../../store/message-store.ts';
 import { retryWhileStoreFails } from '../../store/retry-while-store-fails.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { type AttemptResult, withheld } from '../../upstream/attempt-result.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { completeAll, currentRecord, deleteRecord, isoNow, StreamDiscarded } from './complete.ts';
-import { endLate, isLate } from './expiry.ts';
+import { endLate } from './expiry.ts';
 import {
   credentialsPauseReason,
   findRequeuedTogether,
   holdAfter,
+  isFailure,
   isFaultOfConnection,
+  isForbidden,
   isRefusedAlone,
   nextRetryDelay,
   provesCredentials,
   type RequeuedTogether,
 } from './retry-policy.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './upstream-request.ts';
-
-/** The message was claimed, and the shutdown came before the first byte. */
-const shutdownBeforeSend: AttemptResult = {
-  outcome: 'not_sent',
-  detail: 'the service went down before it could go out',
-  retryable: true,
-};
 
 /** Pause before a failed claim is repeated, ms. */
 const leaseRecheckMs = 500;
@@ -114,20 +109,15 @@ export async function executeAttempt(
   if (deliveries.length === 0) return [];
   // Fencing: a process that was suspended may resume after its lease expired, when others have taken its messages. A lease
   // that it acquired since then does not cover them, so the epoch has to be the same as well.
-  let isAnyLate = false;
-  const canSend = () => {
-    isAnyLate ||= deliveries.some(({ stored }) => isLate(stored, store));
-    return !isAnyLate && store.holdsLease() && store.epoch() === epoch;
-  };
-  const results = hasPermit
-    ? await request.execute(deliveries, canSend)
-    : deliveries.map((): AttemptResult => shutdownBeforeSend);
+  const canSend = () =>
+    store.holdsLease() && store.epoch() === epoch && !deliveries.some(({ stored }) => isForbidden(stored, services));
+  const results = hasPermit ? await request.execute(deliveries, canSend) : deliveries.map(() => withheld);
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
   for (const [at, delivery] of deliveries.entries())
-    if (results[at]?.outcome === 'not_sent' && !isAnyLate) delivery.failures = (delivery.failures ?? 0) + 1;
+    if (isFailure(results[at])) delivery.failures = (delivery.failures ?? 0) + 1;
   const requeuedTogether =
     request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
-  const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether, isAnyLate });
+  const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });
   const reason = requeuedTogether?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
   if (retries.length === 0 && reason === undefined) {
     await completeAll(finished, dispatch);
@@ -145,15 +135,13 @@ export async function executeAttempt(
 interface Circumstances {
   dispatch: Dispatch;
   requeuedTogether: RequeuedTogether | undefined;
-  /** The call was given up because a `notAfter` had passed, which is no fault of the connection. */
-  isAnyLate: boolean;
 }
 
 /** Separates final results from those to be attempted again, and trips the breaker where the connection is at fault. */
 function splitResults(
   deliveries: readonly ActiveDelivery[],
   results: readonly AttemptResult[],
-  { dispatch, requeuedTogether, isAnyLate }: Circumstances,
+  { dispatch, requeuedTogether }: Circumstances,
 ): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
   const { request, context, services } = dispatch;
   const finished: ClassifiedAttempt[] = [];
@@ -172,8 +160,7 @@ function splitResults(
     if (delayMs === undefined) finished.push({ delivery, result });
     else {
       retries.push({ delivery, delayMs, result });
-      if (!isAnyLate && isFaultOfConnection(result, delivery))
-        services.breaker.trip(context.connection, holdAfter(result));
+      if (isFaultOfConnection(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
     }
   }
   return { finished, retries };

@@ -1,6 +1,6 @@
 import type { Refusal } from '../../upstream/answers/known-refusals.ts';
 import type { Receiver } from '../../upstream/answers/receivers.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { type AttemptResult, withheld } from '../../upstream/attempt-result.ts';
 
 export type Rejected = AttemptResult & { outcome: 'rejected' };
 
@@ -29,13 +29,6 @@ interface BisectionOptions<Item extends Receiver> {
 
 /** If this many single receivers were refused in the same words and none was accepted, the cause may concern all receivers. */
 const sameWordsMax = 3;
-
-/** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */
-const shutdownBetweenCalls: AttemptResult = {
-  outcome: 'not_sent',
-  detail: 'the service went down before it could go out',
-  retryable: true,
-};
 
 /**
  * Returns the results of a call unchanged, unless it was refused as a whole for a reason that one receiver may have caused. Then
@@ -66,6 +59,7 @@ class Search<Item extends Receiver> {
   readonly #alone = new Map<string, number[]>();
   #anyTaken = false;
   #hasProbed = false;
+  /** The process ends, or may not send any more. */
   #hasEnded = false;
 
   constructor(receivers: readonly Item[], options: BisectionOptions<Item>) {
@@ -78,9 +72,9 @@ class Search<Item extends Receiver> {
     await this.#tryHalves({ from: 0, to: this.#receivers.length });
     const shared = this.#sharedRefusal();
     return this.#results.map((result, at) => {
-      if (this.#hasEnded && result === undefined) return shutdownBetweenCalls;
-      if (!shared) return result ?? shutdownBetweenCalls;
-      if (result === undefined) return shared.notTried;
+      // The refusal of the call before proves that what was not tried again was not sent.
+      if (result === undefined) return this.#hasEnded || !shared ? withheld : shared.notTried;
+      if (!shared) return result;
       return shared.refusedAlone.includes(at) ? shared.ofRefusedAlone : result;
     });
   }
@@ -133,7 +127,9 @@ class Search<Item extends Receiver> {
       return undefined;
     }
     const receivers = indices.flatMap((at) => this.#receivers[at] ?? []);
-    return this.#options.send(receivers);
+    const results = await this.#options.send(receivers);
+    this.#hasEnded ||= results.some(isWithheld);
+    return this.#hasEnded ? undefined : results;
   }
 
   #note(indices: readonly number[], results: readonly AttemptResult[]): void {
@@ -160,6 +156,8 @@ class Search<Item extends Receiver> {
     return this.#hasEnded || !this.#anyTaken;
   }
 }
+
+const isWithheld = (result: AttemptResult): boolean => result.outcome === 'not_sent' && result.withheld === true;
 
 /** A refusal of the whole call is the same object for all of its receivers. */
 function refusalOfAll(results: readonly AttemptResult[], splitsBatches: boolean): Rejected | undefined {

@@ -1,7 +1,7 @@
 import { StoreError } from '../../store/errors.ts';
 import type { Completion, StoredMessage } from '../../store/message-store.ts';
 import { retryWhileStoreFails } from '../../store/retry-while-store-fails.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
 import { completionOf, outcomeOf } from '../outcome.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './upstream-request.ts';
 

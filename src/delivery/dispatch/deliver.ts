@@ -1,5 +1,5 @@
 import { sleep } from '../../lib/sleep.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';

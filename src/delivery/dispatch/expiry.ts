@@ -1,7 +1,7 @@
 import { sleep } from '../../lib/sleep.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
 import type { Expiry, ScheduleStore } from '../../store/schedule-store.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
 import { completionOf, outcomeOf, toJson } from '../outcome.ts';
 import { completeAll } from './complete.ts';
 import type { ActiveDelivery, Dispatch, DispatchServices } from './upstream-request.ts';

@@ -1,6 +1,7 @@
-import type { Hold } from '../../holds/holds.ts';
+import { type Hold, sendingQuestionOf } from '../../holds/holds.ts';
+import type { StoredMessage } from '../../store/message-store.ts';
 import type { Refusal } from '../../upstream/answers/known-refusals.ts';
-import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
 import { concernsOneReceiver, type Rejected } from './bisect-batch.ts';
 import { isLate } from './expiry.ts';
 import type { ActiveDelivery, DispatchServices } from './upstream-request.ts';
@@ -39,17 +40,30 @@ export function nextRetryDelay(
   return performance.now() + delayMs < deadline ? delayMs : undefined;
 }
 
-/** Whether WATI itself processed the request: it accepted the message, or refused it with a 2xx, which the gateway never writes. */
+/** Whether WATI itself processed the request: it accepted the message, or refused it with a 2xx. The gateway refuses with a 4xx or 5xx. */
 export const provesCredentials = (result: AttemptResult): boolean =>
   result.outcome === 'accepted' || (result.outcome === 'rejected' && result.status < 300);
+
+/** Whether the attempt counts as failed: it was made, and is proven unsent. */
+export const isFailure = (result: AttemptResult | undefined): boolean =>
+  result?.outcome === 'not_sent' && !result.withheld;
 
 /**
  * Whether a retry would fail for every message of the connection alike: its credentials are refused, or, as a broadcast found,
  * nothing answers. The connection's whole queue then waits for a probe.
  */
-export const isFaultOfConnection = (result: AttemptResult, { stored }: ActiveDelivery): boolean =>
+export const isFaultOfConnection = (
+  result: AttemptResult,
+  { stored }: { stored: Pick<StoredMessage, 'broadcastId'> },
+): boolean =>
   (result.outcome === 'rejected' && result.refusal === 'credentials') ||
-  (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);
+  (stored.broadcastId !== undefined && isFailure(result) && !('status' in result));
+
+/** Whether a message may not go out now: it is late, its caller may not send any more, or an operator has stopped it. */
+export const isForbidden = (
+  stored: StoredMessage,
+  { holds, store }: Pick<DispatchServices, 'holds' | 'store'>,
+): boolean => isLate(stored, store) || holds.reasonFor(sendingQuestionOf(stored)) !== undefined;
 
 /**
  * Returns whether a message has to stay queued in the store: to be resumed later, or to expire because it is late. While the
@@ -60,9 +74,7 @@ export function isHeld(
   connection: string,
   services: Pick<DispatchServices, 'breaker' | 'holds' | 'store'>,
 ): boolean {
-  if (isLate(stored, services.store)) return true;
-  const ask = { caller: stored.caller, connection, scope: 'messages:send' as const };
-  return (detached === true && !services.breaker.isClosed(connection)) || services.holds.reasonFor(ask) !== undefined;
+  return (detached === true && !services.breaker.isClosed(connection)) || isForbidden(stored, services);
 }
 
 /** The messages of a call that are requeued together (by index), and why their broadcast is paused. */
@@ -98,7 +110,7 @@ export function findRequeuedTogether(
 export const isRefusedAlone = (result: AttemptResult | undefined): boolean =>
   result?.outcome === 'rejected' && result.sharedCause === 'refused-alone';
 
-/** If at least this many messages up to the last one were refused for a shared cause, the credits ran out during the call. */
+/** So many refusals at the end of a call, one after the other and for a shared cause: the credits ran out during the call. */
 const inARow = 3;
 
 function findSharedRefusal(
@@ -120,7 +132,7 @@ const isRefusalOfAll = (result: AttemptResult): boolean =>
   result.refusal !== 'credentials' &&
   (result.sharedCause !== undefined || !concernsOneReceiver(result));
 
-/** This many probes succeeded while the messages after each of them were refused. */
+/** After so many probes that succeeded and sends that were refused all the same, a broadcast is paused: reads work, sends do not. */
 const probesMax = 3;
 
 /** Why a broadcast is paused if its messages are refused for credentials with which reads succeed. */

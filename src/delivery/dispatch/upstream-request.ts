@@ -3,7 +3,8 @@ import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
 import type { AttemptLog } from '../../store/operator-message-store.ts';
 import type { ScheduleStore } from '../../store/schedule-store.ts';
-import { type AttemptResult, classify, classifyBatch } from '../../upstream/classify-response.ts';
+import type { AttemptResult } from '../../upstream/attempt-result.ts';
+import { classify, classifyBatch } from '../../upstream/classify-response.ts';
 import type { AuthDiagnosis, CallContext } from '../../upstream/client.ts';
 import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
@@ -16,7 +17,7 @@ export interface DispatchServices {
   store: MessageStore & Pick<ScheduleStore, 'wallNow' | 'expire'> & AttemptLog;
   diagnosis: AuthDiagnosis;
   breaker: CircuitBreaker;
-  /** Whether a caller may still send. Checked before each attempt. */
+  /** Whether a caller may still send. Checked before each attempt, and right before its first byte. */
   holds: Holds;
   /** Aborts at shutdown: pauses end, and no further attempt begins. */
   closing: AbortSignal;
@@ -31,7 +32,7 @@ export interface DispatchServices {
 /** A message that this process is delivering. Its fields change during delivery. */
 export interface ActiveDelivery {
   stored: StoredMessage;
-  /** No attempt begins after this (performance.now()). */
+  /** No attempt is repeated after this (performance.now()). */
   deadline: number;
   /** Attempts by this process that failed unsent, the latest included. For a broadcast: since it was last paused. */
   failures?: number;

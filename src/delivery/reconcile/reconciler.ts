@@ -6,6 +6,7 @@ import type { CallContext } from '../../upstream/client.ts';
 import type { Conversations, History } from '../../upstream/conversations.ts';
 import { newestRows } from '../../upstream/history-reader.ts';
 import type { MessageLookup } from '../../upstream/message-lookup.ts';
+import { reportedEarlierMsMax, reportedLaterMsMax } from '../../upstream/report-window.ts';
 import { asString, isoDate, type JsonObject } from '../../upstream/tolerant-reader.ts';
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
@@ -22,10 +23,6 @@ export interface Reconciler {
   reconcileTogether(sends: readonly StoredMessage[], context: CallContext): Promise<void>;
 }
 
-/** The largest difference of WATI's clock and ours, and the longest delay until a message is in the history. */
-const beforeMs = 60_000;
-const afterMs = 15 * 60_000;
-
 export function createReconciler(
   store: Pick<MessageStore, 'countLookalikes' | 'markReconciled'>,
   conversations: Pick<Conversations, 'history'>,
@@ -33,8 +30,8 @@ export function createReconciler(
 ): Reconciler {
   /** Counts other messages that may be the one in the row, over the window before and after it. */
   const countLookalikes = ({ stored, content, sentMs }: LookupTarget, exact: boolean) => {
-    const from = new Date(sentMs - beforeMs - afterMs).toISOString();
-    const until = new Date(sentMs + beforeMs + afterMs).toISOString();
+    const from = new Date(sentMs - reportedEarlierMsMax - reportedLaterMsMax).toISOString();
+    const until = new Date(sentMs + reportedEarlierMsMax + reportedLaterMsMax).toISOString();
     // If the text matches only after normalization, any other text to this person may be the match.
     const fingerprint = exact ? contentFingerprint(stored.connectionId, content) : '';
     return store.countLookalikes({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
@@ -104,7 +101,7 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
   const at = isoDate(row.created) ?? isoDate(row.timestamp);
   if (at === undefined) return false;
   const differsMs = Date.parse(at) - sentMs;
-  return differsMs >= -beforeMs && differsMs <= afterMs;
+  return differsMs >= -reportedEarlierMsMax && differsMs <= reportedLaterMsMax;
 }
 
 /** Whether a row of the history is this content, sent by the company. Only texts and templates can be compared. */

@@ -1,9 +1,8 @@
 import { type Dialect, plannedOnce, type Statement, statement } from './engine.ts';
+import { FIRST_LOOK_MS } from './look-times.ts';
 import { broadcastIsIn, TOMBSTONE } from './message-columns.ts';
 import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
-
-const MINUTE_MS = 60_000;
 
 /** Whether the message may be resent. The insert itself checks it, because a late answer may change the message after it was read. */
 export const RESENDABLE = "status IN ('unknown', 'not_sent')";
@@ -99,7 +98,7 @@ function transitions({ now, wallNow, ownerIsDead, leaseIsValid }: Dialect) {
           call: `CASE WHEN ${given('status')} IN ('accepted', 'cancelled')
             OR (${given('status')} = 'rejected' AND broadcast_id IS NULL) THEN NULL ELSE call_json END`,
           endedAt: now,
-          nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END`,
+          nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${FIRST_LOOK_MS} + CAST(${given('place')} AS INTEGER) END`,
           lostCall: given('lost_call'),
         },
         now,

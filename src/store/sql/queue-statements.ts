@@ -1,8 +1,7 @@
 import { type Dialect, statement } from './engine.ts';
+import { FIRST_LOOK_MS } from './look-times.ts';
 import { COLUMNS } from './message-columns.ts';
 import { endUnlessProved } from './proof.ts';
-
-const MINUTE_MS = 60_000;
 
 const QUEUE = 'caller, connection_id, owner';
 
@@ -72,7 +71,7 @@ export function recoveryStatements(dialect: Dialect) {
       verdict: 'verdict_json',
       call: 'call_json',
       endedAt: now,
-      nextLookAt: `${now} + ${MINUTE_MS} + placed.place`,
+      nextLookAt: `${now} + ${FIRST_LOOK_MS} + placed.place`,
       lostCall: "CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END",
     },
     now,

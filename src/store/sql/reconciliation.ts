@@ -1,12 +1,13 @@
 import type { DueMessage, LookupProgress, ReconcileStore } from '../reconcile-store.ts';
 import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type Engine, type Row, type Statement, type Step, statement } from './engine.ts';
+import { FIRST_LOOK_MS } from './look-times.ts';
 import { COLUMNS } from './message-columns.ts';
 import { bySequence, integer, isoTime, toMessage, toSqlText } from './row-mapping.ts';
 
 const MINUTE_MS = 60_000;
 /** Time from the end of a message to its first lookup, with a margin for the recipients of one call, 1 ms each. */
-const SOON_MS = MINUTE_MS + 2_000;
+const SOON_MS = FIRST_LOOK_MS + 2_000;
 const AGAIN_MS = MINUTE_MS / 2;
 /** Lookups end this long after the end of a message. */
 const PATIENCE_MS = 120 * MINUTE_MS;

@@ -6,26 +6,22 @@ import type { EndpointServices } from './dispatcher-services.ts';
 import { EventWalk } from './event-walk.ts';
 import { type DueEvent, ParkedQueue } from './parked-queue.ts';
 import type { ProgressChange } from './progress-writer.ts';
+import { WalkReader } from './walk-reader.ts';
 
 /** An event selected for delivery: from a walk over the events, or a parked one. */
-export type Delivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
+export type EventDelivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
 
-export const isBackground = (delivery: Delivery): boolean => 'parked' in delivery || delivery.isReplay;
+export const isBackground = (delivery: EventDelivery): boolean => 'parked' in delivery || delivery.isReplay;
 
-const PAGE = 100;
-/** Another page is read when fewer events than this wait. */
-const LOW_WATER = 50;
-/** Minimum time between two reads that may find nothing, because events of other callers wake all endpoints. */
-const READ_EVERY_MS = 20;
-/** Events read longer ago than this are read again: some may have been deleted, such as those of an erased person. */
-const FRESH_MS = 5_000;
 /** Slots that parked and replayed events leave free for live ones. */
 const LIVE_SLOTS = 2;
+/** An endpoint whose oldest event is older than this catches up. */
+const LATE_MS = 5_000;
 /** The delay of the first retry of a parked event. */
 const DEFER_MS = 5_000;
 
 /** Selects the next event for an endpoint: live events first, parked and replayed ones beside them. */
-export class DeliveryQueue {
+export class EventQueue {
   readonly contacts: Contacts;
   readonly parked: ParkedQueue;
   readonly #services: EndpointServices;
@@ -37,15 +33,14 @@ export class DeliveryQueue {
   #backgroundBusy = 0;
   #wasBackground = false;
   #wasParked = false;
-  #readAt = Number.NEGATIVE_INFINITY;
-  /** When the oldest waiting event was read. */
-  readonly #oldestReadAt = new WeakMap<EventWalk, number>();
+  readonly #reader: WalkReader;
 
   constructor(endpoint: StoredEndpoint, services: EndpointServices) {
     this.#services = services;
     this.#endpoint = endpoint;
     this.#types = typesOf(endpoint.types);
     this.#live = new EventWalk(endpoint.position, endpoint.ahead);
+    this.#reader = new WalkReader(services, () => ({ caller: this.#endpoint.caller, types: this.#types }));
     this.contacts = new Contacts(services.clock.monotonic);
     this.parked = new ParkedQueue(endpoint.id, services);
     this.#adopt(endpoint.replay);
@@ -105,40 +100,26 @@ export class DeliveryQueue {
 
   /** Milliseconds until a read may find something; undefined if there is nothing to read. */
   get readInMs(): number | undefined {
-    if (this.#replay && needsMore(this.#replay.walk)) return 0;
-    return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
+    return this.#reader.readInMs(this.#live, this.#replay?.walk);
   }
 
   /** Reads one page of each walk that has few events left or whose events are old. */
   async read(): Promise<void> {
-    for (const walk of [this.#live, this.#replay?.walk]) if (walk && this.#isStale(walk)) walk.rewind();
-    if (this.readInMs !== 0) return;
-    const [live, replay] = [this.#live, this.#replay?.walk];
-    const now = this.#services.clock.monotonic();
-    if (needsMore(live) && now >= this.#readAt) {
-      await this.#readFor(live);
-      if (!live.mayHaveMore) this.#readAt = now + READ_EVERY_MS;
-    }
-    if (replay === undefined || !needsMore(replay)) return;
-    // Other walks are read together with the live one.
-    await this.#readFor(replay, ({ seq }) => live.isSettled(seq));
-  }
-
-  #isStale(walk: EventWalk): boolean {
-    const readAt = this.#oldestReadAt.get(walk) ?? Number.POSITIVE_INFINITY;
-    return walk.waitingCount > 0 && this.#services.clock.monotonic() - readAt >= FRESH_MS;
-  }
-
-  async #readFor(walk: EventWalk, isOfIt: (event: StoredEvent) => boolean = () => true): Promise<void> {
-    const { rewinds } = walk;
-    if (walk.waitingCount === 0) this.#oldestReadAt.set(walk, this.#services.clock.monotonic());
-    const ask = { after: walk.readTo, limit: PAGE, types: this.#types };
-    const page = await this.#services.store.readEvents(this.#endpoint.caller, ask);
-    walk.add({ ...page, events: page.events.filter(isOfIt) }, rewinds);
+    await this.#reader.read(this.#live, this.#replay?.walk);
   }
 
   /** Returns the next event to send while at most `slots` others are in flight. */
-  next(slots: number): Delivery | undefined {
+  next(slots: number): EventDelivery | undefined {
+    const { catchUp } = this.#services;
+    const mayCatchUp = catchUp.waitMs === 0;
+    const { isLate } = this;
+    const delivery = this.#choose(slots, { mayCatchUp, isLate });
+    if (delivery !== undefined && (isLate || isBackground(delivery))) catchUp.take();
+    return delivery;
+  }
+
+  #choose(slots: number, { mayCatchUp, isLate }: { mayCatchUp: boolean; isLate: boolean }): EventDelivery | undefined {
+    if (!mayCatchUp) return isLate ? undefined : this.#takeLive();
     // Replays and parked events progress however many live events there are.
     if (this.#backgroundBusy === 0 && !this.#wasBackground) {
       const first = this.#takeBackground(slots);
@@ -147,8 +128,14 @@ export class DeliveryQueue {
     return this.#takeLive() ?? this.#takeBackground(slots);
   }
 
+  /** Whether its oldest event is late, so that the endpoint has to catch up. */
+  get isLate(): boolean {
+    const { oldest } = this.#live;
+    return oldest !== undefined && this.#services.clock.now() - oldest.at > LATE_MS;
+  }
+
   /** Returns the oldest event, to probe whether an endpoint is back. */
-  oldest(): Delivery | undefined {
+  oldest(): EventDelivery | undefined {
     const [live, replay] = [this.#live.first, this.#replay?.walk.first];
     const isReplayOlder = replay !== undefined && (live === undefined || replay.seq < live.seq);
     const first = isReplayOlder ? (this.#takeReplay() ?? this.#takeLive()) : (this.#takeLive() ?? this.#takeReplay());
@@ -156,33 +143,33 @@ export class DeliveryQueue {
   }
 
   /** Returns a live event some places behind the oldest. */
-  another(place: number): Delivery | undefined {
+  another(place: number): EventDelivery | undefined {
     const event = this.#live.takeBehind(place, (each) => !this.contacts.mustWait(each) && this.isWanted(each));
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
-  #takeLive(): Delivery | undefined {
+  #takeLive(): EventDelivery | undefined {
     const event = this.#takeFrom(this.#live);
     return event && this.#begin({ event, walk: this.#live, isReplay: false });
   }
 
-  #takeBackground(slots: number): Delivery | undefined {
+  #takeBackground(slots: number): EventDelivery | undefined {
     if (this.#backgroundBusy >= Math.max(1, slots - LIVE_SLOTS)) return undefined;
     return this.#wasParked ? (this.#takeReplay() ?? this.#takeParked()) : (this.#takeParked() ?? this.#takeReplay());
   }
 
-  #takeReplay(): Delivery | undefined {
+  #takeReplay(): EventDelivery | undefined {
     const walk = this.#replay?.walk;
     const event = walk && this.#takeFrom(walk);
     return event && this.#begin({ event, walk, isReplay: true });
   }
 
-  #takeParked(): Delivery | undefined {
+  #takeParked(): EventDelivery | undefined {
     const parked = this.parked.take((event) => !this.contacts.isBusy(event));
     return parked && this.#begin({ event: parked.event, parked });
   }
 
-  #begin(delivery: Delivery): Delivery {
+  #begin(delivery: EventDelivery): EventDelivery {
     this.contacts.begin(delivery.event);
     this.#wasBackground = isBackground(delivery);
     if (this.#wasBackground) {
@@ -207,7 +194,7 @@ export class DeliveryQueue {
   }
 
   /** Parks an event that failed. Later events of its contact wait until the retry policy has decided. */
-  defer({ event }: Delivery, walk: EventWalk): void {
+  defer({ event }: EventDelivery, walk: EventWalk): void {
     walk.defer(event.seq);
     this.contacts.defer(event, DEFER_MS);
   }
@@ -220,7 +207,7 @@ export class DeliveryQueue {
   }
 
   /** Puts an event back into its former place. */
-  putBack(delivery: Delivery): void {
+  putBack(delivery: EventDelivery): void {
     if ('walk' in delivery) delivery.walk.putBack(delivery.event);
   }
 
@@ -233,7 +220,7 @@ export class DeliveryQueue {
   }
 
   /** Call when the event's result is recorded. */
-  recorded(delivery: Delivery, { park, unpark = [] }: ProgressChange): void {
+  recorded(delivery: EventDelivery, { park, unpark = [] }: ProgressChange): void {
     if (isBackground(delivery)) this.#backgroundBusy -= 1;
     if ('parked' in delivery) this.parked.free(delivery.event.seq);
     for (const seq of unpark) this.parked.free(seq);
@@ -242,8 +229,11 @@ export class DeliveryQueue {
 
   /** Milliseconds until there may be something to send that cannot be sent now. */
   get restMs(): number {
-    return Math.min(this.parked.restMs || Number.POSITIVE_INFINITY, this.contacts.waitMs);
+    const { waitMs } = this.#services.catchUp;
+    return Math.min(
+      this.parked.restMs || Number.POSITIVE_INFINITY,
+      this.contacts.waitMs,
+      waitMs || Number.POSITIVE_INFINITY,
+    );
   }
 }
-
-const needsMore = (walk: EventWalk): boolean => walk.mayHaveMore && walk.waitingCount < LOW_WATER;
