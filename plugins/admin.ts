@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from '@prometheus-io/client';
 import fp from 'fastify-plugin';
 import { oneAtATime } from '../src/http/one-at-a-time.ts';
 import { secureHeaders } from '../src/http/request-smuggling.ts';
+import { createHttpServer } from '../src/lib/create-http-server.ts';
 import type { Readiness } from '../src/readiness.ts';
 
 interface AdminOptions {
@@ -55,7 +56,7 @@ export const adminListener = fp<AdminOptions>(
       return page();
     };
 
-    const server = createServer(
+    const server = createHttpServer(
       { headersTimeout: 2_000, requestTimeout: 5_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 500 },
       oneAtATime((request, response) => {
         serve(request, response).catch((error: unknown) => {

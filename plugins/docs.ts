@@ -7,6 +7,7 @@ import fp from 'fastify-plugin';
 import { type Account, docsPage, docsScript, docsStyle } from '../src/docs/docs-page.ts';
 import { guidePages } from '../src/docs/guide-pages.ts';
 import { plainPagePolicy } from '../src/lib/html.ts';
+import { lazy } from '../src/lib/memoize.ts';
 import { Problem } from '../src/problem.ts';
 
 export interface DocsOptions {
@@ -37,28 +38,27 @@ const pageOf = (type: string, body: string | Buffer, policy = swaggerPolicy): Pa
 const html = 'text/html; charset=utf-8';
 
 /**
- * Serves `/docs` and `/openapi.*`. Each page is the same for every client, so it is built once, when the service is ready.
- * Building 200 KB for each request would let clients without a key slow down all others.
+ * Serves `/docs` and `/openapi.*`. Each page is the same for every client, so it is built once: building 200 KB for each request
+ * would let clients without a key slow down all others. It is built for its first reader, because most replicas have none, and all
+ * pages together take 17 MB.
  */
 const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }) => {
-  const pages = new Map<string, Page>();
-  const add = (path: string, page: Page) => void pages.set(path, page);
+  const pages = new Map<string, () => Page>();
+  const add = (paths: readonly string[], make: () => Page) => {
+    const page = lazy(make);
+    for (const path of paths) pages.set(path, page);
+  };
   for (const [name, type] of Object.entries(files)) {
-    add(`/docs/static/${name}`, pageOf(type, readFileSync(join(swaggerUiFolder(), name))));
+    add([`/docs/static/${name}`], () => pageOf(type, readFileSync(join(swaggerUiFolder(), name))));
   }
-  add('/docs/static/initializer.js', pageOf('text/javascript; charset=utf-8', docsScript));
-  add('/docs/static/account.css', pageOf('text/css; charset=utf-8', docsStyle));
-  const guides = guidePages();
-  for (const [name, guide] of guides) add(`/docs/guides${name && `/${name}`}`, pageOf(html, guide, plainPagePolicy));
-  const index = pageOf(html, docsPage(account, linksTo(guides)));
-  for (const path of ['/docs', '/docs/']) add(path, index);
-
-  app.addHook('onReady', async () => {
-    const json = pageOf('application/json; charset=utf-8', JSON.stringify(app.swagger()));
-    const yaml = pageOf('application/yaml', app.swagger({ yaml: true }));
-    for (const path of ['/openapi.json', '/docs/json']) add(path, json);
-    for (const path of ['/openapi.yaml', '/docs/yaml']) add(path, yaml);
-  });
+  add(['/docs/static/initializer.js'], () => pageOf('text/javascript; charset=utf-8', docsScript));
+  add(['/docs/static/account.css'], () => pageOf('text/css; charset=utf-8', docsStyle));
+  const guides = lazy(
+    () => new Map([...guidePages()].map(([name, guide]) => [name, pageOf(html, guide, plainPagePolicy)])),
+  );
+  add(['/docs', '/docs/'], () => pageOf(html, docsPage(account, linksTo(guides()))));
+  add(['/openapi.json', '/docs/json'], () => pageOf('application/json; charset=utf-8', JSON.stringify(app.swagger())));
+  add(['/openapi.yaml', '/docs/yaml'], () => pageOf('application/yaml', app.swagger({ yaml: true })));
 
   const assertMayRead: onRequestHookHandler = (request, _reply, done) => {
     if (mayRead === undefined || mayRead(request)) return done();
@@ -67,8 +67,7 @@ const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }
     done(new Problem('unauthorized', 'the documents need a key: as the password of Basic, or as Bearer', { headers }));
   };
 
-  const send = (path: string, request: FastifyRequest, reply: FastifyReply) => {
-    const page = pages.get(path);
+  const send = (page: Page | undefined, request: FastifyRequest, reply: FastifyReply) => {
     if (page === undefined) throw new Problem('not-found', 'there is no such path');
     const { type, policy, body, etag } = page;
     reply.headers({ 'cache-control': 'no-cache', 'content-security-policy': policy, etag });
@@ -77,31 +76,24 @@ const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }
   };
 
   const hidden = { schema: { hide: true }, onRequest: assertMayRead };
-  for (const path of [
-    '/openapi.json',
-    '/openapi.yaml',
-    '/docs',
-    '/docs/',
-    '/docs/json',
-    '/docs/yaml',
-    '/docs/guides',
-  ]) {
-    app.get(path, hidden, (request, reply) => send(path, request, reply));
+  for (const path of ['/openapi.json', '/openapi.yaml', '/docs', '/docs/', '/docs/json', '/docs/yaml']) {
+    app.get(path, hidden, (request, reply) => send(pages.get(path)?.(), request, reply));
   }
+  app.get('/docs/guides', hidden, (request, reply) => send(guides().get(''), request, reply));
   app.get<{ Params: { file: string } }>('/docs/guides/:file', hidden, (request, reply) =>
-    send(`/docs/guides/${request.params.file}`, request, reply),
+    send(guides().get(request.params.file), request, reply),
   );
   app.get<{ Params: { file: string } }>('/docs/static/:file', hidden, (request, reply) => {
     const { file } = request.params;
     // Replaces the page of Swagger UI itself.
     if (file === 'index.html') return reply.redirect('/docs/');
-    return send(`/docs/static/${file}`, request, reply);
+    return send(pages.get(`/docs/static/${file}`)?.(), request, reply);
   });
 };
 
 export const docs = fp(routes, { name: 'docs', encapsulate: true });
 
-const linksTo = (guides: ReadonlyMap<string, string>): [href: string, words: string][] => [
+const linksTo = (guides: ReadonlyMap<string, unknown>): [href: string, words: string][] => [
   ...(guides.has('README.md') ? [['/docs/guides/README.md', 'Start here (README)'] satisfies [string, string]] : []),
   ...(guides.size > 0 ? [['/docs/guides', 'Guides'] satisfies [string, string]] : []),
   ['/problems', 'Problems, and what to do'],

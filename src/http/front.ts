@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
+import { createHttpServer } from '../lib/create-http-server.ts';
 import { createPools, type Pools } from '../pools/pools.ts';
 import { AddressLimit } from './address-limit.ts';
 import { type ConnectionRefusal, type Connections, watchConnections } from './connections.ts';
@@ -32,7 +33,7 @@ export function createFront(config: Config, logger: FastifyBaseLogger): Front {
     keyless: new AddressLimit({ perSecond: config.KEYLESS_PER_SECOND }),
     requestLog,
     openServer: (handler) => {
-      const server = createServer(
+      const server = createHttpServer(
         // Headers have ten seconds; plugins/request-bodies.ts and src/upload set the deadlines of bodies.
         // plugins/request-validation.ts refuses a missing Host with a problem document.
         { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },

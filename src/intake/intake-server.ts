@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { drain } from '../../plugins/drain.ts';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
@@ -7,6 +7,7 @@ import { clientErrorHandler } from '../http/client-errors.ts';
 import { watchConnections } from '../http/connections.ts';
 import { sendContinue } from '../http/expect-continue.ts';
 import { oneAtATime } from '../http/one-at-a-time.ts';
+import { createHttpServer } from '../lib/create-http-server.ts';
 import type { Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import { acquire } from '../rate-limit/gcra.ts';
@@ -70,7 +71,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
 }
 
 function openServer(handler: RequestListener): Server {
-  const server = createServer(
+  const server = createHttpServer(
     // plugins/request-validation.ts refuses a request without a Host, with a response of its own.
     { headersTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     oneAtATime((request, response) => {

@@ -10,8 +10,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   // Longer words are not compared: the cost is the product of the lengths.
   if (word.length > 64) return undefined;
   for (const each of known) {
+    const most = Math.max(1, Math.floor(each.length / 4));
+    if (Math.abs(word.length - each.length) > most) continue;
     const steps = distance(word.toLowerCase(), each.toLowerCase());
-    if (steps <= Math.max(1, Math.floor(each.length / 4)) && (best === undefined || steps < best.steps)) {
+    if (steps <= most && (best === undefined || steps < best.steps)) {
       best = { word: each, steps };
     }
   }
