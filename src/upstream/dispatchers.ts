@@ -40,8 +40,7 @@ export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatc
   const reads = new Pool(gatewayUrl, { ...keepAlive, connections });
   const downloads = new Pool(gatewayUrl, { ...keepAlive, connections: downloadsMax });
   // Writes wait for the kernel after each chunk of the caller's socket, so that it is known how much was sent (src/upload/).
-  // Probes of TCP begin after a minute, which only an upload takes.
-  const connect = { ...shared.connect, highWaterMark: 16_384, keepAlive: false };
+  const connect = { ...shared.connect, highWaterMark: 16_384 };
   const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections });
   const control = new Pool(controlUrl, { ...keepAlive, connections });
   return {

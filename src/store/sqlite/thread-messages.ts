@@ -2,49 +2,27 @@ import { StoreError } from '../errors.ts';
 import type { Row, Value } from '../sql/engine.ts';
 import type { Bound, Opened } from './connection.ts';
 
-/*
- * Messages between the thread of the service and that of the store. Writes and their answers are lists instead of an object each,
- * because copying objects between threads costs more than the rest of a short write.
- */
+/** Messages between the thread of the service and that of the store. Several are sent as one array. */
 
-/** The writes of one turn of the event loop, in order. */
-export interface Writes {
-  readonly ids: number[];
-  /** How many statements each write has. */
-  readonly lengths: number[];
-  /** The statements of all writes, each by its number, and their values. */
-  readonly statements: number[];
-  readonly values: (readonly Value[])[];
+/** The text of a statement is sent once; afterwards its number is enough. */
+export interface NumberedStep {
+  readonly n: number;
+  readonly sql?: string;
+  readonly values: readonly Value[];
 }
 
 export type Call =
-  | { readonly kind: 'read'; readonly n: number; readonly values: readonly Value[] }
+  | { readonly kind: 'write'; readonly steps: readonly NumberedStep[] }
+  | { readonly kind: 'read'; readonly step: NumberedStep }
   | { readonly kind: 'list'; readonly step: Bound }
   | { readonly kind: 'checkpoint' }
   | { readonly kind: 'scrub'; readonly isAlone: boolean }
   | { readonly kind: 'close' };
 
-export interface Requests {
-  /** The texts of statements that are used for the first time. Statements are numbered from 0 in the order of their texts. */
-  readonly texts: string[];
-  readonly writes: Writes;
-  readonly calls: { readonly id: number; readonly call: Call }[];
+export interface Request {
+  readonly id: number;
+  readonly call: Call;
 }
-
-export const noRequests = (): Requests => ({
-  texts: [],
-  writes: { ids: [], lengths: [], statements: [], values: [] },
-  calls: [],
-});
-
-/** The rows of each statement, by the id of its request, and failures. */
-export interface Answers {
-  readonly ids: number[];
-  readonly rows: Row[][][];
-  readonly failures: { readonly id: number; readonly failure: Failure }[];
-}
-
-export const noAnswers = (): Answers => ({ ids: [], rows: [], failures: [] });
 
 /** A StoreError as data, because class instances cannot be sent between threads. */
 export interface Failure {
@@ -53,6 +31,10 @@ export interface Failure {
   /** SQLite's code of the cause. */
   readonly errcode?: number;
 }
+
+export type Answer =
+  | { readonly id: number; readonly rows: Row[][] }
+  | { readonly id: number; readonly failure: Failure };
 
 /** The first message of the thread. */
 export type Greeting = { readonly opened: Opened } | { readonly failure: Failure };

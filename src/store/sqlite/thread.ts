@@ -3,21 +3,32 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Row } from '../sql/engine.ts';
 import { type Bound, LocalConnection } from './connection.ts';
 import { migrate, openFile } from './open-file.ts';
-import { type Call, type Greeting, noAnswers, type Requests, toFailure, type Writes } from './thread-messages.ts';
+import {
+  type Answer,
+  type Call,
+  type Greeting,
+  type NumberedStep,
+  type Request,
+  toFailure,
+} from './thread-messages.ts';
 
 /** The thread of the store, with the only connection to the file. It reads at once, and writes with the next commit. */
 
 function serve(port: MessagePort, connection: LocalConnection): void {
   const statements: string[] = [];
-  let answers = noAnswers();
-  let isSending = false;
+  let answers: Answer[] = [];
 
-  const textOf = (n: number | undefined): string => statements[n ?? -1] ?? '';
+  const bound = ({ n, sql, values }: NumberedStep): Bound => {
+    if (sql !== undefined) statements[n] = sql;
+    return { sql: statements[n] ?? '', values };
+  };
 
   const perform = async (call: Call): Promise<Row[][]> => {
     switch (call.kind) {
+      case 'write':
+        return connection.write(call.steps.map(bound));
       case 'read':
-        return [await connection.read({ sql: textOf(call.n), values: call.values })];
+        return [await connection.read(bound(call.step))];
       case 'list':
         return [await connection.list(call.step)];
       case 'checkpoint':
@@ -34,47 +45,24 @@ function serve(port: MessagePort, connection: LocalConnection): void {
   };
 
   /** Answers of one commit are sent together: all of them are settled before this microtask runs. */
-  const send = (): void => {
-    if (isSending) return;
-    isSending = true;
+  const answer = (one: Answer): void => {
+    answers.push(one);
+    if (answers.length > 1) return;
     queueMicrotask(() => {
-      isSending = false;
       port.postMessage(answers);
-      answers = noAnswers();
+      answers = [];
     });
-  };
-
-  const answer = (id: number, request: Promise<Row[][]>): void => {
-    request.then(
-      (rows) => {
-        answers.ids.push(id);
-        answers.rows.push(rows);
-        send();
-      },
-      (error: unknown) => {
-        answers.failures.push({ id, failure: toFailure(error) });
-        send();
-      },
-    );
-  };
-
-  const write = ({ ids, lengths, statements: numbers, values }: Writes): void => {
-    let first = 0;
-    for (const [at, id] of ids.entries()) {
-      const end = first + (lengths[at] ?? 0);
-      const steps: Bound[] = [];
-      for (; first < end; first++) steps.push({ sql: textOf(numbers[first]), values: values[first] ?? [] });
-      answer(id, connection.write(steps));
-    }
   };
 
   port.on('messageerror', (error) => {
     throw error; // the requests in the message are lost, so the thread must not go on
   });
-  port.on('message', ({ texts, writes, calls }: Requests) => {
-    statements.push(...texts);
-    write(writes);
-    for (const { id, call } of calls) answer(id, perform(call));
+  port.on('message', (requests: readonly Request[]) => {
+    for (const { id, call } of requests)
+      perform(call).then(
+        (rows) => answer({ id, rows }),
+        (error: unknown) => answer({ id, failure: toFailure(error) }),
+      );
   });
 }
 

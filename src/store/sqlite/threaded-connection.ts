@@ -5,7 +5,14 @@ import { StoreError } from '../errors.ts';
 import type { Row } from '../sql/engine.ts';
 import type { Bound, Connection, Opened } from './connection.ts';
 import { MIGRATIONS } from './file.ts';
-import { type Answers, type Call, type Greeting, noRequests, toStoreError } from './thread-messages.ts';
+import {
+  type Answer,
+  type Call,
+  type Greeting,
+  type NumberedStep,
+  type Request,
+  toStoreError,
+} from './thread-messages.ts';
 
 interface Pending {
   resolve(rows: Row[][]): void;
@@ -50,8 +57,7 @@ class ThreadedConnection implements Connection {
   readonly #pending = new Map<number, Pending>();
   #failure: Error | undefined;
   #isClosed = false;
-  #requests = noRequests();
-  #isSending = false;
+  #requests: Request[] = [];
   #firstCameMs = 0;
   #nextId = 0;
 
@@ -59,9 +65,8 @@ class ThreadedConnection implements Connection {
     this.#worker = worker;
     this.opened = opened;
     worker.unref();
-    worker.on('message', ({ ids, rows, failures }: Answers) => {
-      for (const [at, id] of ids.entries()) this.#taken(id)?.resolve(rows[at] ?? []);
-      for (const { id, failure } of failures) this.#taken(id)?.reject(toStoreError(failure));
+    worker.on('message', (answers: readonly Answer[]) => {
+      for (const answer of answers) this.#settle(answer);
       if (this.#pending.size === 0) worker.unref();
     });
     worker.on('error', (cause) => this.#fail(cause));
@@ -71,19 +76,11 @@ class ThreadedConnection implements Connection {
   }
 
   write(steps: readonly Bound[]): Promise<Row[][]> {
-    return this.#pend((id) => {
-      const { ids, lengths, statements, values } = this.#requests.writes;
-      ids.push(id);
-      lengths.push(steps.length);
-      for (const step of steps) {
-        statements.push(this.#numberOf(step.sql));
-        values.push(step.values);
-      }
-    });
+    return this.#ask({ kind: 'write', steps: steps.map((step) => this.#numbered(step)) });
   }
 
-  async read({ sql, values }: Bound): Promise<Row[]> {
-    const [rows = []] = await this.#ask({ kind: 'read', n: this.#numberOf(sql), values });
+  async read(step: Bound): Promise<Row[]> {
+    const [rows = []] = await this.#ask({ kind: 'read', step: this.#numbered(step) });
     return rows;
   }
 
@@ -125,20 +122,14 @@ class ThreadedConnection implements Connection {
   }
 
   #ask(call: Call): Promise<Row[][]> {
-    return this.#pend((id) => void this.#requests.calls.push({ id, call }));
-  }
-
-  /** Adds a request to the next message. */
-  #pend(add: (id: number) => void): Promise<Row[][]> {
     const cause = this.#failure;
     if (cause) return Promise.reject(new StoreError(cause.message, { cause, notCommitted: true }));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       if (this.#pending.size === 1) this.#worker.ref();
-      add(id);
-      if (!this.#isSending) {
-        this.#isSending = true;
+      this.#requests.push({ id, call });
+      if (this.#requests.length === 1) {
         this.#firstCameMs = performance.now();
         setImmediate(() => this.#send());
       } else if (performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.#send();
@@ -146,25 +137,23 @@ class ThreadedConnection implements Connection {
   }
 
   #send(): void {
-    if (!this.#isSending) return;
-    this.#isSending = false;
+    if (this.#requests.length === 0) return;
     this.#worker.postMessage(this.#requests);
-    this.#requests = noRequests();
+    this.#requests = [];
   }
 
-  #taken(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    return pending;
+  #settle(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if ('rows' in answer) pending?.resolve(answer.rows);
+    else pending?.reject(toStoreError(answer.failure));
   }
 
-  /** Sends the text of a statement once; afterwards its number is enough. */
-  #numberOf(sql: string): number {
+  #numbered({ sql, values }: Bound): NumberedStep {
     const known = this.#numbers.get(sql);
-    if (known !== undefined) return known;
+    if (known !== undefined) return { n: known, values };
     const n = this.#numbers.size;
     this.#numbers.set(sql, n);
-    this.#requests.texts.push(sql);
-    return n;
+    return { n, sql, values };
   }
 }
