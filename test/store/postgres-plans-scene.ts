@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /** Records inserted before the statistics are taken that stay those of a small database. */
-export const FIRST = 200;
+const FIRST = 200;
 const CHUNK = 100_000;
 
 const send = `id, caller, kind, recipient, connection_id, template, idem_route, idem_key, content_mac, broadcast_id, status, owner,
