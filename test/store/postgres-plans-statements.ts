@@ -251,6 +251,7 @@ const common: Record<string, Value> = {
     local_id: 'l',
   },
   ...{
+    lostCall: 'lost5',
     fingerprint: 'f',
     contentMac: 'm',
     mac: 'm',
