@@ -2,8 +2,13 @@ import { expect, test } from 'vitest';
 import { assertKept, crowd, leastUsed, limited, loadSeconds } from './limit.ts';
 import { startScene } from './scene.ts';
 
-/** `LOAD_SECONDS=60 .ci/crash limit` is the full time. */
-test(`64 callers in ${loadSeconds} s never get more than ten calls in a second, and use most of them`, async () => {
+/**
+ * `LOAD_SECONDS=60 .ci/crash limit` is the full time. One repeat: where other work holds the simulator up for 120 ms, calls that left
+ * evenly arrive together.
+ */
+test(`64 callers in ${loadSeconds} s never get more than ten calls in a second, and use most of them`, {
+  retry: 1,
+}, async () => {
   const scene = await startScene({ perSecond: 10, now: () => performance.timeOrigin + performance.now() });
   const { simulator, place, caller } = scene;
   try {
