@@ -21,6 +21,8 @@ const behind = Number(process.env.BEHIND ?? 0);
 const perSecond = 100;
 /** With those of the even pace beside them, what a service without other work takes in. */
 const extraPerSecond = 500;
+/** Until what waits behind the extra ones is done. */
+const settlesMs = 8_000;
 const beforeS = 8;
 /** 360,000 in 25 minutes. */
 const drainedPerSecond = 240;
@@ -51,6 +53,7 @@ test(`a receiver is away for ${awayS} s at ${perSecond} events a second: nothing
     const leftAt = performance.now();
     await away.goAway();
     await atRate(extraPerSecond, behind / extraPerSecond, async () => void (await source.post()));
+    if (behind > 0) await sleep(settlesMs);
     const goneAt = performance.now();
     const parked = await parkedMeanwhile(url, id);
     const backAt = performance.now();
