@@ -16,7 +16,7 @@ export interface Command {
 
 interface Start {
   name: string;
-  /** Absent: any. */
+  /** The core that it is pinned to; absent: not pinned. */
   core?: 0 | 1;
   command(port: number): Command;
   /** Whether the process takes calls by now. */

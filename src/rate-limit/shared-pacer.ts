@@ -8,8 +8,9 @@ const USED_SHARE = 0.89;
 const sharedIntervalMs = (perSecond: number): number => intervalMs(perSecond, USED_SHARE);
 /** A source that takes longer counts as failed. */
 const SOURCE_TIMEOUT_MS = 250;
-/** A timer that is later than this means that the process was held up, and it needs this long to read what came meanwhile. */
+/** A timer that fires later than this shows that the event loop was blocked. */
 const TIMER_LATE_MS = 20;
+/** Time for a blocked process to read answers that are already on its sockets. */
 const CATCH_UP_MS = 50;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
@@ -76,7 +77,7 @@ export class SharedPacer implements Pacer {
     return now + SOURCE_TIMEOUT_MS;
   }
 
-  /** After this process was held up, its timers run before it reads the answers that came meanwhile. */
+  /** A blocked event loop runs late timers before it reads its sockets, so an answer may be there when its timeout fires. */
   #isAwaited(pending: PendingReservation, now: number): boolean {
     if (now < pending.until) return true;
     if (pending.isExtended || now < pending.until + TIMER_LATE_MS) return false;

@@ -151,7 +151,8 @@ export type ResendableStatus = Extract<MessageStatus, 'not_sent' | 'rejected' | 
 export interface BroadcastRecipients {
   /**
    * Returns a page of the recipients of a broadcast in the order in which they were recorded: those behind the number `after`, 0 at
-   * first. Each recipient is in exactly one page, even if it changes meanwhile. Does not check the caller.
+   * first. Each recipient is in exactly one page, even if its state changes between two reads. Does not check the
+   * caller.
    */
   listRecipients(
     id: string,

@@ -1,6 +1,7 @@
 import type { DeliveryFilter, StoredDelivery } from './delivery-facts.ts';
 import type { PinStore } from './pin-store.ts';
 import type { QuotaLimits } from './quota-store.ts';
+import type { StoreSession } from './store-session.ts';
 
 /**
  * Records of messages (docs/reference/delivery.md). Types only: SQLite and PostgreSQL implement them, and one conformance
@@ -155,7 +156,7 @@ export interface QueueStore {
   countQueued(limit: number, caller?: string): Promise<number>;
 }
 
-export interface MessageStore extends QueueStore, PinStore {
+export interface MessageStore extends QueueStore, PinStore, StoreSession {
   /**
    * Inserts a message as `queued`; `isScheduled`: it waits for its `sendAt`, and is in no queue until then. Returns `existing` and
    * writes nothing if the same caller, route and key were recorded before (whatever the fingerprint), or if `resendOf` has a resend
@@ -232,21 +233,4 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /** Counts messages of all callers by status. `scheduled`: those that wait for their `sendAt`, or that of their broadcast. */
   counts(): Promise<Record<MessageStatus | 'scheduled', number>>;
-
-  /** Writes something durable. Throws StoreError if that fails. */
-  check(): Promise<void>;
-
-  /** Renews the lease of this process (PostgreSQL). Throws if it could not. */
-  heartbeat(): Promise<void>;
-  /**
-   * Deletes the rows of inserts in doubt, or prevents them from being committed later, because their callers were told that
-   * nothing is sent. Throws if the store fails; the next call continues.
-   */
-  resolveInDoubt(): Promise<void>;
-  /** Whether the lease is valid by this machine's monotonic clock. Checked right before the first byte goes out. */
-  holdsLease(): boolean;
-  /** Changes when this process has lost its messages: those claimed in an earlier epoch are not its own any more. */
-  epoch(): number;
-
-  close(): Promise<void>;
 }

@@ -78,7 +78,7 @@ export function broadcastRecordingStatements(dialect: Dialect) {
     addRecipients: statement(insertRecipients(dialect)),
     // The left-over rows of a resend whose recording failed would conflict with the index of resends until the sweep has got to them.
     deleteDiscarded: deleteDiscardedResends(dialect),
-    // An original that was resent meanwhile conflicts with the index of resends.
+    // A message can be resent once: a second resend of it, by another request, conflicts with the unique index and is skipped.
     addResends: statement(`${insertRecipients(dialect)}
       WHERE EXISTS (SELECT 1 FROM sends WHERE id = given.resend_of AND status IN ('not_sent', 'rejected', 'unknown'))
       ORDER BY given.place ON CONFLICT DO NOTHING RETURNING seq`),

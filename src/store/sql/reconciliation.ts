@@ -13,7 +13,7 @@ const AGAIN_MS = MINUTE_MS / 2;
 const PATIENCE_MS = 120 * MINUTE_MS;
 const CALLS_MAX = 100;
 const RECIPIENTS_MAX = 20_000;
-/** Rows per commit. SQLite commits nothing else meanwhile. */
+/** Rows per commit. SQLite has one writer, so other commits wait for each of these. */
 const ASKED_AT_ONCE = 500;
 
 interface DueLookups {
