@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { refuseScripts } from '../support/refuse-scripts.ts';
 import { type Service, startService } from '../support/service.ts';
 
 const operation = 'sendTemplateMessagesV2';
@@ -76,15 +77,7 @@ describe('calls for the recipients of broadcasts', () => {
   });
 
   it('halve when all are refused for one of them, which is found as before', async () => {
-    service.simulator.rule(({ text }) =>
-      text.includes('<script>')
-        ? {
-            status: 200,
-            body: { result: false, error: 'Check your template, it cannot have typos or blank text', receivers: [] },
-            process: false,
-          }
-        : undefined,
-    );
+    refuseScripts(service);
     const to = numbers(most / 2);
     const { counts, rejections } = await broadcast(to, (number) => (number === to[7] ? '<script>' : 'shipped'));
     expect(counts).toMatchObject({ accepted: most / 2 - 1, rejected: 1 });

@@ -3,6 +3,7 @@ import { htmlPage } from '../../src/simulator/pages.ts';
 import { fields } from '../routes/outcomes.ts';
 import { startPaced } from '../support/paced.ts';
 import { problem } from '../support/problem-type.ts';
+import { refuseScripts } from '../support/refuse-scripts.ts';
 import { type Service, startService } from '../support/service.ts';
 
 let service: Service;
@@ -75,15 +76,7 @@ it('of single messages of two callers in one call, one is at fault: the others a
     callers: [{ name: 'other', key, scopes: ['*'], connections: ['*'] }],
   });
   ({ service } = paced);
-  service.simulator.rule(({ text }) =>
-    text.includes('<script>')
-      ? {
-          status: 200,
-          body: { result: false, error: 'Check your template, it cannot have typos or blank text', receivers: [] },
-          process: false,
-        }
-      : undefined,
-  );
+  refuseScripts(service);
   await paced.during(service.ask('GET', '/v1/templates'));
   const sends = Array.from({ length: 8 }, (_, at) => {
     const order_status = at === 5 ? '<script>' : 'shipped';
