@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,6 +71,33 @@ describe('SQLite: the file', () => {
     steady += 60_000;
     expect(await second.purge(10)).toBe(1);
     await second.close();
+  });
+
+  test('has no recorded time in the future after a crash, so what was due is due at once', async () => {
+    let steady = 5_000;
+    const open = (name: string) =>
+      openStore(`file:${folder}/${name}`, { ...OPTIONS, sameThread: true, monotonicClock: () => steady });
+    const killed = await open('store.db');
+    const record = (key: string) => killed.recordIntake([{ key, connectionId: 'c', receivedAtMs: 0, body: '{}' }]);
+    for (const [key, pause] of [
+      ['a', 59_000],
+      ['b', 99],
+      ['c', 99],
+    ] as const) {
+      await record(key);
+      steady += pause;
+      for (const end of ['', '-wal']) copyFileSync(`${folder}/store.db${end}`, `${folder}/${key}.db${end}`);
+    }
+    await killed.close();
+    for (const [key, due] of [
+      ['a', ['a']],
+      ['b', ['a', 'b']],
+      ['c', ['a', 'b', 'c']],
+    ] as const) {
+      const next = await open(`${key}.db`);
+      expect((await next.dueIntake(10)).map((entry) => entry.key)).toEqual(due);
+      await next.close();
+    }
   });
 
   test('completes earlier writes before it closes', async () => {

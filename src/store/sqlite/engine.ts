@@ -64,8 +64,10 @@ export const sqliteDialect: Dialect = {
   check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
 };
 
-/** How much of the persisted clock a crash may lose. */
+/** The clock is saved at least this often while nothing is written. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
+/** No committed time is further ahead of the saved clock. */
+const CLOCK_LAG_MAX_MS = 100;
 const SAVE_CLOCK = 'UPDATE send_store SET clock = ?';
 
 export class SqliteEngine implements Engine {
@@ -76,6 +78,7 @@ export class SqliteEngine implements Engine {
   readonly #steady: () => number;
   readonly #wall: () => number;
   #isOpen = true;
+  #savedClock = Number.NEGATIVE_INFINITY;
   #slot = Number.NEGATIVE_INFINITY;
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
@@ -88,15 +91,26 @@ export class SqliteEngine implements Engine {
     this.#wall = options.wallClock ?? (() => Date.now());
     this.#me = owner;
     this.secret = toSecret(secret);
-    this.#clock = new PersistedClock(clock, this.#steady);
+    // After a crash too, no recorded time is in the future: what is due then is due at once.
+    this.#clock = new PersistedClock(clock + CLOCK_LAG_MAX_MS, this.#steady);
     this.#saving = setInterval(() => {
       this.#saveClock().catch(() => undefined); // writes report a full disk; this may wait
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
+  /** Saves the clock with what it stamped, if the saved one is too far behind. */
   async write(steps: readonly Step[]): Promise<Row[][]> {
     this.#mustBeOpen();
-    return this.#connection.write(steps.map((step) => this.#bound(step)));
+    const clock = this.#clock.now();
+    const bound = steps.map((step) => this.#bound(step, clock));
+    if (clock - this.#savedClock < CLOCK_LAG_MAX_MS) return this.#connection.write(bound);
+    this.#savedClock = clock;
+    try {
+      return (await this.#connection.write([...bound, { sql: SAVE_CLOCK, values: [clock] }])).slice(0, -1);
+    } catch (error) {
+      this.#savedClock = Number.NEGATIVE_INFINITY;
+      throw error;
+    }
   }
 
   async read(step: Step): Promise<Row[]> {
@@ -185,9 +199,9 @@ export class SqliteEngine implements Engine {
     await this.#connection.write([{ sql: SAVE_CLOCK, values: [this.#clock.now()] }]);
   }
 
-  #bound(step: Step): Bound {
+  #bound(step: Step, clock = this.#clock.now()): Bound {
     const { positional: sql, names } = step.statement;
-    const own = { me: this.#me, clock: this.#clock.now(), wallNow: this.wallNow() };
+    const own = { me: this.#me, clock, wallNow: this.wallNow() };
     return { sql, values: bindings(step, names, own) };
   }
 
