@@ -208,6 +208,8 @@ describe('a webhook body', () => {
     expect(readWebhookEvent(review)).toMatchObject({
       account: { what: 'account-review', detail: 'wabaId: 1, decision: APPROVED' },
     });
+    const broken = { eventType: 'accountUpdated', 'a\0b': 'c\u200bd\r\ne\ud800' };
+    expect(readWebhookEvent(broken)).toMatchObject({ account: { detail: 'ab: cd e\ufffd' } });
   });
 
   it('of a click says which link of which message, and when', () => {
