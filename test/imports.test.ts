@@ -175,7 +175,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Has a listener of its own, with the guards of the other one in front of it.
     of: /^src\/intake\//,
     values:
-      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(list-file|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
+      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(connection|open-connection)|callers\/(list-file|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
     types: /^src\/store\/intake-store\.ts$/,
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },

@@ -61,14 +61,15 @@ export function BroadcastBar({ broadcast: { broadcastName, counts } }) {
 }
 
 /** @param {OperatorBroadcast} broadcast */
-export function progressWords({ status, counts, estimatedEndAt, sendAt, pauseReason, hold }) {
+export function progressWords({ status, counts, estimatedEndAt, batchSize, sendAt, pauseReason, hold }) {
   const handled = handledOf(counts);
   const share = `${count(handled)} of ${count(counts.total)} (${percent(handled / Math.max(1, counts.total))})`;
   const held = hold ? `; waits: ${hold.detail}` : '';
   if (status === 'recording') return `${count(counts.total)} so far`;
   if (status === 'running' && hold) return `${share}${held}`;
   if (status === 'running' && estimatedEndAt) {
-    return `${share}, done in about ${duration(Date.parse(estimatedEndAt) - Date.now())}`;
+    const together = batchSize ? `; up to ${count(batchSize)} in one call now` : '';
+    return `${share}, done in about ${duration(Date.parse(estimatedEndAt) - Date.now())}${together}`;
   }
   if (status === 'paused' && pauseReason) return `${share}; ${pauseReason}`;
   if (sendAt !== undefined && Date.parse(sendAt) > Date.now())

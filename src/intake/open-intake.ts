@@ -52,7 +52,7 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
   const spool =
     spoolUrl === undefined
       ? undefined
-      : new Spool({
+      : await Spool.open({
           path: spoolUrl.replace(/^file:(\/\/(?=\/))?/, ''),
           target: store,
           now,

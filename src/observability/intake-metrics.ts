@@ -14,7 +14,7 @@ export interface IntakeStanding {
   /** Entries in the store that wait to be applied, and those that were set aside. */
   state(): Promise<{ waiting: number; oldestMs: number; failed: number }>;
   /** Rows that wait in the spool, if there is one. */
-  spooled?(): { waiting: number; oldestMs: number };
+  spooled?(): Promise<{ waiting: number; oldestMs: number }>;
   /** Wall clock of the last event of each connection with a token. */
   lastEvents(): ReadonlyMap<string, number>;
   file(): { valid: boolean; sinceMs: number };
@@ -57,7 +57,7 @@ export function countIntake(registry: Registry, connections: () => readonly stri
 export function addIntakeGauges(registry: Registry, standing: IntakeStanding, restMs: number): void {
   const { gauge } = metricFactories(registry);
   const state = cachedWithTimeout(standing.state, restMs);
-  const spooled = () => standing.spooled?.();
+  const spooled = cachedWithTimeout(standing.spooled ?? (async () => ({ waiting: 0, oldestMs: 0 })), 0);
   const since = (ms: number) => Math.max(0, standing.now() - ms) / 1000;
 
   gauge(
@@ -67,7 +67,7 @@ export function addIntakeGauges(registry: Registry, standing: IntakeStanding, re
       labels: ['state'],
     },
     async () => {
-      const known = await state();
+      const [known, inSpool] = await Promise.all([state(), spooled()]);
       return [
         ...(known
           ? ([
@@ -75,13 +75,12 @@ export function addIntakeGauges(registry: Registry, standing: IntakeStanding, re
               [{ state: 'failed' }, known.failed],
             ] as const)
           : []),
-        [{ state: 'spooled' }, spooled()?.waiting ?? 0],
+        ...(inSpool ? [[{ state: 'spooled' }, inSpool.waiting] as const] : []),
       ];
     },
   );
   gauge({ name: 'intake_oldest_seconds', help: 'How long the oldest of those that are due has waited' }, async () => {
-    const known = await state();
-    const inSpool = spooled();
+    const [known, inSpool] = await Promise.all([state(), spooled()]);
     if (!known && !inSpool) return [];
     return [[{}, Math.max(known?.oldestMs ?? 0, inSpool?.oldestMs ?? 0) / 1000]];
   });

@@ -134,7 +134,9 @@ export const Broadcast = Type.Object(
     looks: Type.Optional(
       Type.Object(
         {
-          left: count('unknown ones that were not looked for yet, or not since `reconcile` asked for it'),
+          left: count(
+            'unknown ones that were not looked for yet, or not since `reconcile` asked for it; counted up to 20,000',
+          ),
           estimatedEndAt: Type.Optional(
             Type.String({
               description: 'when all of these will have been looked for, at the pace so far; absent where none is left',

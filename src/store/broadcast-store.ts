@@ -129,7 +129,7 @@ export interface BroadcastReads {
   /** Newest first. Throws RangeError for a cursor that this list did not return to this caller. */
   listBroadcasts(caller: string, page: ListPage): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
-  /** How many broadcasts the service has paused. Reads only broadcasts that have not ended. */
+  /** How many broadcasts the service has paused, counted up to 10,000. Reads only broadcasts that have not ended. */
   countPausedByService(): Promise<number>;
 
   /** The queues with running broadcasts. One index lookup per queue. */

@@ -33,7 +33,7 @@ export interface IntakeState {
   waiting: number;
   /** For how long the oldest due entry has been due. */
   oldestMs: number;
-  /** Entries that were set aside. */
+  /** Entries that were set aside; counts no further than 10,000. */
   failed: number;
 }
 

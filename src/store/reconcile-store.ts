@@ -23,7 +23,7 @@ export interface LostCall {
 }
 
 export interface LookupProgress {
-  /** Unknown messages that are scheduled, and not looked up yet or not since the last request. */
+  /** Unknown messages that are scheduled, and not looked up yet or not since the last request; counts up to 20,000. */
   left: number;
   /** Oldest first; at most a hundred, of at most 20,000 recipients. */
   lostCalls: LostCall[];

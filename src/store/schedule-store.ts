@@ -43,6 +43,7 @@ export interface ScheduleStore {
    */
   startDue(callers: readonly string[], limit: number): Promise<number>;
 
+  /** Counts up to 10,000. */
   countScheduledBroadcasts(): Promise<number>;
 
   /** Starts due broadcasts: `scheduled` -> `running`. Returns how many. */

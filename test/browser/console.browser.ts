@@ -115,6 +115,9 @@ describe('/console, as operators and support use it', () => {
     const done = async () => Number(await bar.getAttribute('aria-valuenow'));
     const before = await done();
     await expect.poll(done, patient).toBeGreaterThan(before);
+    await follow(page, 'Broadcasts', 'ten-thousand');
+    await page.getByText(/, done in about .*; up to [\d,]+ in one call now/).waitFor();
+    await openSection(page, 'Broadcasts');
     for (const [verb, confirm, state] of [
       ['Pause', 'Pause', 'paused'],
       ['Resume', 'Resume', 'running'],

@@ -130,7 +130,7 @@ it('closes after the main listener: webhooks are recorded until the last send ha
   await closed;
   await expect(post(url, delivered('2'))).rejects.toThrow(/ECONNREFUSED/);
   // No process has it open any more.
-  await new Spool({ path, target: memorySink().sink }).close();
+  await (await Spool.open({ path, target: memorySink().sink, sameThread: true })).close();
   rmSync(folder, { recursive: true });
 });
 

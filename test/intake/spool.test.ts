@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { Spool } from '../../src/intake/spool.ts';
+import { Spool, type SpoolOptions } from '../../src/intake/spool.ts';
 import type { IntakeRow } from '../../src/store/intake-store.ts';
 import { connectionId, delivered, memorySink, startDoor } from './door.ts';
 
@@ -17,13 +17,14 @@ const row = (n: number, body = `{"n":${n}}`): IntakeRow => ({
   body,
 });
 const rows = (count: number) => Array.from({ length: count }, (_, n) => row(n));
+const openSpool = (options: SpoolOptions) => Spool.open({ ...options, sameThread: true });
 const away = new Error('the database is away');
 
 it('records everything while the store is unavailable, and moves it when the store is back', async () => {
   const target = memorySink();
   target.state.failure = away;
   const faults: unknown[] = [];
-  const spool = new Spool({
+  const spool = await openSpool({
     path: newPath(),
     target: target.sink,
     onFault: (error) => faults.push(error),
@@ -37,11 +38,11 @@ it('records everything while the store is unavailable, and moves it when the sto
   }
   expect(JSON.parse((await post(delivered('3'))).text)).toEqual({ received: 1 });
   await spool.recordIntake(rows(600));
-  expect(spool.state()).toEqual({ waiting: 603, oldestMs: 61_000 - 1_000 });
+  expect(await spool.state()).toEqual({ waiting: 603, oldestMs: 61_000 - 1_000 });
   await expect.poll(target.asked).toBeGreaterThan(5);
   expect(faults).toEqual([away]);
   target.state.failure = undefined;
-  await expect.poll(() => spool.state().waiting).toBe(0);
+  await expect.poll(async () => (await spool.state()).waiting).toBe(0);
   const moved = [...target.rows.values()].filter(({ key }) => key.startsWith('key-'));
   expect(moved.toSorted((a, b) => a.receivedAtMs - b.receivedAtMs)).toMatchObject(rows(600));
   expect(target.rows.size).toBe(603);
@@ -52,9 +53,27 @@ it('records everything while the store is unavailable, and moves it when the sto
 it('does not retry an unavailable store for each event', async () => {
   const target = memorySink();
   target.state.failure = away;
-  const spool = new Spool({ path: newPath(), target: target.sink, retryMs: 60_000 });
+  const spool = await openSpool({ path: newPath(), target: target.sink, retryMs: 60_000 });
   for (const each of rows(20)) await spool.recordIntake([each]);
   expect(target.asked()).toBe(1);
+  await spool.close();
+});
+
+it('moves each row by itself, in a thread of its own', async () => {
+  const target = memorySink();
+  const spool = await Spool.open({ path: newPath(), target: target.sink, retryMs: 60_000 });
+  await Promise.all(rows(50).map((each) => spool.recordIntake([each])));
+  await expect.poll(() => target.rows.size).toBe(50);
+  await expect.poll(async () => (await spool.state()).waiting).toBe(0);
+  await spool.close();
+});
+
+it('counts no more than 10,000 of the events that wait', async () => {
+  const target = memorySink();
+  target.state.failure = away;
+  const spool = await openSpool({ path: newPath(), target: target.sink, retryMs: 60_000 });
+  await spool.recordIntake(rows(10_001));
+  expect((await spool.state()).waiting).toBe(10_000);
   await spool.close();
 });
 
@@ -62,16 +81,16 @@ it('keeps what a process left, for the next one, and deletes what was moved', as
   const path = newPath();
   const target = memorySink();
   target.state.failure = away;
-  const first = new Spool({ path, target: target.sink, retryMs: 5 });
+  const first = await openSpool({ path, target: target.sink, retryMs: 5 });
   await first.recordIntake([row(1, '{"text":"A text of a customer"}'), row(2)]);
   await first.close();
   expect(statSync(path).mode & 0o777).toBe(0o600);
   target.state.failure = undefined;
   // Recorded there, and killed before it was deleted here: its key makes it once.
   await target.sink.recordIntake([row(2)]);
-  const second = new Spool({ path, target: target.sink });
+  const second = await openSpool({ path, target: target.sink });
   second.wake();
-  await expect.poll(() => second.state().waiting).toBe(0);
+  await expect.poll(async () => (await second.state()).waiting).toBe(0);
   expect([...target.rows.keys()].toSorted()).toEqual(['key-1', 'key-2']);
   await second.close();
   for (const file of [path, `${path}-wal`]) {
@@ -89,9 +108,9 @@ it('does not let one row that the store refuses block the others', async () => {
       return target.sink.recordIntake(given);
     },
   };
-  const spool = new Spool({ path: newPath(), target: picky, retryMs: 1 });
+  const spool = await openSpool({ path: newPath(), target: picky, retryMs: 1 });
   await spool.recordIntake(rows(40));
-  await expect.poll(() => spool.state().waiting).toBe(1);
+  await expect.poll(async () => (await spool.state()).waiting).toBe(1);
   expect(moved.toSorted()).toEqual(
     rows(40)
       .map(({ key }) => key)
@@ -111,13 +130,13 @@ it('does not wait for a store that hangs when it closes, and belongs to one proc
       return new Promise<never>(() => {});
     },
   };
-  const spool = new Spool({ path, target: hangs, closeMs: 10 });
+  const spool = await openSpool({ path, target: hangs, closeMs: 10 });
   await spool.recordIntake(rows(3));
   await expect.poll(() => calls).toBe(1);
-  expect(() => new Spool({ path, target: target.sink })).toThrow(/another process has it open/);
+  await expect(openSpool({ path, target: target.sink })).rejects.toThrow(/another process has it open/);
   await spool.close();
-  expect(spool.state()).toEqual({ waiting: 0, oldestMs: 0 });
-  const next = new Spool({ path, target: target.sink });
-  expect(next.state().waiting).toBe(3);
+  expect(await spool.state()).toEqual({ waiting: 0, oldestMs: 0 });
+  const next = await openSpool({ path, target: target.sink });
+  expect((await next.state()).waiting).toBe(3);
   await next.close();
 });

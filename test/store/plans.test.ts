@@ -44,7 +44,8 @@ describe('SQLite: the query plan', () => {
   });
 
   test('of reconciliation uses the index of due messages, of the person, or of the broadcast', () => {
-    const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = reconcileStatements(sqliteDialect);
+    const { lookFirst, look, lookBeside, left, askBatch, askEach, lostCalls, due, looked } =
+      reconcileStatements(sqliteDialect);
     const first = (statement: Statement) => walks(planOf(statement)).filter((step) => !step.includes('rowid=?'));
     for (const [{ hasDue, takeDue }, index] of [
       [lookFirst, 'sends_look_first (next_look_at'],
@@ -53,9 +54,12 @@ describe('SQLite: the query plan', () => {
     ] as const) {
       for (const one of [hasDue, takeDue]) expect(first(one)).toEqual([expect.stringContaining(index)]);
     }
-    for (const ofBroadcast of [left, askEach]) {
-      expect(first(ofBroadcast)).toEqual([expect.stringContaining('sends_failed (broadcast_id=? AND status=?')]);
+    for (const ofBroadcast of [askBatch, askEach]) {
+      expect(first(ofBroadcast)).toEqual([
+        expect.stringContaining('sends_failed (broadcast_id=? AND status=? AND seq>?'),
+      ]);
     }
+    expect(first(left)).toEqual([expect.stringContaining('sends_sought (broadcast_id=? AND <expr><?)')]);
     expect(first(lostCalls)).toEqual([expect.stringContaining('sends_lost (broadcast_id=?')]);
     expect(first(due)).toEqual([expect.stringContaining('COVERING INDEX sends_look')]);
     expect(first(looked)).toEqual([expect.stringContaining('(id=?)')]);

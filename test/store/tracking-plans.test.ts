@@ -60,4 +60,12 @@ describe('SQLite: the query plan', () => {
     expect(planOf(hasLost)[0]).toContain('intake_due (owner=? AND next_at<?)');
     expect(planOf(expire).join()).toContain('intake_recorded (recorded_at<?)');
   });
+
+  test('of the backlog counts no more than 10,000 of the entries that were set aside', () => {
+    db.exec(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001)
+      INSERT INTO intake (key, connection_id, received_at, recorded_at, owner, state, next_at)
+      SELECT n, 'c1', 0, 0, 1, 'failed', 0 FROM numbers`);
+    const { positional, names } = intakeStatements(sqliteDialect).state;
+    expect(db.prepare(positional).get(...names.map(() => 0))).toMatchObject({ failed: 10_000 });
+  });
 });

@@ -24,6 +24,7 @@ import {
   scheduleSchema,
   sendsIndexes,
   sendsTable,
+  soughtIndex,
   templateIndex,
   timeIndexes,
   unknownIndexes,
@@ -192,6 +193,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   sendTallies,
   ['DROP INDEX sends_counted'],
   vacuumEarly('deliveries', 'conversations'),
+  [soughtIndex],
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

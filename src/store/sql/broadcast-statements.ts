@@ -118,7 +118,8 @@ export const broadcastReads = {
     withCounters(`caller = :caller AND ${VISIBLE} AND seq < :before ORDER BY seq DESC LIMIT :limit`),
   ),
   countPausedByService: statement(`
-    SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL`),
+    SELECT COUNT(*) AS n FROM
+      (SELECT 1 FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL LIMIT 10000) AS counted`),
   // One index lookup per queue.
   listRunningQueues: statement(`
     WITH RECURSIVE firsts (first_seq) AS (

@@ -66,7 +66,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
         (SELECT COUNT(*) FROM (SELECT 1 FROM intake WHERE ${WAITING} AND next_at <= ${now} LIMIT ${COUNTED_MAX}) AS counted) AS waiting,
         (SELECT ${now} - MIN(oldest.next_at) FROM (SELECT ${firstDue} AS next_at FROM owners) AS oldest
          WHERE oldest.next_at <= ${now}) AS oldest,
-        (SELECT COUNT(*) FROM intake WHERE state = 'failed') AS failed`),
+        (SELECT COUNT(*) FROM (SELECT 1 FROM intake WHERE state = 'failed' LIMIT ${COUNTED_MAX}) AS aside) AS failed`),
     // Failed entries are kept longer, and stand at the beginning of this index until then.
     expire: statement(`
       WITH old AS MATERIALIZED

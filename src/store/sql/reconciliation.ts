@@ -4,6 +4,7 @@ import { type Dialect, type Engine, type Row, type Statement, type Step, stateme
 import { FIRST_LOOK_MS } from './look-times.ts';
 import { COLUMNS } from './message-columns.ts';
 import { bySequence, integer, isoTime, toMessage, toSqlText } from './row-mapping.ts';
+import { LOOKED, SOUGHT } from './schema.ts';
 
 const MINUTE_MS = 60_000;
 /** Time from the end of a message to its first lookup, with a margin for the recipients of one call, 1 ms each. */
@@ -62,8 +63,18 @@ export function createReconcileStore(engine: Engine, dialect: Dialect): Reconcil
       if (left !== undefined && integer(left, 'n') === 0) await write(sql.ask, { id: broadcastId });
       const [clock] = await engine.read({ statement: sql.clock, values: { id: broadcastId } });
       if (!clock) return;
-      const values = { id: broadcastId, askedAt: integer(clock, 'at'), limit: ASKED_AT_ONCE };
-      for (let moved = ASKED_AT_ONCE; moved >= ASKED_AT_ONCE; ) moved = (await write(sql.askEach, values)).length;
+      const values = { id: broadcastId, askedAt: integer(clock, 'at') };
+      for (let after = 0, isLast = false; !isLast; ) {
+        const [batch] = await engine.read({
+          statement: sql.askBatch,
+          values: { id: broadcastId, after, limit: ASKED_AT_ONCE },
+        });
+        if (batch === undefined || batch.until === null) return;
+        const until = integer(batch, 'until');
+        await write(sql.askEach, { ...values, after, until });
+        isLast = integer(batch, 'n') < ASKED_AT_ONCE;
+        after = until;
+      }
     },
 
     async reconcileProgress(broadcastId) {
@@ -105,8 +116,7 @@ export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
         CASE looks WHEN 0 THEN ${5 * MINUTE_MS} WHEN 1 THEN ${15 * MINUTE_MS} WHEN 2 THEN ${60 * MINUTE_MS} END
       WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`),
   });
-  const isOld = `(looked_at IS NULL OR looked_at <
-    (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
+  const isOld = `${LOOKED} < COALESCE((SELECT looks_asked_at FROM broadcasts WHERE broadcasts.id = :id), 0)`;
   // Repeats the condition of the partial index, or SQLite would not use it.
   const unknownOf = `broadcast_id = :id AND status = 'unknown' AND broadcast_id IS NOT NULL AND ${FAILED}`;
   return {
@@ -121,17 +131,21 @@ export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
 
     ask: statement(`UPDATE broadcasts SET looks_asked_at = ${now} WHERE id = :id RETURNING seq`),
     clock: statement(`SELECT ${now} AS at FROM broadcasts WHERE id = :id`),
+    // Batches by number, so that no statement reads past the messages that it asks for.
+    askBatch: statement(`
+      SELECT MAX(seq) AS until, COUNT(*) AS n FROM
+        (SELECT seq FROM sends WHERE ${unknownOf} AND seq > :after ORDER BY seq LIMIT :limit) AS batch`),
     askEach: statement(`
       WITH asked AS MATERIALIZED
         (SELECT seq AS asked_seq FROM sends
-         WHERE ${unknownOf} AND ${isOld}
+         WHERE ${unknownOf} AND seq > :after AND seq <= :until AND ${isOld}
            AND (next_look_at IS NULL OR next_look_at > CAST(:askedAt AS BIGINT) + look_place)
-         ORDER BY seq LIMIT :limit ${skipLocked})
+         ORDER BY seq ${skipLocked})
       UPDATE sends SET next_look_at = CAST(:askedAt AS BIGINT) + look_place
       WHERE seq IN (SELECT asked_seq FROM asked) RETURNING seq`),
     left: statement(`
-      SELECT COUNT(*) AS n FROM sends WHERE ${unknownOf} AND ${isOld}
-        AND next_look_at IS NOT NULL`),
+      SELECT COUNT(*) AS n FROM
+        (SELECT 1 FROM sends WHERE broadcast_id = :id AND ${SOUGHT} AND ${isOld} LIMIT ${RECIPIENTS_MAX}) AS counted`),
     lostCalls: statement(`
       SELECT MIN(sent_at) AS sent_at, COUNT(*) AS n,
         SUM(CASE WHEN status = 'accepted' THEN 1 ELSE 0 END) AS found,

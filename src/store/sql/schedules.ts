@@ -4,6 +4,9 @@ import { type Dialect, type Engine, type Row, type Statement, statement, type Va
 import { integer, isKind, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
 import { MAY_EXPIRE } from './schema.ts';
 
+/** Counts stop here: a higher exact count helps no reader. */
+const COUNTED_MAX = 10_000;
+
 /** Selects the callers with scheduled messages, by one index lookup each. */
 const CALLERS = `
   turns (caller) AS (
@@ -41,7 +44,9 @@ export function scheduleStatements(dialect: Dialect) {
         (SELECT sends.seq AS due_seq FROM ${dialect.inputRows({ caller: 'TEXT' })} ${dialect.lateralJoin(dueOf)})
       UPDATE sends SET status = 'queued', owner = :me, updated_at = :wall
       WHERE seq IN (SELECT due_seq FROM due) AND status = 'scheduled' AND ${leaseIsValid} RETURNING seq`),
-    countBroadcasts: statement("SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'scheduled'"),
+    countBroadcasts: statement(
+      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM broadcasts WHERE status = 'scheduled' LIMIT ${COUNTED_MAX}) AS counted`,
+    ),
     startBroadcasts: statement(`
       UPDATE broadcasts SET status = 'running', updated_at = :wall
       WHERE status = 'scheduled' AND send_at <= ${wallNow} RETURNING seq`),

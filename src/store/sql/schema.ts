@@ -89,6 +89,14 @@ export const unknownIndexes: readonly string[] = [
   'CREATE INDEX sends_lost_call ON sends (lost_call) WHERE lost_call IS NOT NULL',
 ];
 
+/** Unknown recipients that are still looked up. */
+export const SOUGHT = "status = 'unknown' AND broadcast_id IS NOT NULL AND next_look_at IS NOT NULL";
+/** When a message was last looked up, -1 if never. */
+export const LOOKED = 'COALESCE(looked_at, -1)';
+
+/** Counts those of a broadcast that were not looked up since a time, without visiting the others. */
+export const soughtIndex = `CREATE INDEX sends_sought ON sends (broadcast_id, (${LOOKED})) WHERE ${SOUGHT}`;
+
 /**
  * `channel` is the company number of a message. `channel_attempt` is NULL if any process may claim the message; otherwise it is
  * the number of the last attempt that was claimed by a version that knows channels, 0 before the first.

@@ -1,7 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StoreError } from '../errors.ts';
 import type { Row, Value } from '../sql/engine.ts';
-import { keepSecret, newSecret } from '../sql/secret.ts';
 import { GroupCommit } from './group-commit.ts';
 
 /** A statement with its values in order. */
@@ -10,18 +9,15 @@ export interface Bound {
   readonly values: readonly Value[];
 }
 
-/** The state of the store when it is opened. */
-export interface Opened {
-  /** Number of times the file was opened. */
-  readonly owner: number;
-  /** The last saved value of the ageing clock. */
-  readonly clock: number;
-  readonly secret: unknown;
+export interface FileSchema {
+  /** Applied in order; append only. */
+  readonly migrations: readonly (readonly string[])[];
+  /** A statement that changes something that does not matter; see GroupCommit. */
+  readonly noopWrite: string;
 }
 
 /** The only connection to the file, in this thread or in one of its own. */
 export interface Connection {
-  readonly opened: Opened;
   /** Runs the statements in one transaction. Resolves when it is durable. Throws StoreError. */
   write(steps: readonly Bound[]): Promise<Row[][]>;
   read(step: Bound): Promise<Row[]>;
@@ -47,14 +43,10 @@ export class LocalConnection implements Connection {
   readonly #commits: GroupCommit;
   readonly #prepared = new Map<string, StatementSync>();
   readonly #listed = new Set<string>();
-  readonly opened: Opened;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, noopWrite: string) {
     this.#db = db;
-    const store = db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
-    const secret = db.prepare(keepSecret.positional).get(newSecret())?.secret;
-    this.opened = { owner: Number(store.owner), clock: Number(store.clock), secret };
-    const touch = db.prepare('UPDATE send_store SET checks = checks + 1');
+    const touch = db.prepare(noopWrite);
     this.#commits = new GroupCommit(db, () => void touch.run());
   }
 

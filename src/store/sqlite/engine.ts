@@ -11,12 +11,11 @@ import {
   SEQ_OF,
   type Step,
 } from '../sql/engine.ts';
-import { toSecret } from '../sql/secret.ts';
-import { type Bound, type Connection, LocalConnection } from './connection.ts';
-import { openDatabase } from './file.ts';
-import { inMemory } from './open-file.ts';
+import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
+import type { Bound, Connection } from './connection.ts';
+import { MIGRATIONS } from './file.ts';
+import { openConnection } from './open-connection.ts';
 import { PersistedClock } from './persisted-clock.ts';
-import { openInThread } from './threaded-connection.ts';
 
 /** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
@@ -69,6 +68,16 @@ const CLOCK_SAVED_EVERY_MS = 60_000;
 /** No committed time is further ahead of the saved clock. */
 const CLOCK_LAG_MAX_MS = 100;
 const SAVE_CLOCK = 'UPDATE send_store SET clock = ?';
+const ENTER = 'UPDATE send_store SET owner = owner + 1 RETURNING owner, clock';
+
+/** The state of the store when it is opened. */
+interface Opened {
+  /** Number of times the file was opened. */
+  readonly owner: number;
+  /** The last saved value of the ageing clock. */
+  readonly clock: number;
+  readonly secret: Buffer;
+}
 
 export class SqliteEngine implements Engine {
   readonly #connection: Connection;
@@ -84,13 +93,12 @@ export class SqliteEngine implements Engine {
   readonly #saving: NodeJS.Timeout;
   readonly webhooks = this;
 
-  constructor(connection: Connection, options: StoreOptions) {
-    const { owner, clock, secret } = connection.opened;
+  constructor(connection: Connection, { owner, clock, secret }: Opened, options: StoreOptions) {
     this.#connection = connection;
     this.#steady = options.monotonicClock ?? (() => performance.now());
     this.#wall = options.wallClock ?? (() => Date.now());
     this.#me = owner;
-    this.secret = toSecret(secret);
+    this.secret = secret;
     // After a crash too, no recorded time is in the future: what is due then is due at once.
     this.#clock = new PersistedClock(clock + CLOCK_LAG_MAX_MS, this.#steady);
     this.#saving = setInterval(() => {
@@ -210,8 +218,22 @@ export class SqliteEngine implements Engine {
   }
 }
 
-/** A store in memory runs in the calling thread, because it never waits for a disk. */
 export async function openSqlite(path: string, options: StoreOptions): Promise<SqliteEngine> {
-  const isLocal = path === inMemory || options.sameThread === true;
-  return new SqliteEngine(isLocal ? new LocalConnection(openDatabase(path)) : await openInThread(path), options);
+  const noopWrite = 'UPDATE send_store SET checks = checks + 1';
+  const connection = await openConnection(path, { migrations: MIGRATIONS, noopWrite }, options.sameThread);
+  try {
+    return new SqliteEngine(connection, await enter(connection), options);
+  } catch (error) {
+    await connection.close().catch(() => undefined); // the first failure is the cause
+    throw error;
+  }
+}
+
+async function enter(connection: Connection): Promise<Opened> {
+  const steps = [
+    { sql: ENTER, values: [] },
+    { sql: keepSecret.positional, values: [newSecret()] },
+  ];
+  const [[store] = [], [kept] = []] = await connection.write(steps);
+  return { owner: Number(store?.owner), clock: Number(store?.clock), secret: toSecret(kept?.secret) };
 }

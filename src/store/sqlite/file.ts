@@ -23,6 +23,7 @@ import {
   scheduleSchema,
   sendsIndexes,
   sendsTable,
+  soughtIndex,
   templateIndex,
   timeIndexes,
   unknownIndexes,
@@ -124,6 +125,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [callerDaysTable],
   [historyTable('INTEGER'), sqliteHistoryTrigger],
   templateIndex,
+  [soughtIndex],
 ];
 
 export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Row, Value } from '../sql/engine.ts';
-import type { Bound, Opened } from './connection.ts';
+import type { Bound } from './connection.ts';
 
 /** Messages between the thread of the service and that of the store. Several are sent as one array. */
 
@@ -37,7 +37,7 @@ export type Answer =
   | { readonly id: number; readonly failure: Failure };
 
 /** The first message of the thread. */
-export type Greeting = { readonly opened: Opened } | { readonly failure: Failure };
+export type Greeting = { readonly isOpen: true } | { readonly failure: Failure };
 
 export function toFailure(error: unknown): Failure {
   const cause = error instanceof Error ? error.cause : undefined;

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Row } from '../sql/engine.ts';
-import { type Bound, LocalConnection } from './connection.ts';
+import { type Bound, type FileSchema, LocalConnection } from './connection.ts';
 import { migrate, openFile } from './open-file.ts';
 import {
   type Answer,
@@ -12,7 +12,7 @@ import {
   toFailure,
 } from './thread-messages.ts';
 
-/** The thread of the store, with the only connection to the file. It reads at once, and writes with the next commit. */
+/** The thread of a file, with the only connection to it. It reads at once, and writes with the next commit. */
 
 function serve(port: MessagePort, connection: LocalConnection): void {
   const statements: string[] = [];
@@ -67,12 +67,12 @@ function serve(port: MessagePort, connection: LocalConnection): void {
 }
 
 function open(port: MessagePort): void {
-  const { path, migrations }: { path: string; migrations: readonly (readonly string[])[] } = workerData;
+  const { path, migrations, noopWrite }: FileSchema & { path: string } = workerData;
   let greeting: Greeting;
   try {
-    const connection = new LocalConnection(openFile(path, (db) => migrate(db, migrations)));
-    serve(port, connection);
-    greeting = { opened: connection.opened };
+    const db = openFile(path, (opened) => migrate(opened, migrations));
+    serve(port, new LocalConnection(db, noopWrite));
+    greeting = { isOpen: true };
   } catch (error) {
     greeting = { failure: toFailure(error) };
   }

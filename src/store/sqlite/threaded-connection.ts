@@ -3,8 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { toError } from '../../lib/to-error.ts';
 import { StoreError } from '../errors.ts';
 import type { Row } from '../sql/engine.ts';
-import type { Bound, Connection, Opened } from './connection.ts';
-import { MIGRATIONS } from './file.ts';
+import type { Bound, Connection, FileSchema } from './connection.ts';
 import {
   type Answer,
   type Call,
@@ -26,11 +25,11 @@ const YOUNG_GENERATION_MB = 4;
 const WAIT_MAX_MS = 50;
 
 /** Opens the file in a thread of its own, so that commits never block the event loop of the service, however slow the disk is. */
-export async function openInThread(path: string): Promise<Connection> {
+export async function openInThread(path: string, schema: FileSchema): Promise<Connection> {
   const file = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
   const worker = new Worker(new URL(file, import.meta.url), {
     name: 'store',
-    workerData: { path, migrations: MIGRATIONS },
+    workerData: { path, ...schema },
     // The thread writes no output. Without this option Node opens the streams of the process to pipe it.
     stdout: true,
     stderr: true,
@@ -40,7 +39,7 @@ export async function openInThread(path: string): Promise<Connection> {
     throw new StoreError(`cannot open the store ${path}: its thread has failed`, { cause });
   });
   if (greeting === undefined) throw new StoreError(`cannot open the store ${path}`);
-  if ('opened' in greeting) return new ThreadedConnection(worker, greeting.opened);
+  if ('isOpen' in greeting) return new ThreadedConnection(worker);
   await worker.terminate();
   throw toStoreError(greeting.failure);
 }
@@ -51,7 +50,6 @@ export async function openInThread(path: string): Promise<Connection> {
  * ends: the next start finds out whether the last writes were committed, as after any crash.
  */
 class ThreadedConnection implements Connection {
-  readonly opened: Opened;
   readonly #worker: Worker;
   readonly #numbers = new Map<string, number>();
   readonly #pending = new Map<number, Pending>();
@@ -61,9 +59,8 @@ class ThreadedConnection implements Connection {
   #firstCameMs = 0;
   #nextId = 0;
 
-  constructor(worker: Worker, opened: Opened) {
+  constructor(worker: Worker) {
     this.#worker = worker;
-    this.opened = opened;
     worker.unref();
     worker.on('message', (answers: readonly Answer[]) => {
       for (const answer of answers) this.#settle(answer);
