@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp } from '../app.ts';
 import { callersFromFile, type FileChange } from '../callers/follow.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
@@ -9,6 +8,7 @@ import { listen } from '../http/listen.ts';
 import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
 import { createLogger } from '../observability/logger.ts';
 import { logStart } from '../observability/start-line.ts';
+import { openRecords } from '../records.ts';
 import { errorCode } from '../task-error-code.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import { version } from '../version.ts';
@@ -36,8 +36,12 @@ async function serve(config: Config) {
     version,
     onFault: (error) => logger.warn({ task: 'traces', reason: faultName(error) }, 'task failed'),
   });
+  // The store opens in its thread while the rest of the service is loaded, which takes about as long.
+  const records = openRecords(config);
+  const { buildApp } = await import('../app.ts');
   const app = await buildApp(config, {
     callers,
+    records,
     logger,
     linesDropped: () => linesDropped,
     onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
