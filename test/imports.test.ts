@@ -172,7 +172,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/upload\//,
-    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|lib\/to-error|problem)\.ts$/,
+    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|lib\/(collect-garbage|to-error)|problem)\.ts$/,
     types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
     packages: /^(fastify|@fastify\/multipart|file-type|node:[\w/]+)$/,
   },
