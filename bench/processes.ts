@@ -97,6 +97,8 @@ const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(St
 export const serviceArgv = node(
   '--max-semi-space-size=8',
   '--heap-growing-percent=50',
+  '--initial-old-space-size=48',
+  '--expose-gc',
   join(import.meta.dirname, '../src/bin/server.ts'),
 );
 

@@ -6,6 +6,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHan
 import fp from 'fastify-plugin';
 import { type Account, docsPage, docsScript, docsStyle } from '../src/docs/docs-page.ts';
 import { guidePages } from '../src/docs/guide-pages.ts';
+import type { OpenapiDocument } from '../src/docs/openapi-document.ts';
 import { plainPagePolicy } from '../src/lib/html.ts';
 import { lazy } from '../src/lib/memoize.ts';
 import { Problem } from '../src/problem.ts';
@@ -15,6 +16,7 @@ export interface DocsOptions {
   account: Account;
   /** Absent: the documents need no key. */
   mayRead?: (request: FastifyRequest) => boolean;
+  document: () => Promise<OpenapiDocument>;
 }
 
 interface Page {
@@ -42,9 +44,9 @@ const html = 'text/html; charset=utf-8';
  * would let clients without a key slow down all others. It is built for its first reader, because most replicas have none, and all
  * pages together take 17 MB.
  */
-const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }) => {
-  const pages = new Map<string, () => Page>();
-  const add = (paths: readonly string[], make: () => Page) => {
+const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead, document }) => {
+  const pages = new Map<string, () => Page | Promise<Page>>();
+  const add = (paths: readonly string[], make: () => Page | Promise<Page>) => {
     const page = lazy(make);
     for (const path of paths) pages.set(path, page);
   };
@@ -57,8 +59,8 @@ const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }
     () => new Map([...guidePages()].map(([name, guide]) => [name, pageOf(html, guide, plainPagePolicy)])),
   );
   add(['/docs', '/docs/'], () => pageOf(html, docsPage(account, linksTo(guides()))));
-  add(['/openapi.json', '/docs/json'], () => pageOf('application/json; charset=utf-8', JSON.stringify(app.swagger())));
-  add(['/openapi.yaml', '/docs/yaml'], () => pageOf('application/yaml', app.swagger({ yaml: true })));
+  add(['/openapi.json', '/docs/json'], async () => pageOf('application/json; charset=utf-8', (await document()).json));
+  add(['/openapi.yaml', '/docs/yaml'], async () => pageOf('application/yaml', (await document()).yaml));
 
   const assertMayRead: onRequestHookHandler = (request, _reply, done) => {
     if (mayRead === undefined || mayRead(request)) return done();
@@ -77,17 +79,17 @@ const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }
 
   const hidden = { schema: { hide: true }, onRequest: assertMayRead };
   for (const path of ['/openapi.json', '/openapi.yaml', '/docs', '/docs/', '/docs/json', '/docs/yaml']) {
-    app.get(path, hidden, (request, reply) => send(pages.get(path)?.(), request, reply));
+    app.get(path, hidden, async (request, reply) => send(await pages.get(path)?.(), request, reply));
   }
   app.get('/docs/guides', hidden, (request, reply) => send(guides().get(''), request, reply));
   app.get<{ Params: { file: string } }>('/docs/guides/:file', hidden, (request, reply) =>
     send(guides().get(request.params.file), request, reply),
   );
-  app.get<{ Params: { file: string } }>('/docs/static/:file', hidden, (request, reply) => {
+  app.get<{ Params: { file: string } }>('/docs/static/:file', hidden, async (request, reply) => {
     const { file } = request.params;
     // Replaces the page of Swagger UI itself.
     if (file === 'index.html') return reply.redirect('/docs/');
-    return send(pages.get(`/docs/static/${file}`)?.(), request, reply);
+    return send(await pages.get(`/docs/static/${file}`)?.(), request, reply);
   });
 };
 

@@ -1,9 +1,11 @@
-import swagger from '@fastify/swagger';
-import type { FastifyContextConfig, FastifyInstance } from 'fastify';
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifyContextConfig, FastifyInstance, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { hoistSchemas } from '../src/docs/hoist-schemas.ts';
+import { describeRoutes } from '../src/docs/openapi-document.ts';
 import { bytes, isJson, type Json, withExamples } from '../src/docs/openapi-examples.ts';
 import { webhooks } from '../src/docs/openapi-webhooks.ts';
+import { lazy } from '../src/lib/memoize.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 import { type DocsOptions, docs } from './docs.ts';
@@ -25,40 +27,47 @@ const tags = [
 interface OpenapiOptions {
   version: string;
   /** Absent: the document is built, and not served. */
-  docs?: DocsOptions;
+  docs?: Omit<DocsOptions, 'document'>;
 }
 
-/** Builds the OpenAPI document from the route schemas, and serves it and `/docs`. Register before the routes. */
+/** Builds the OpenAPI document from the route schemas once it is asked for, and serves it and `/docs`. Register before the routes. */
 export const openapi = fp(
   async (app: FastifyInstance, { docs: options, version }: OpenapiOptions) => {
-    await app.register(swagger, {
-      openapi: {
-        openapi: '3.1.0',
-        info: {
-          title: 'wati-bff',
-          version,
-          description:
-            'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every message: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
-        },
-        servers: [{ url: '/' }],
-        tags: tags.map(([name, description]) => ({ name, description })),
-        components: {
-          securitySchemes: {
-            callerKey: { type: 'http', scheme: 'bearer', description: 'the key of your service, from your operator' },
-          },
-        },
-      },
-      transform: ({ schema, url, route }) => ({
-        schema: documented(schema, route.config ?? {}, { method: route.method, url }),
-        url: url.replace('*', ':path'),
-      }),
-      transformObject: (document) =>
-        hoistSchemas({ ...('openapiObject' in document ? document.openapiObject : document.swaggerObject), webhooks }),
+    const routes: RouteOptions[] = [];
+    app.addHook('onRoute', (route) => {
+      if (route.method !== 'HEAD') routes.push(route);
     });
-    if (options) await app.register(docs, options);
+    const document = lazy(() => describeRoutes(routes, descriptionOf(version)));
+    app.decorate('openapi', document);
+    if (options) await app.register(docs, { ...options, document });
   },
   { name: 'openapi', dependencies: ['validation'] },
 );
+
+const descriptionOf = (version: string): FastifyDynamicSwaggerOptions => ({
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'wati-bff',
+      version,
+      description:
+        'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every message: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
+    },
+    servers: [{ url: '/' }],
+    tags: tags.map(([name, description]) => ({ name, description })),
+    components: {
+      securitySchemes: {
+        callerKey: { type: 'http', scheme: 'bearer', description: 'the key of your service, from your operator' },
+      },
+    },
+  },
+  transform: ({ schema, url, route }) => ({
+    schema: documented(schema, route.config ?? {}, { method: route.method, url }),
+    url: url.replace('*', ':path'),
+  }),
+  transformObject: (document) =>
+    hoistSchemas({ ...('openapiObject' in document ? document.openapiObject : document.swaggerObject), webhooks }),
+});
 
 const upstreamProblems: ProblemSlug[] = [
   'connection-ambiguous',

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { endId, hasEnded, progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
+import { Type } from '../src/lib/type.ts';
 import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';

@@ -1,9 +1,9 @@
 import { finished, type Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { callerOf } from '../src/http/authenticate.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
 import { asAttachment } from '../src/lib/content-disposition.ts';
+import { Type } from '../src/lib/type.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { strict } from '../src/schemas/common.ts';

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { hasBody, sendContinue } from '../src/http/expect-continue.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
+import { Type } from '../src/lib/type.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';

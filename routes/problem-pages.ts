@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Static, type TSchema, Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { didYouMean } from '../src/lib/did-you-mean.ts';
 import { inHtml, page, plainPagePolicy } from '../src/lib/html.ts';
+import { Type } from '../src/lib/type.ts';
 import { Problem } from '../src/problem.ts';
 import { problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';

@@ -19,6 +19,7 @@ import { clientErrorHandler } from './http/client-errors.ts';
 import { frameworkErrors } from './http/framework-errors.ts';
 import { createFront } from './http/front.ts';
 import { createProblemBase } from './http/problem-base.ts';
+import { schemaController } from './http/schema-controller.ts';
 import { createMetrics, createProcessMetrics } from './observability/metrics.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
 import { registerOperatorRoutes } from './register-operator-routes.ts';
@@ -40,6 +41,7 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: jsonBytesMax,
+    schemaController,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
     serverFactory: front.openServer,

@@ -140,6 +140,7 @@ const isEnv = new Ajv({
   meta: false,
   validateSchema: false,
   verbose: true,
+  code: { optimize: false }, // which takes longer than it saves: the environment is validated once
 })
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<Env>({ ...EnvSchema, additionalProperties: false });

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
-import { openStore, type Store } from './store/open.ts';
+import { createStore, openEngine, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
 
 const hourMs = 60 * 60 * 1000;
@@ -16,11 +16,20 @@ export const retentionOf = (config: Config): StoreOptions => ({
   tls: config.STORE_TLS,
 });
 
-/** The store, and where replicas take turns: through their database. One process alone paces itself. */
-export async function openRecords(
-  config: Config,
-  onQuery: Metrics['recordStoreCall'],
-): Promise<{ store: Store; reservations?: ReservationStore & CallerTokenStore }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
-  return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
+interface Records {
+  store: Store;
+  /** Where replicas take turns: their database. One process alone paces itself. */
+  reservations?: ReservationStore & CallerTokenStore;
+}
+
+/** Begins to open the store; the function that it returns waits for it. */
+export function openRecords(config: Config): (onQuery: Metrics['recordStoreCall']) => Promise<Records> {
+  const options = retentionOf(config);
+  const opening = openEngine(config.STORE_URL, options);
+  // The error is thrown where the store is waited for.
+  opening.catch(() => {});
+  return async (onQuery) => {
+    const store = createStore(await opening, { ...options, onQuery });
+    return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
+  };
 }

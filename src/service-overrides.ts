@@ -6,6 +6,7 @@ import type { IntakeTokens } from './intake/tokens.ts';
 import type { createProcessMetrics } from './observability/metrics.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Readiness } from './readiness.ts';
+import type { openRecords } from './records.ts';
 import type { Validators } from './schemas/validators.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
@@ -27,6 +28,8 @@ export interface ServiceOverrides {
   webhookLookup?: (hostname: string) => Promise<LookupAddress[]>;
   dispatchers?: Dispatchers;
   store?: Store;
+  /** Being opened already; by default it is opened from the settings. */
+  records?: ReturnType<typeof openRecords>;
   uploads?: Uploads;
   /** The rate limiter of upstream calls; by default built from the settings. */
   rateLimiter?: OutboundRateLimiter;

@@ -117,7 +117,7 @@ async function openResources(
 ) {
   const { store, reservations } = overrides.store
     ? { store: overrides.store }
-    : await openRecords(config, metrics.recordStoreCall);
+    : await (overrides.records ?? openRecords(config))(metrics.recordStoreCall);
   const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
   const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const dayQuota = new DayQuota(

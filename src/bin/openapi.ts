@@ -9,7 +9,7 @@ async function main(): Promise<number> {
   const config = loadConfig({ MATON_API_KEY: 'the-document-needs-none', CLIENTS_FILE: 'none', STORE_URL: 'memory:' });
   const app = await buildApp(config, { callers: fixedCallers([]), logger: pino({ level: 'silent' }) });
   await app.ready();
-  const document = app.swagger({ yaml: true });
+  const { yaml: document } = await app.openapi();
   await app.close();
   if (!process.argv.includes('--check')) {
     writeFileSync('openapi.yaml', document);

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp } from '../app.ts';
 import { callersFromFile, type FileChange } from '../callers/follow.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { listen } from '../http/listen.ts';
 import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
+import { collectAllGarbage } from '../lib/collect-garbage.ts';
 import { createLogger } from '../observability/logger.ts';
 import { logStart } from '../observability/start-line.ts';
+import { openRecords } from '../records.ts';
 import { errorCode } from '../task-error-code.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import { version } from '../version.ts';
@@ -36,8 +37,12 @@ async function serve(config: Config) {
     version,
     onFault: (error) => logger.warn({ task: 'traces', reason: faultName(error) }, 'task failed'),
   });
+  // The store opens in its thread while the rest of the service is loaded, which takes about as long.
+  const records = openRecords(config);
+  const { buildApp } = await import('../app.ts');
   const app = await buildApp(config, {
     callers,
+    records,
     logger,
     linesDropped: () => linesDropped,
     onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
@@ -54,6 +59,8 @@ async function serve(config: Config) {
     signingKeys?.close();
     logger.flush();
   });
+  // Loading leaves about 20 MB of garbage, and an idle replica would keep it.
+  collectAllGarbage();
   // Node's default of 511 is less than the connections of a flood: the kernel drops the rest, and clients retry only seconds
   // later.
   try {

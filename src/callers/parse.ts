@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { Ajv } from 'ajv';
 import ipaddr from 'ipaddr.js';
-import { Type } from 'typebox';
 import { typesNamed } from '../events/event-types.ts';
+import { Type } from '../lib/type.ts';
 import { countriesFault } from '../recipients/countries.ts';
 import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
 import { assertList, ListFileFault, parseJsonFile } from './list-file.ts';
@@ -12,9 +12,13 @@ import { eventFault, faultInWords, isSecret, whoIs } from './words.ts';
 /** Names that logs, metrics and the rate limiter use for other things. */
 const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
 
-const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false }).compile<CallerEntry[]>(
-  Type.Array(CallerEntry),
-);
+const validate = new Ajv({
+  allErrors: true,
+  verbose: true,
+  meta: false,
+  validateSchema: false,
+  code: { optimize: false },
+}).compile<CallerEntry[]>(Type.Array(CallerEntry));
 
 /** Parses the text of a callers file. Throws a ListFileFault that lists all faults. */
 export const parseCallers = (text: string): CallerEntry[] => checkEntries(parseJsonFile(text));

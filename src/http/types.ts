@@ -1,4 +1,5 @@
 import type { KeyHolder, Scope } from '../callers.ts';
+import type { OpenapiDocument } from '../docs/openapi-document.ts';
 import type { Release } from '../pools/shared-pool.ts';
 import type { ProblemSlug } from '../problem-types.ts';
 import type { RequestSpan } from '../tracing/types.ts';
@@ -41,6 +42,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Prefix of `/problems/...` in the type of a problem. */
     problemBase: ProblemBase;
+    /** The description of all routes. */
+    openapi: () => Promise<OpenapiDocument>;
   }
 
   interface FastifyRequest {

@@ -7,6 +7,7 @@ import { clientErrorHandler } from '../http/client-errors.ts';
 import { watchConnections } from '../http/connections.ts';
 import { sendContinue } from '../http/expect-continue.ts';
 import { oneAtATime } from '../http/one-at-a-time.ts';
+import { schemaController } from '../http/schema-controller.ts';
 import { createHttpServer } from '../lib/create-http-server.ts';
 import type { Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
@@ -57,6 +58,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
     // Fastify's own log lines contain the address, and the address contains the token.
     logger: false,
     serverFactory: openServer,
+    schemaController,
     exposeHeadRoutes: false,
     return503OnClosing: false,
     clientErrorHandler: clientErrorHandler(),

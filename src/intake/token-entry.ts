@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import { Ajv, type ErrorObject } from 'ajv';
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { assertList, ListFileFault, parseJsonFile } from '../callers/list-file.ts';
 import { isSecret, whoIs } from '../callers/words.ts';
+import { lazy } from '../lib/memoize.ts';
+import { Type } from '../lib/type.ts';
 import { faultInWords } from '../schemas/schema-errors.ts';
 
 const Sha256 = Type.String({
@@ -24,14 +26,17 @@ export const TokenEntry = Type.Object(
 );
 export type TokenEntry = Static<typeof TokenEntry>;
 
-const isTokens = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false })
-  .addKeyword({ keyword: 'x-form', schemaType: 'string' })
-  .compile<TokenEntry[]>(Type.Array(TokenEntry, { maxItems: 1_000 }));
+const validator = lazy(() =>
+  new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false })
+    .addKeyword({ keyword: 'x-form', schemaType: 'string' })
+    .compile<TokenEntry[]>(Type.Array(TokenEntry, { maxItems: 1_000 })),
+);
 
 /** Parses a tokens file. Throws a ListFileFault that lists all faults. */
 export function parseTokens(text: string): TokenEntry[] {
   const entries = parseJsonFile(text);
   assertList(entries);
+  const isTokens = validator();
   if (!isTokens(entries)) {
     throw new ListFileFault([...new Set((isTokens.errors ?? []).map((fault) => inWords(fault, entries)))]);
   }

@@ -5,6 +5,7 @@ import {
   Metadata,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/max';
+import { lazy } from '../lib/memoize.ts';
 import { CountryNames } from './country-names.ts';
 import { codeFault, readForm, readNational } from './number-form.ts';
 
@@ -31,11 +32,10 @@ export class PhoneNumbers {
   /** After +1 the area code decides the country. */
   readonly #areaCountries = new Map<string, string>();
   readonly countryNames = new CountryNames();
-  readonly #names = new Intl.DisplayNames('en', { type: 'region' });
+  readonly #names = lazy(() => new Intl.DisplayNames('en', { type: 'region' }));
 
   constructor() {
-    const byCode = Map.groupBy(getCountries(), (country) => getCountryCallingCode(country));
-    this.#countriesOf = new Map([...byCode].map(([code, countries]) => [code, mainFirst(code, countries)]));
+    this.#countriesOf = Map.groupBy(getCountries(), (country) => getCountryCallingCode(country));
   }
 
   /** A number with its country code, with or without `+`. A fault says what to change and never repeats the number. */
@@ -162,7 +162,7 @@ export class PhoneNumbers {
   #nameOf(country: string | undefined, digits: string): string {
     const code = this.#planOf(digits)?.code;
     if (country === undefined || code === undefined) return 'no country';
-    return `${this.#names.of(country) ?? country} (+${code})`;
+    return `${this.#names().of(country) ?? country} (+${code})`;
   }
 
   /** Calling codes are prefix-free, and have at most three digits. */
@@ -183,7 +183,7 @@ export class PhoneNumbers {
   }
 
   #readPlan(code: string): NumberingPlan {
-    const countries = this.#countriesOf.get(code) ?? [];
+    const countries = mainFirst(code, this.#countriesOf.get(code) ?? []);
     const plans = countries.map(planIn);
     // The main country of a code has no leading digits of its own, and most of the numbers.
     const patterns = plans

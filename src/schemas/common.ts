@@ -1,4 +1,5 @@
-import { type TSchema, Type } from 'typebox';
+import type { TSchema } from 'typebox';
+import { Type } from '../lib/type.ts';
 
 /** Schemas that several nouns share. A schema with a `title` becomes a component of openapi.yaml. */
 

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
 
 export const connectionStatuses = ['active', 'pending', 'failed'] as const;

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { pageOf, paging, Recipient, strict, Timestamp, text, textByName } from './common.ts';
 
 const attributes = (description: string) => textByName({ description, examples: [{ member: 'VIP' }] });

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './common.ts';
 
 const optionalText = Type.Optional(Type.String());

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { strict } from './common.ts';
 import { FieldFault } from './problem.ts';
 import { RenderedTemplate } from './template.ts';

@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { eventTypes } from '../events/event-types.ts';
+import { Type } from '../lib/type.ts';
 import { Broadcast } from './broadcast.ts';
 import { exampleIds, strict, Timestamp } from './common.ts';
 import { Message } from './message.ts';

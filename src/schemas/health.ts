@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { oneOf } from './common.ts';
 
 export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });

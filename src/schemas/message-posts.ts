@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { Channel, NotAfter, oneOf, Recipient, Reference, SendAt, strict, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
 

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { Channel, exampleIds, NotAfter, oneOf, Recipient, Reference, strict, Timestamp, text } from './common.ts';
 import { TemplateFilter, TemplateName } from './template.ts';
 

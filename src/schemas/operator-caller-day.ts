@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { Timestamp } from './common.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });

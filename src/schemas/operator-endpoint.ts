@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { exampleIds, Timestamp } from './common.ts';
 
 /** A webhook endpoint as operators see it: not its path, which may be a secret of the receiver. */

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { Timestamp } from './common.ts';
 
 const count = Type.Integer({ minimum: 0 });

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { exampleIds, NotAfter, oneOf, strict, Timestamp, text } from './common.ts';
 import { OperatorMessage, revealQuery } from './operator.ts';
 

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { exampleIds, strict, Timestamp } from './common.ts';
 
 export const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };

@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { scopes } from '../callers.ts';
+import { Type } from '../lib/type.ts';
 import { Broadcast, BroadcastListQuery } from './broadcast.ts';
 import { oneOf, strict, Timestamp } from './common.ts';
 import { Ready } from './health.ts';

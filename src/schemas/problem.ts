@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { problemTypes } from '../problem-types.ts';
 
 /** A single fault of a request. */

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 
 const idempotencyKey = (what: string, example: string) =>
   Type.String({

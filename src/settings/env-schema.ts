@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { eventSettings } from './event-settings.ts';
 import { intakeSettings } from './intake-settings.ts';
 import { publicUrl } from './public-url.ts';

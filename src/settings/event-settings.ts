@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 
 /** Settings of events for callers. */
 export const eventSettings = {

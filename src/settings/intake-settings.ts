@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { isLoopback } from '../lib/loopback.ts';
+import { Type } from '../lib/type.ts';
 import { publicUrl } from './public-url.ts';
 
 /** The settings of the listener for webhooks. */

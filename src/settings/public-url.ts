@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 
 /** A setting with the address under which others reach a listener of this service: an origin, perhaps with a path. */
 export const publicUrl = (example: string, description: string) =>

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 
 /** Settings of polling, which replaces webhooks where none come. */
 export const trackingSettings = {

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../lib/type.ts';
 import { parseSigningKeys } from './signing-keys.ts';
 
 /** The settings of webhooks to callers. */

@@ -48,17 +48,26 @@ export type Store = MessageStore &
   ReservationStore &
   CallerTokenStore;
 
-/** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only if it is used. */
-export async function openStore(url: string, options: StoreOptions): Promise<Store> {
-  if (/^postgres(ql)?:\/\//.test(url)) {
-    const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
-    return createStore(await openPostgres(url, options), postgresDialect, options);
-  }
-  const { openSqlite, sqliteDialect } = await import('./sqlite/engine.ts');
-  return createStore(await openSqlite(sqlitePath(url), options), sqliteDialect, options);
+export interface OpenEngine {
+  engine: Engine;
+  dialect: Dialect;
 }
 
-function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
+/** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only if it is used. */
+export async function openEngine(url: string, options: StoreOptions): Promise<OpenEngine> {
+  if (/^postgres(ql)?:\/\//.test(url)) {
+    const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
+    return { engine: await openPostgres(url, options), dialect: postgresDialect };
+  }
+  const { openSqlite, sqliteDialect } = await import('./sqlite/engine.ts');
+  return { engine: await openSqlite(sqlitePath(url), options), dialect: sqliteDialect };
+}
+
+export async function openStore(url: string, options: StoreOptions): Promise<Store> {
+  return createStore(await openEngine(url, options), options);
+}
+
+export function createStore({ engine: bare, dialect }: OpenEngine, options: StoreOptions): Store {
   const engine = options.onQuery ? instrument(bare, options.onQuery) : bare;
   const operations = {
     ...createBroadcastStore(engine, dialect, options.wallClock),

@@ -1,4 +1,3 @@
-import { fileTypeFromBuffer } from 'file-type';
 import { officeTypeIn } from './zip-folders.ts';
 
 /** The sample size of the library file-type: it needs no more bytes than these. */
@@ -93,6 +92,8 @@ async function soundBehind(firstBytes: Buffer, start: number | undefined): Promi
 
 async function knownType(sample: Buffer): Promise<{ is: string; extension: string } | undefined> {
   try {
+    // Loaded for the first file, because most replicas get none.
+    const { fileTypeFromBuffer } = await import('file-type');
     const type = await fileTypeFromBuffer(sample);
     // A text that begins with "ID3" has no tag.
     if (type === undefined || sample.toString('latin1', 0, 3) === 'ID3') return undefined;

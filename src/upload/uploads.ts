@@ -1,3 +1,4 @@
+import { collectYoungGarbage } from '../lib/collect-garbage.ts';
 import { takeOrRefuse } from '../pools/refusal.ts';
 import { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
@@ -47,6 +48,9 @@ interface UploadsConfig {
   checkEveryMs?: number;
 }
 
+/** Chunks of all uploads are freed after this many bytes: a few times what is in flight. */
+const COLLECTED_BYTES = 8 * 1024 * 1024;
+
 export function createUploads({
   openMax,
   bytesPerSecondMin,
@@ -56,8 +60,12 @@ export function createUploads({
   const uploads = new SharedPool({ name: 'uploads', size: () => openMax });
   const imports = new SharedPool({ name: 'imports', size: () => Math.ceil(openMax / 4) });
   let bytes = 0;
+  let collectedAt = 0;
   const onBytes = (count: number) => {
     bytes += count;
+    if (bytes - collectedAt < COLLECTED_BYTES) return;
+    collectedAt = bytes;
+    collectYoungGarbage();
   };
   return {
     get open() {

@@ -1,6 +1,7 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import { Pool } from '../lib/undici.ts';
 
-/** The connection pools, one per purpose. Only src/upstream imports undici. */
+/** The connection pools, one per purpose. */
 export interface Dispatchers {
   reads: Dispatcher;
   /** Streamed answers, each of which may occupy its connection for minutes. */

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
-import { Agent, buildConnector } from 'undici';
 import { toError } from '../lib/to-error.ts';
+import { Agent, buildConnector } from '../lib/undici.ts';
 import { type Destinations, literalOf, portOf } from './destination.ts';
 
 /** Time limit for connecting, including DNS lookup and TLS. */

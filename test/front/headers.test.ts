@@ -17,8 +17,8 @@ describe('a header that is read', () => {
   const worst = ['x', ' ', ',', 'u=0,', 'wait=1,', 'text/html;q=1,', '"', '=', ';'];
 
   it('is refused by its name where it is longer than it may be, on every route', async () => {
-    const expectProblem = problemChecker(service);
-    for (const operation of operationsOf(service)) {
+    const expectProblem = problemChecker();
+    for (const operation of operationsOf()) {
       const { path, query } = goodRequest(operation);
       for (const name of ours) {
         const unit = worst[(operation.path.length + name.length) % worst.length] ?? 'x';
@@ -52,8 +52,8 @@ describe('a header that is read', () => {
   });
 
   it('is refused in a body’s place: a Content-Encoding, by its name', async () => {
-    const expectProblem = problemChecker(service);
-    const takers = operationsOf(service).filter(({ method }) => /POST|PUT|PATCH/.test(method));
+    const expectProblem = problemChecker();
+    const takers = operationsOf().filter(({ method }) => /POST|PUT|PATCH/.test(method));
     expect(takers.length).toBeGreaterThan(10);
     for (const operation of takers) {
       const { path, query, headers } = goodRequest(operation);

@@ -51,6 +51,8 @@ it('runs the sandbox read-only and without rights, at the addresses that it prin
     '--disable-sigusr1',
     '--max-semi-space-size=8',
     '--heap-growing-percent=50',
+    '--initial-old-space-size=48',
+    '--expose-gc',
     'dist/src/bin/wati-bff.js',
     'sandbox',
   ]);

@@ -58,7 +58,7 @@ export async function callEveryRoute(
   upstream: EchoingUpstream,
   { quote, turn }: (typeof quotes)[number],
 ) {
-  const operations = operationsOf(service);
+  const operations = operationsOf();
   const statuses = new Set<number>();
   const seen: string[] = [];
   upstream.quote = quote;

@@ -19,7 +19,7 @@ describe('HEAD', () => {
         { name: 'reader', key: 'a-key-that-reads-contacts-alone', scopes: ['contacts:read'], ratePerSecond: 1 },
       ],
     });
-    gets = operationsOf(service).filter(({ method }) => method === 'GET');
+    gets = operationsOf().filter(({ method }) => method === 'GET');
   });
   afterAll(() => service.close());
 

@@ -95,8 +95,8 @@ describe('invalid input', () => {
     service = await startService({
       settings: { NATIVE_PATHS: `${native},POST /api/v1/chatbots/start`, MATON_CONNECTION_ID: seeded },
     });
-    operations = operationsOf(service).filter(({ path }) => path.startsWith('/v1/'));
-    expectProblem = problemChecker(service);
+    operations = operationsOf().filter(({ path }) => path.startsWith('/v1/'));
+    expectProblem = problemChecker();
   });
   afterAll(async () => {
     expect(service.simulator.ledger.entries).toEqual([]);
@@ -139,7 +139,7 @@ describe('invalid input', () => {
   });
 
   it('in a path is refused', async () => {
-    for (const operation of operationsOf(service)) {
+    for (const operation of operationsOf()) {
       for (const parameter of operation.parameters.filter((each) => each.in === 'path')) {
         const accepted = accepterOf(parameter);
         const { path } = goodRequest({ ...operation, path: operation.path.replace(`{${parameter.name}}`, '\u0001') });

@@ -82,7 +82,7 @@ describe('the log of a run over every route', () => {
   let operations: Operation[];
   beforeAll(async () => {
     service = await startService({ settings });
-    operations = operationsInOrder(service);
+    operations = operationsInOrder();
   });
   afterAll(() => service.close());
 
@@ -161,7 +161,7 @@ it('the log of a service whose upstream fails contains the error, and nothing co
     dispatchers,
   });
   const statuses = new Map<string, number>();
-  for (const operation of operationsOf(service)) {
+  for (const operation of operationsOf()) {
     const answer = await call(service, operation);
     statuses.set(operation.id, answer.status);
     expect(answer.text).not.toContain('the way out');

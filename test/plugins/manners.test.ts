@@ -23,7 +23,7 @@ beforeAll(async () => {
       ]),
     },
   });
-  operations = operationsOf(service).filter(({ path }) => path.startsWith('/v1/'));
+  operations = operationsOf().filter(({ path }) => path.startsWith('/v1/'));
 });
 afterAll(() => service.close());
 

@@ -11,7 +11,7 @@ let service: Service;
 let operations: Operation[];
 beforeAll(async () => {
   service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection } });
-  operations = operationsOf(service);
+  operations = operationsOf();
 });
 afterAll(() => service.close());
 

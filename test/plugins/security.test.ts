@@ -45,10 +45,10 @@ describe('every operation that needs a key', () => {
         { name: 'foreign', key: foreignKey, scopes: ['*'], connections: ['another-connection'] },
       ],
     });
-    const all = operationsOf(service);
+    const all = operationsOf();
     guarded = all.filter(({ path }) => path.startsWith('/v1/') || path === '/metrics');
     open = all.filter((operation) => !guarded.includes(operation));
-    expectProblem = problemChecker(service);
+    expectProblem = problemChecker();
   });
   // Nothing here has any business upstream: not on the gateway, not on the control API.
   afterAll(async () => {

@@ -11,7 +11,7 @@ describe('an answer that is no problem', () => {
   let operations: Operation[];
   beforeAll(async () => {
     service = await startService({ settings });
-    operations = operationsInOrder(service);
+    operations = operationsInOrder();
   });
   afterAll(() => service.close());
 
@@ -25,7 +25,7 @@ describe('an answer that is no problem', () => {
         headers,
         ...(body !== undefined && { json: body }),
       });
-      const schema = successSchema(service, operation, answer.status);
+      const schema = successSchema(operation, answer.status);
       if (schema === undefined || !isRecord(answer.json)) continue;
       const validate = ajv.compile({ ...closed(schema), $id: operation.id });
       expect(validate(answer.json) ? [] : validate.errors, `${operation.id}: ${answer.text.slice(0, 300)}`).toEqual([]);

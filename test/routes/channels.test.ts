@@ -159,7 +159,7 @@ describe.each([
 
 it('is accepted by every route that sends or concerns a conversation', async () => {
   const service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection } });
-  const concerned = operationsOf(service).filter(
+  const concerned = operationsOf().filter(
     ({ method, path, connection }) =>
       (method === 'POST' && connection && /^\/v1\/(messages|broadcasts)/.test(path)) ||
       (path.startsWith('/v1/conversations') && !path.endsWith('/operator')),

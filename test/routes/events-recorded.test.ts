@@ -48,7 +48,7 @@ it('tells of a message in the stream, to who waits, in the feed and by its id wi
   expect((await ask(`?cursor=${start}`)).text).toContain(`{"data":[${text}],`);
   expect(text).not.toContain('Hello');
   const ajv = new Ajv2020({ strict: false });
-  ajv.addSchema(JSON.parse(JSON.stringify(service.app.swagger())), 'document');
+  ajv.addSchema(JSON.parse((await service.app.openapi()).json), 'document');
   expect(ajv.validate({ $ref: 'document#/components/schemas/Event' }, event)).toBe(true);
   stream.close();
 });

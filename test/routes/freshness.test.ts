@@ -33,7 +33,7 @@ describe('the responses to reads', () => {
   };
 
   it('say how long they may be cached, as the document does: customers’ data and records not at all', async () => {
-    const reads = operationsOf(service).filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
+    const reads = operationsOf().filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
     expect(reads.length).toBeGreaterThan(9);
     const sent = await service.ask('POST', '/v1/messages/text', { key, json: { to: '14155551000', text: 'hello' } });
     const broadcast = await service.ask('POST', '/v1/broadcasts', {

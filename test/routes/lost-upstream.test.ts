@@ -38,9 +38,7 @@ describe.concurrent('an upstream that', () => {
     '%s is reported in plain words on every route, and by its code in the log',
     async (_name, meet, words) => {
       const { service, close } = await start(meet);
-      const calling = operationsOf(service).filter(
-        ({ connection, path }) => connection || path.startsWith('/v1/connections'),
-      );
+      const calling = operationsOf().filter(({ connection, path }) => connection || path.startsWith('/v1/connections'));
       expect(calling.length).toBeGreaterThan(20);
       const told = await Promise.all(
         calling.map(async (operation, at) => ({ operation, answer: await ask(service, operation, at) })),

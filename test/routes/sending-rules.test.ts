@@ -135,7 +135,7 @@ const tracesOf = async () => {
 
 describe('the entry of a caller', () => {
   it('is checked on every route that sends', () => {
-    const sending = operationsOf(service).filter(
+    const sending = operationsOf().filter(
       ({ raw }) => isRecord(raw.responses) && JSON.stringify(raw).includes('idempotency-mismatch'),
     );
     expect(sending.map(({ id }) => id).sort()).toEqual(Object.keys(tries).sort());

@@ -28,7 +28,7 @@ describe('a connection that Maton does not list', () => {
     service = await startService({ callers });
     service.simulator.tenant.addConnection({ id: 'of-another-app' }).app = 'slack';
     service.simulator.tenant.addConnection({ id: 'was-deleted' });
-    sending = operationsOf(service).filter(
+    sending = operationsOf().filter(
       ({ connection, parameters }) =>
         connection && parameters.some(({ name }) => name.toLowerCase() === 'idempotency-key'),
     );

@@ -126,7 +126,7 @@ describe('a send with Priority: u=0', () => {
     await start();
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: urgent })).status).toBe(200);
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: { priority: 'x' } })).status).toBe(200);
-    const takes = operationsOf(service).filter(({ parameters }) => parameters.some(({ name }) => name === 'priority'));
+    const takes = operationsOf().filter(({ parameters }) => parameters.some(({ name }) => name === 'priority'));
     expect(takes.map(({ id }) => id).toSorted()).toEqual(
       [
         ...['resendAnyMessage', 'resendMessage', 'sendButtons', 'sendFile', 'sendFileLink', 'sendList', 'sendTemplate'],

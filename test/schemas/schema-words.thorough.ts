@@ -115,7 +115,7 @@ describe('what is said of a fault', () => {
   let operations: Operation[];
   beforeAll(async () => {
     service = await startService({ settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' } });
-    operations = operationsOf(service).filter(({ path }) => path.startsWith('/v1/') && !path.startsWith('/v1/native/'));
+    operations = operationsOf().filter(({ path }) => path.startsWith('/v1/') && !path.startsWith('/v1/native/'));
   });
   afterAll(async () => {
     expect(service.simulator.ledger.entries).toEqual([]);

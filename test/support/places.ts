@@ -14,7 +14,7 @@ export interface Place {
 
 /** Every place of every route whose schema is a string, by the document. Forms flow through and have theirs in the query. */
 export function placesOf(service: Service): Place[] {
-  return operationsOf(service).flatMap((operation) => {
+  return operationsOf().flatMap((operation) => {
     const good = goodRequest(operation);
     const call = async (path: string, query: string[], body: unknown) => {
       const address = `${path}${query.length > 0 ? `?${query.join('&')}` : ''}`;

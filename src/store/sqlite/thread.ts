@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { collectAllGarbage } from '../../lib/collect-garbage.ts';
 import type { Row } from '../sql/engine.ts';
 import { type Bound, type FileSchema, LocalConnection } from './connection.ts';
 import { migrate, openFile } from './open-file.ts';
@@ -77,6 +78,7 @@ function open(port: MessagePort): void {
     greeting = { failure: toFailure(error) };
   }
   port.postMessage(greeting);
+  collectAllGarbage();
 }
 
 if (parentPort) open(parentPort);
