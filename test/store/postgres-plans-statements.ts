@@ -57,7 +57,7 @@ const TOUCHED_MOST = 2_500;
 
 const { looked, postpone, ask, clock, askBatch, askEach, left, lostCalls, due, ...looks } =
   reconcileStatements(dialect);
-const { sweeps } = broadcasts.broadcastSweepStatements(dialect);
+const { sweeps, hasOpen } = broadcasts.broadcastSweepStatements(dialect);
 const { fence, ...recovery } = recoveryStatements(dialect);
 const all: Record<string, Record<string, Statement>> = {
   messages: messageStatements(dialect),
@@ -73,7 +73,7 @@ const all: Record<string, Record<string, Statement>> = {
   recording: broadcasts.broadcastRecordingStatements(dialect),
   discarding: broadcasts.broadcastDiscardStatements(dialect),
   progress: broadcasts.broadcastProgressStatements(dialect),
-  sweeps: Object.fromEntries(sweeps.entries()),
+  sweeps: { ...Object.fromEntries(sweeps.entries()), hasOpen },
   person: { ...personStatements(dialect) },
   operator: { ...operatorStatements(dialect) },
   operatorMessages: operatorMessageStatements(dialect),

@@ -196,6 +196,8 @@ export function broadcastSweepStatements(dialect: Dialect) {
        WHERE seq IN (SELECT left_seq FROM finished) RETURNING seq, id, caller`);
   return {
     finish,
+    // All of the sweeps concern such broadcasts.
+    hasOpen: statement('SELECT 1 AS one FROM broadcasts WHERE ended_at IS NULL LIMIT 1'),
     sweeps: [
       `WITH deserted AS MATERIALIZED
          (SELECT seq AS left_seq FROM broadcasts
