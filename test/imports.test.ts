@@ -60,7 +60,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/http\//,
     values:
       /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|callers\/addresses|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
-    types: /^src\/(callers|config|problem-types|(connections|holds|store|tracing|upstream)\/[\w-]+)\.ts$/,
+    types:
+      /^src\/(callers|config|problem-types|docs\/openapi-document|(connections|holds|store|tracing|upstream)\/[\w-]+)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   // One subject a file, without any knowledge of the rest.
@@ -73,9 +74,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/(docs|problem-types)\//,
     values:
-      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|(event|webhook)-examples)\.ts))$/,
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|http\/schema-controller\.ts|schemas\/(example-answers\.json|(common|event|(event|webhook)-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
-    packages: /^node:[\w/]+$/,
+    packages: /^(fastify|@fastify\/swagger|node:[\w/]+)$/,
   },
   {
     of: /^src\/observability\//,
@@ -229,7 +230,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/store\//,
-    values: /^src\/(store\/|(problem|events\/event-types|lib\/(hmac-sha256|sleep|to-error))\.ts$)/,
+    values: /^src\/(store\/|(problem|events\/event-types|lib\/(collect-garbage|hmac-sha256|sleep|to-error))\.ts$)/,
     types: /^src\/(store|schemas)\//,
     packages: /^(node:[\w/]+|pg)$/,
   },
