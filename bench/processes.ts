@@ -99,6 +99,7 @@ export const serviceArgv = node(
   '--heap-growing-percent=50',
   '--initial-old-space-size=48',
   '--expose-gc',
+  '--no-parallel-scavenge',
   join(import.meta.dirname, '../src/bin/server.ts'),
 );
 

@@ -18,7 +18,7 @@ import {
   PendingInserts,
 } from './admission/admission.ts';
 import { cancelMessage } from './cancel-message.ts';
-import { batchKey } from './dispatch/batch-queue.ts';
+import { type BatchTemplate, batchTemplateOf } from './dispatch/batch-queue.ts';
 import type { BatchSizes } from './dispatch/batch-sizes.ts';
 import { StreamDiscarded } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
@@ -28,7 +28,7 @@ import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream
 import { findReplay, findResendable, keyInProgress, locationOf, replayOrReject } from './idempotency.ts';
 import { keptInResend, messageFields, newMessage, type Routing, recordedChannel } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
-import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
+import { type Content, contentOf, toUpstreamCall } from './send-content.ts';
 import type { Delivery, Requester, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 import { toResult, waitForOutcome } from './wait-for-outcome.ts';
 
@@ -52,6 +52,12 @@ interface DeliveryServices extends DispatchServices {
   channel?: string | undefined;
   /** Capacity for messages in delivery, by caller; a pool of its own by default. */
   sends?: SharedPool;
+}
+
+interface Sendable {
+  content: Content;
+  /** Undefined: sent in a call of its own. */
+  template: BatchTemplate | undefined;
 }
 
 export const createDelivery = (services: DeliveryServices): Delivery => new DeliveryService(services);
@@ -91,7 +97,7 @@ class DeliveryService implements Delivery {
   }
 
   /** Checks capacity first, because during a flood of requests a refusal has to be cheap. */
-  async send(request: SendRequest): Promise<SendResult> {
+  send(request: SendRequest): Promise<SendResult> {
     return this.#admission.withCapacity(request.context, (keepPlace) => this.#send(request, keepPlace));
   }
 
@@ -100,15 +106,16 @@ class DeliveryService implements Delivery {
     // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     const isLater = requester.sendAt !== undefined && Date.parse(requester.sendAt) > this.wallNow();
-    if (!isLater) this.#assertPermitWithinDeadline(content, context, timeoutMs);
+    const template = batchTemplateOf(content, context);
+    if (!isLater) this.#assertPermitWithinDeadline({ content, template }, context, timeoutMs);
     if (waitMs === 0 || isLater) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
-    const inserted = await this.#insert(message, queueKeyOf(content, context));
+    const inserted = await this.#insert(message, template?.key ?? queueKey(context.priority));
     if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
     if (inserted.isScheduled) return { stored: inserted.inserted };
     const deadline = performance.now() + timeoutMs;
     const delivery = { stored: inserted.inserted, deadline, ...(waitMs === 0 && { detached: true as const }) };
-    const run = this.#active.start(delivery, () => this.#deliver(delivery, content, context));
+    const run = this.#active.start(delivery, () => this.#deliver(delivery, { content, template }, context));
     keepPlace(run);
     return waitForOutcome(waitMs, run, delivery);
   }
@@ -189,7 +196,7 @@ class DeliveryService implements Delivery {
     return this.#active.close();
   }
 
-  async #insert(message: NewMessage, queueKey: string): ReturnType<DispatchServices['store']['insert']> {
+  #insert(message: NewMessage, queueKey: string): ReturnType<DispatchServices['store']['insert']> {
     const { stopped, store } = this.#services;
     // Sending may have been stopped since the request was admitted.
     assertNotStopped(stopped, { caller: message.caller, connection: message.connectionId });
@@ -199,9 +206,8 @@ class DeliveryService implements Delivery {
   }
 
   /** Sends the message in a call of its own, or batched with other messages of the same template. */
-  #deliver(delivery: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> {
+  #deliver(delivery: ActiveDelivery, { content, template }: Sendable, context: CallContext): Promise<ActiveDelivery> {
     const { sendCalls, transport } = this.#services;
-    const template = batchFieldsOf(content);
     if (template && this.#batcher) return this.#batcher.enqueue(delivery, template, context);
     const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
     const { localMessageId, id } = delivery.stored;
@@ -224,11 +230,11 @@ class DeliveryService implements Delivery {
     const priority = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, channel: stored.channel ?? channel, priority };
     const delivery: ActiveDelivery = { stored, deadline: performance.now() + sendTimeoutMs, detached: true };
-    await this.#active.start(delivery, () => this.#deliver(delivery, content, context));
+    const template = batchTemplateOf(content, context);
+    await this.#active.start(delivery, () => this.#deliver(delivery, { content, template }, context));
   }
 
-  #assertPermitWithinDeadline(content: Content, context: CallContext, timeoutMs: number): void {
-    const template = batchFieldsOf(content);
+  #assertPermitWithinDeadline({ content, template }: Sendable, context: CallContext, timeoutMs: number): void {
     const operation = template
       ? 'sendTemplateMessages'
       : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
@@ -240,9 +246,3 @@ class DeliveryService implements Delivery {
     return { connectionId: connection, ...recordedChannel(channel, this.#services.channel) };
   }
 }
-
-/** The queue in which more messages of this kind wait for a permit. */
-const queueKeyOf = (content: Content, context: CallContext): string => {
-  const template = batchFieldsOf(content);
-  return template ? batchKey(template, context) : queueKey(context.priority);
-};

@@ -64,9 +64,17 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
 /** A copy without undefined properties, as JSON would have it, without the cost of JSON.stringify and JSON.parse. */
 export function toJson(value: object): Json {
   if (Array.isArray(value)) return value.map(jsonOf);
-  const inner = Object.entries(value).filter(([, field]) => field !== undefined);
-  return Object.fromEntries(inner.map(([name, field]) => [name, jsonOf(field)]));
+  const copy: Record<string, Json> = {};
+  for (const [name, field] of Object.entries(value)) {
+    if (field === undefined) continue;
+    // An assignment would set the prototype.
+    if (name === '__proto__') Object.defineProperty(copy, name, { ...plainProperty, value: jsonOf(field) });
+    else copy[name] = jsonOf(field);
+  }
+  return copy;
 }
+
+const plainProperty = { configurable: true, enumerable: true, writable: true };
 
 function jsonOf(value: unknown): Json {
   if (typeof value === 'object' && value !== null) return toJson(value);

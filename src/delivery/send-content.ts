@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isObject } from '../lib/is-object.ts';
 import { isPhone } from '../recipients/recipient.ts';
 import { digits } from '../schemas/common.ts';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message-posts.ts';
@@ -129,11 +130,11 @@ export const fingerprintOf = (connection: string, content: unknown): string =>
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const inner: Readonly<Record<string, unknown>> = { ...value };
+  if (!isObject(value)) return JSON.stringify(value) ?? 'null';
   let text = '';
-  for (const key of Object.keys(inner).sort()) {
-    if (inner[key] !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonical(inner[key])}`;
+  for (const key of Object.keys(value).sort()) {
+    const inner = value[key];
+    if (inner !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonical(inner)}`;
   }
   return `{${text}}`;
 }

@@ -8,10 +8,10 @@ export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult =
 });
 
 /** Resolves with the message when its state is final, or after `ms`; the delivery then continues in the background. */
-export async function waitForOutcome(
+export function waitForOutcome(
   ms: number,
   run: Promise<ActiveDelivery>,
   delivery: ActiveDelivery,
 ): Promise<SendResult> {
-  return toResult(await withTimeout(run, ms, () => delivery));
+  return withTimeout(run, ms, () => delivery).then(toResult);
 }

@@ -38,6 +38,16 @@ export interface TemplateMatches {
   ageMs: number;
 }
 
+interface Listed {
+  templates: WatiTemplate[];
+  byName: ReadonlyMap<string, readonly WatiTemplate[]>;
+}
+
+interface Entry extends CacheEntry {
+  list: Promise<Listed>;
+  loaded?: Listed;
+}
+
 /** The most connections whose templates are cached. */
 const connectionsMax = 32;
 
@@ -50,7 +60,7 @@ export function createTemplateCache(
   ttlMs: number,
   negativeCacheTtlMs = defaultRetryDelays.templateMissMs,
 ): TemplateCache {
-  const cached = new Map<string, CacheEntry & { list: Promise<WatiTemplate[]> }>();
+  const cached = new Map<string, Entry>();
 
   const load = ({ connection, priority, onAttempt }: CallContext, maxAgeMs: number) => {
     const known = cached.get(connection);
@@ -65,26 +75,38 @@ export function createTemplateCache(
       fresh.isDispatched = true;
     };
     // All concurrent requests share one load, so it has none of their deadlines, and does not end when one of them disconnects.
-    const list = upstream.all({
+    const read = upstream.all({
       connection,
       onDispatched,
       ...(priority && { priority }),
       ...(onAttempt && { onAttempt }),
     });
-    const entry = Object.assign(fresh, { list });
+    const list = read.then((templates) => ({
+      templates,
+      byName: Map.groupBy(templates, ({ elementName }) => elementName),
+    }));
+    const entry: Entry = Object.assign(fresh, { list });
     cached.delete(connection);
     cached.set(connection, entry);
     const [oldest] = cached.keys();
     if (cached.size > connectionsMax && oldest !== undefined) cached.delete(oldest);
-    list.then(onDispatched, () => {
-      if (cached.get(connection) === entry) cached.delete(connection);
-    });
+    list.then(
+      (listed) => {
+        onDispatched();
+        entry.loaded = listed;
+      },
+      () => {
+        if (cached.get(connection) === entry) cached.delete(connection);
+      },
+    );
     return entry;
   };
 
-  const all = async (context: CallContext, maxAgeMs = ttlMs) => {
+  const all = async (context: CallContext, maxAgeMs = ttlMs): Promise<Listed & { ageMs: number }> => {
     const entry = load(context, maxAgeMs);
-    return { templates: await withDeadline(entry.list, context.deadline), ageMs: performance.now() - entry.loadedAt };
+    // Without a timer where there is nothing to wait for, because every send of a template asks.
+    const { templates, byName } = entry.loaded ?? (await withDeadline(entry.list, context.deadline));
+    return { templates, byName, ageMs: performance.now() - entry.loadedAt };
   };
 
   const find: TemplateCache['find'] = async (context, name, { language, fits = () => true, fresh } = {}) => {
@@ -97,7 +119,10 @@ export function createTemplateCache(
 
   return {
     ttlMs,
-    all: (context) => all(context),
+    all: async (context) => {
+      const { templates, ageMs } = await all(context);
+      return { templates, ageMs };
+    },
     find,
     invalidate: (connection) => {
       cached.delete(connection);
@@ -105,13 +130,14 @@ export function createTemplateCache(
   };
 }
 
+const rank = ({ status }: WatiTemplate) => (status === 'approved' ? 0 : status === 'deleted' ? 2 : 1);
+
 function found(
-  { templates, ageMs }: { templates: readonly WatiTemplate[]; ageMs: number },
+  { templates, byName, ageMs }: Listed & { ageMs: number },
   name: string,
   language: string | undefined,
 ): TemplateMatches {
-  const named = templates.filter(({ elementName }) => elementName === name);
-  const rank = ({ status }: WatiTemplate) => (status === 'approved' ? 0 : status === 'deleted' ? 2 : 1);
+  const named = byName.get(name) ?? [];
   const best = Math.min(...named.map(rank));
   const versions = named
     .filter((each) => language === undefined || each.language?.toLowerCase() === language.toLowerCase())

@@ -24,12 +24,21 @@ export function lengthFaults(template: WatiTemplate, values: Values): FieldError
     ...template.cards.flatMap((card, at) => placesOf(card, `card ${at + 1}: the `)),
   ];
   return places.flatMap(([place, text, max]) => {
-    if (text === undefined || !text.includes('{{')) return [];
+    if (text === undefined || !text.includes('{{') || mustFit(text, values, max)) return [];
     // WATI fills in variables without a value, so they count as empty here.
     const length = [...fill(blankWhereUnknown(text, values), values)].length;
     if (length <= max) return [];
     return [{ pointer: '/parameters', detail: `${place} is ${length} characters long with these, at most ${max}` }];
   });
+}
+
+/** Whether no text of this length with as many variables can be too long, which is cheaper to tell than to fill them in. */
+function mustFit(text: string, values: Values, max: number): boolean {
+  let longest = 0;
+  for (const name in values) longest = Math.max(longest, values[name]?.length ?? 0);
+  let length = text.length;
+  for (let at = text.indexOf('{{'); at >= 0 && length <= max; at = text.indexOf('{{', at + 2)) length += longest;
+  return length <= max;
 }
 
 function placesOf({ header, bodyOriginal, buttons }: TemplatePart, of: string): [string, string | undefined, number][] {

@@ -59,9 +59,9 @@ export function languagesOf([{ language = 'unknown' }, ...others]: Sendable): st
 /** All faults of the parameters in the order of the template, superfluous ones last; if there is none, texts that become too long. */
 export function parameterFaults(template: WatiTemplate, parameters: Parameters): FieldError[] {
   const faults = [...valueFaults(template, parameters), ...nameFaults(template, parameters)];
+  if (faults.length === 0) return lengthFaults(template, parameters);
   faults.sort((one, other) => placeIn(template, one) - placeIn(template, other));
-  const errors = faults.map(({ name, detail }) => ({ pointer: pointerTo(name), detail }));
-  return errors.length > 0 ? errors : lengthFaults(template, parameters);
+  return faults.map(({ name, detail }) => ({ pointer: pointerTo(name), detail }));
 }
 
 interface Fault {
@@ -87,6 +87,7 @@ function nameFaults({ names, others, open }: Takes, parameters: Parameters): Fau
   const superfluous = open
     ? []
     : Object.keys(parameters).filter((name) => !names.includes(name) && !others.includes(name));
+  if (missing.length === 0 && superfluous.length === 0) return [];
   return [
     ...missing.map((name) => ({ name, detail: 'is missing' })),
     ...superfluous.map((name) => ({

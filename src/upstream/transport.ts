@@ -59,9 +59,7 @@ export function createTransport(options: TransportOptions): Transport {
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report, call.connection);
           onAttempt?.(report);
-          const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
-          // The body shows whether a 429 means a rate limit or an exhausted quota.
-          resolve(outcome.status === 429 ? reportRateLimit(options, whole) : reportAnswer(options, call, whole));
+          resolve(wholeAnswer(options, call, outcome));
         },
         beforeReset: call.sends ? suppressStackTraces : undefined,
       });
@@ -113,19 +111,22 @@ export function createTransport(options: TransportOptions): Transport {
   return { execute, read };
 }
 
-async function reportRateLimit({ rateLimiter }: TransportOptions, answer: HttpResult | Promise<HttpResult>) {
-  const whole = await answer;
-  reportTooManyRequests(rateLimiter, whole);
-  return whole;
-}
-
-async function reportAnswer(
-  { onAnswer }: TransportOptions,
+/** One function without an await that is not needed, because every promise delays the answer to a send. */
+async function wholeAnswer(
+  { rateLimiter, onAnswer }: TransportOptions,
   { host, connection }: Call,
-  answer: HttpResult | Promise<HttpResult>,
-) {
-  const whole = await answer;
-  if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined) onAnswer?.(connection, whole);
+  outcome: CollectedResponse | HttpFailure,
+): Promise<HttpResult> {
+  let whole: HttpResult;
+  if (outcome.kind === 'failed') whole = outcome;
+  else {
+    const { status, headers, body } = outcome;
+    const gathered = body?.text(headers) ?? { text: '', headers };
+    whole = { kind: 'answered', status, ...(gathered instanceof Promise ? await gathered : gathered) };
+  }
+  // The body shows whether a 429 means a rate limit or an exhausted quota.
+  if (outcome.status === 429) reportTooManyRequests(rateLimiter, whole);
+  else if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined) onAnswer?.(connection, whole);
   return whole;
 }
 
@@ -144,12 +145,6 @@ function sourceOf({ operation, priority, sends, method }: Call): {
   const holder = (priority ?? systemPriority).caller;
   return { operation, holder, bodyClass: sends || method !== 'GET' ? 'act' : 'list' };
 }
-
-const toHttpResponse = async ({ status, headers, body: gathering }: CollectedResponse): Promise<HttpResponse> => ({
-  kind: 'answered',
-  status,
-  ...(gathering ? await gathering.text(headers) : { text: '', headers }),
-});
 
 function reportOf({ operation, host }: Call, outcome: CollectedResponse | HttpFailure, durationMs: number): CallReport {
   const status = outcome.status;

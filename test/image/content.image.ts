@@ -28,6 +28,7 @@ it('says what it is, who it runs as, what it starts and how its health is asked'
       '--heap-growing-percent=50',
       '--initial-old-space-size=48',
       '--expose-gc',
+      '--no-parallel-scavenge',
       'dist/src/bin/wati-bff.js',
     ],
     Cmd: ['serve'],

@@ -106,9 +106,9 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
 }
 
 /**
- * Counts admitted messages whose records are being inserted, by the key of the queue that they will join: `batchKey` for templates
- * that may share a call, else `queueKey`. Admission counts them as queued; otherwise a slow commit would admit more messages than
- * can get a permit in time.
+ * Counts admitted messages whose records are being inserted, by the key of the queue that they will join: `BatchTemplate.key` for
+ * templates that may share a call, else `queueKey`. Admission counts them as queued; otherwise a slow commit would admit more
+ * messages than can get a permit in time.
  */
 export class PendingInserts {
   readonly #counts = new Map<string, number>();

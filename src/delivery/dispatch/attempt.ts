@@ -62,10 +62,8 @@ async function claim(
   return deliveries.filter((delivery, at) => {
     if (!claimed.has(delivery.stored.id)) return false;
     const attempt = attempts[at]?.attempt ?? delivery.stored.attempts;
-    delivery.stored = {
-      ...delivery.stored,
-      ...{ status: 'sending', attempts: attempt, sentAt: claimedAt, updatedAt: claimedAt },
-    };
+    const status = 'sending';
+    delivery.stored = { ...delivery.stored, status, attempts: attempt, sentAt: claimedAt, updatedAt: claimedAt };
     return true;
   });
 }
@@ -113,8 +111,9 @@ export async function executeAttempt(
     store.holdsLease() && store.epoch() === epoch && !deliveries.some(({ stored }) => isForbidden(stored, services));
   const results = hasPermit ? await request.execute(deliveries, canSend) : deliveries.map(() => withheld);
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
-  for (const [at, delivery] of deliveries.entries())
+  deliveries.forEach((delivery, at) => {
     if (isFailure(results[at])) delivery.failures = (delivery.failures ?? 0) + 1;
+  });
   const requeuedTogether =
     request.pauseBroadcast && findRequeuedTogether(results, deliveries, services.closing.aborted);
   const { finished, retries } = splitResults(deliveries, results, { dispatch, requeuedTogether });

@@ -1,6 +1,6 @@
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, systemPriority } from '../../upstream/permits.ts';
-import { parameterLength } from '../send-content.ts';
+import { batchFieldsOf, type Content, parameterLength } from '../send-content.ts';
 import type { ActiveDelivery } from './upstream-request.ts';
 
 /** No message is added to a batch whose parameters have this many characters: it would hold megabytes in memory. */
@@ -9,6 +9,8 @@ export const BATCH_TEXT_MAX = 1_000_000;
 export interface BatchTemplate {
   name: string;
   broadcastName: string;
+  /** Messages with the same key may share a call. */
+  key: string;
 }
 
 export interface PendingMessage {
@@ -34,11 +36,16 @@ export interface BatchQueue {
   awaitsPermit: boolean;
 }
 
-/** Template messages with the same key may share a call. */
-export const batchKey = (
-  { name, broadcastName }: BatchTemplate,
+/** Undefined: this content is sent in a call of its own. */
+export function batchTemplateOf(
+  content: Content,
   { connection, channel, priority = systemPriority }: CallContext,
-): string => JSON.stringify([connection, channel ?? null, name, broadcastName, priority.lane]);
+): BatchTemplate | undefined {
+  const fields = batchFieldsOf(content);
+  if (!fields) return undefined;
+  const { name, broadcastName } = fields;
+  return { ...fields, key: JSON.stringify([connection, channel ?? null, name, broadcastName, priority.lane]) };
+}
 
 export const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
 

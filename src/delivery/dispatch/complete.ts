@@ -70,8 +70,9 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
 
 /** Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
-  const known = new Map<Key, Value>();
+  let known: Map<Key, Value> | undefined;
   return (key) => {
+    known ??= new Map();
     const value = known.get(key) ?? ask(key);
     known.set(key, value);
     return value;
@@ -128,6 +129,7 @@ function inParts(
   completions: readonly (Completion & { id: string })[],
   store: Pick<DispatchServices['store'], 'completeAll'>,
 ): () => Promise<ReadonlySet<string>> {
+  if (completions.length <= ROWS_MAX) return () => store.completeAll(completions);
   const completed = new Set<string>();
   let at = 0;
   return async () => {
@@ -143,6 +145,7 @@ async function reloadProved(
   completed: ReadonlySet<string>,
   services: DispatchServices,
 ): Promise<void> {
+  if (completed.size === classified.length) return;
   for (const { delivery } of classified) {
     const { id, status } = delivery.stored;
     if (completed.has(id)) continue;

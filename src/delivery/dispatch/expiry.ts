@@ -52,13 +52,20 @@ const lookAgainMs = 250;
  * Resolves like `work`, the delivery of a message, or earlier if its `notAfter` passes while it waits for a permit, a retry or its
  * claim. Does not interrupt a message that is being sent.
  */
-export async function untilLate(
+export function untilLate(
   delivery: ActiveDelivery,
   work: Promise<ActiveDelivery>,
   services: Pick<DispatchServices, 'store' | 'closing' | 'now'>,
 ): Promise<ActiveDelivery> {
   const { notAfter } = delivery.stored;
-  if (notAfter === undefined) return work;
+  return notAfter === undefined ? work : endedOrLate(delivery, { work, notAfter }, services);
+}
+
+async function endedOrLate(
+  delivery: ActiveDelivery,
+  { work, notAfter }: { work: Promise<ActiveDelivery>; notAfter: string },
+  services: Pick<DispatchServices, 'store' | 'closing' | 'now'>,
+): Promise<ActiveDelivery> {
   const over = new AbortController();
   const signal = AbortSignal.any([services.closing, over.signal]);
   const watch = async () => {

@@ -10,7 +10,6 @@ import { attemptDelivery } from './attempt.ts';
 import {
   type BatchQueue,
   type BatchTemplate,
-  batchKey,
   firstEligible,
   type PendingMessage,
   recipientOf,
@@ -57,18 +56,16 @@ export class TemplateBatcher {
    * How many calls of this queue go out before the one that another message would join; -1: it joins a call that already waits
    * for a permit.
    */
-  batchesAhead(template: BatchTemplate, context: CallContext): number {
+  batchesAhead({ key }: BatchTemplate, { connection, priority = systemPriority }: CallContext): number {
     const { batchSizes, pendingInserts } = this.#services;
-    const key = batchKey(template, context);
     const queue = this.#queues.get(key);
-    const { lane } = context.priority ?? systemPriority;
-    const max = batchSizes.limit({ connection: context.connection, lane });
+    const max = batchSizes.limit({ connection, lane: priority.lane });
     if (!queue?.awaitsPermit) return Math.floor(pendingInserts.count(key) / max);
     return Math.floor((queue.size + pendingInserts.count(key)) / max) - 1;
   }
 
   #queueFor(template: BatchTemplate, context: CallContext): BatchQueue {
-    const key = batchKey(template, context);
+    const { key } = template;
     const known = this.#queues.get(key);
     if (known) return known;
     const queue: BatchQueue = {

@@ -151,10 +151,11 @@ export function statement(named: string): Statement {
 
 export const plannedOnce = (named: string): Statement => ({ ...statement(named), isPlannedOnce: true });
 
-/** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
+/** The values in the order of the parameters, with the engine's own for the others. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
-    const value = own[name] ?? step.values[name];
+    const given = step.values[name];
+    const value = given === undefined ? own[name] : given;
     if (value === undefined) throw new TypeError(`no value for :${name} in ${step.statement.named}`);
     return value;
   });

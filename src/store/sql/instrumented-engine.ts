@@ -6,10 +6,9 @@ type Watch = NonNullable<StoreOptions['onQuery']>;
 /** Reports the duration of each use of the database, without delaying it. */
 export function instrument(engine: Engine, watch: Watch): Engine {
   const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
-    const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);
     use.then(
-      () => over(false),
-      () => over(true),
+      () => watch(kind, (performance.now() - begun) / 1000, false),
+      () => watch(kind, (performance.now() - begun) / 1000, true),
     );
     return use;
   };

@@ -82,7 +82,7 @@ interface ChargedInsert {
 type Single = Omit<Marks, 'changeAll'>;
 
 function oneByOne(lane: Lane, sql: MessageStatements): Single {
-  const first = async (statement: Statement, values: Values) => (await only(lane, { statement, values }))[0];
+  const first = async (statement: Statement, values: Values) => (await lane.write([{ statement, values }]))[0]?.[0];
   return {
     insert: (values) => first(sql.insert, values),
     insertCharged: async (values, charge) => (await writeCharged(lane, sql, [{ id: values.id, values, charge }]))[0],

@@ -140,8 +140,8 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return resendOf === undefined ? undefined : this.#findOne(this.#sql.findResend, { caller, resendOf });
   }
 
-  async claim(id: string, attempt: number): Promise<boolean> {
-    return (await this.#marks.claim({ id, attempt, wall: this.#now() })) !== undefined;
+  claim(id: string, attempt: number): Promise<boolean> {
+    return this.#marks.claim({ id, attempt, wall: this.#now() }).then(isChanged);
   }
 
   async requeue(id: string, attempt: number): Promise<boolean> {
@@ -149,9 +149,12 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return row !== undefined && row.status !== 'accepted';
   }
 
-  async complete(id: string, completion: Completion): Promise<boolean> {
-    const row = await this.#marks.complete(this.#completionValues({ ...completion, id }));
-    return row?.status === completion.status;
+  complete(id: string, completion: Completion): Promise<boolean> {
+    return this.#complete({ ...completion, id });
+  }
+
+  #complete(completion: Completion & { id: string }): Promise<boolean> {
+    return this.#marks.complete(this.#completionValues(completion)).then((row) => row?.status === completion.status);
   }
 
   async claimAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
@@ -171,7 +174,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
 
   async completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>> {
     const [only] = completions;
-    if (only !== undefined && completions.length === 1) return setOf(only.id, await this.complete(only.id, only));
+    if (only !== undefined && completions.length === 1) return setOf(only.id, await this.#complete(only));
     return this.#marks.changeAll(
       this.#sql.completeAll,
       completions.map((completion) => this.#completionValues(completion)),
@@ -234,6 +237,8 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return row === undefined ? undefined : toShownMessage(row);
   }
 }
+
+const isChanged = (row: Row | undefined): boolean => row !== undefined;
 
 const attemptValues = ({ id, attempt }: AttemptRef): Values => ({ id, attempt });
 

@@ -79,6 +79,8 @@ interface Opened {
   readonly secret: Buffer;
 }
 
+const asTheyAre = (rows: Row[][]): Row[][] => rows;
+
 export class SqliteEngine implements Engine {
   readonly #connection: Connection;
   readonly #clock: PersistedClock;
@@ -106,18 +108,26 @@ export class SqliteEngine implements Engine {
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
-  /** Saves the clock with what it stamped, if the saved one is too far behind. */
-  async write(steps: readonly Step[]): Promise<Row[][]> {
-    this.#mustBeOpen();
-    const clock = this.#clock.now();
-    const bound = steps.map((step) => this.#bound(step, clock));
-    if (clock - this.#savedClock < CLOCK_LAG_MAX_MS) return this.#connection.write(bound);
-    this.#savedClock = clock;
+  /**
+   * Saves the clock with what it stamped, if the saved one is too far behind. Writes of one commit resolve in their order, with the
+   * clock or without, so that messages to one person keep theirs.
+   */
+  write(steps: readonly Step[]): Promise<Row[][]> {
     try {
-      return (await this.#connection.write([...bound, { sql: SAVE_CLOCK, values: [clock] }])).slice(0, -1);
+      this.#mustBeOpen();
+      const clock = this.#clock.now();
+      const bound = steps.map((step) => this.#bound(step, clock));
+      if (clock - this.#savedClock < CLOCK_LAG_MAX_MS) return this.#connection.write(bound).then(asTheyAre);
+      this.#savedClock = clock;
+      return this.#connection.write([...bound, { sql: SAVE_CLOCK, values: [clock] }]).then(
+        (rows) => rows.slice(0, -1),
+        (error) => {
+          this.#savedClock = Number.NEGATIVE_INFINITY;
+          throw error;
+        },
+      );
     } catch (error) {
-      this.#savedClock = Number.NEGATIVE_INFINITY;
-      throw error;
+      return Promise.reject(error);
     }
   }
 

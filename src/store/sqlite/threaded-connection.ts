@@ -121,16 +121,16 @@ class ThreadedConnection implements Connection {
   #ask(call: Call): Promise<Row[][]> {
     const cause = this.#failure;
     if (cause) return Promise.reject(new StoreError(cause.message, { cause, notCommitted: true }));
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      this.#pending.set(id, { resolve, reject });
-      if (this.#pending.size === 1) this.#worker.ref();
-      this.#requests.push({ id, call });
-      if (this.#requests.length === 1) {
-        this.#firstCameMs = performance.now();
-        setImmediate(() => this.#send());
-      } else if (performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.#send();
-    });
+    const id = this.#nextId++;
+    const pending = Promise.withResolvers<Row[][]>();
+    this.#pending.set(id, pending);
+    if (this.#pending.size === 1) this.#worker.ref();
+    this.#requests.push({ id, call });
+    if (this.#requests.length === 1) {
+      this.#firstCameMs = performance.now();
+      setImmediate(() => this.#send());
+    } else if (performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.#send();
+    return pending.promise;
   }
 
   #send(): void {
