@@ -24,6 +24,7 @@ function heldTurns() {
   };
   const rateLimiter: RateLimiter = {
     acquire: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
+    tryAcquire: () => false,
     isPermitValid: (permitGrantedAt) => permitGrantedAt > agedAt,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},

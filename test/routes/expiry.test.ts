@@ -25,6 +25,7 @@ function createGate() {
         waiting -= 1;
       });
     },
+    tryAcquire: () => false,
     isPermitValid: () => true,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},
