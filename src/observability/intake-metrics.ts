@@ -63,7 +63,7 @@ export function addIntakeGauges(registry: Registry, standing: IntakeStanding, re
   gauge(
     {
       name: 'intake_backlog_events',
-      help: 'Events that are not applied: due in the store (`waiting`), in the spool (`spooled`), or set aside (`failed`)',
+      help: 'Events that are not applied: due in the store (`waiting`), in the spool (`spooled`), or set aside (`failed`); each is counted up to 10,000',
       labels: ['state'],
     },
     async () => {

@@ -336,7 +336,7 @@ describe('GET /_sandbox/key', () => {
 describe('the phone of the console', () => {
   it('is served only by a sandbox', async () => {
     const { sandbox } = shared;
-    const real = await startService();
+    const real = await startService({ settings: { CONSOLE: 'on' } });
     onTestFinished(() => real.close());
     const statuses = async (base: string) => {
       const paths = [
