@@ -51,10 +51,7 @@ export function createContextResolver(
     request.requestLog.connection = connection;
     const context = { ...contextOn(request, connection, time), channel: requestedChannel(request, config) };
     // Listening for a disconnect is expensive, so it is done only if it is needed.
-    if (reply) {
-      context.callerSignal = lazy(() => abortOnDisconnect(reply));
-      context.hasLeft = () => reply.raw.destroyed;
-    }
+    if (reply) context.callerSignal = lazy(() => abortOnDisconnect(reply));
     return context;
   };
 }

@@ -18,7 +18,7 @@ import {
   type RouteGroup,
   type WaitEstimateRequest,
 } from './types.ts';
-import { estimateGrantTime, nextAvailableAt, OTHERS_BEFORE_BROADCAST } from './wait-estimate.ts';
+import { BROADCAST_EVERY, estimateGrantTime } from './wait-estimate.ts';
 import { realTimer, WakeTimer } from './wake-timer.ts';
 
 /**
@@ -27,6 +27,9 @@ import { realTimer, WakeTimer } from './wake-timer.ts';
  * than this.
  */
 const PERMIT_TTL_MS = 40;
+
+/** After this many permits for other lanes, the next one goes to a broadcast. */
+const OTHERS_BEFORE_BROADCAST = BROADCAST_EVERY - 1;
 
 export function createRateLimiter(options: RateLimiterOptions): OutboundRateLimiter {
   return new OutboundLimiter(options);
@@ -105,19 +108,6 @@ class OutboundLimiter implements OutboundRateLimiter {
     if (deadline !== Number.POSITIVE_INFINITY) this.#deadlines.add(pending);
     this.#dispatch();
     return promise;
-  }
-
-  /** Not with reservations: asking for one changes their state. An empty queue would grant the same, and keep nothing of it. */
-  tryAcquire({ lane, group: asked }: Pick<PermitRequest, 'lane' | 'group'>): boolean {
-    const group = asked ?? 'other';
-    const now = this.#clock();
-    const isQueued = LANES.some((each) => this.#queues[each].size > 0);
-    if (this.#closed || isQueued || this.#pacer.mode !== 'local' || now < this.#pausedUntil) return false;
-    const perSecond = this.#rate.at(now);
-    if (this.#pacer.nextSlotAt(now, perSecond) > now || !this.#windows[group].isOpen(now, lane)) return false;
-    this.#use({ lane, group }, now, perSecond);
-    this.#stats.granted(lane, now, 0);
-    return true;
   }
 
   isPermitValid(permitGrantedAt: number): boolean {
@@ -203,12 +193,16 @@ class OutboundLimiter implements OutboundRateLimiter {
   #grant(now: number): number {
     for (;;) {
       const pending = this.#next();
-      if (pending === undefined) return nextAvailableAt({ now, lanes: this.#queues, windows: this.#windows });
+      if (pending === undefined) return this.#nextAvailableAt(now);
       if (now < this.#pausedUntil) return this.#pausedUntil;
       const perSecond = this.#rate.at(now);
       const at = this.#pacer.nextSlotAt(now, perSecond);
       if (at > now) return at;
-      this.#use(pending, now, perSecond);
+      this.#pacer.use(now, perSecond);
+      this.#windows[pending.group].record(now, pending.lane);
+      if (pending.lane === 'broadcast') this.#sinceBroadcast = 0;
+      else if (this.#queues.broadcast.size > 0)
+        this.#sinceBroadcast = Math.min(this.#sinceBroadcast + 1, OTHERS_BEFORE_BROADCAST);
       this.#queues[pending.lane].charge(pending);
       this.#remove(pending);
       this.#stats.granted(pending.lane, now, now - pending.sinceMs);
@@ -216,19 +210,22 @@ class OutboundLimiter implements OutboundRateLimiter {
     }
   }
 
-  #use({ lane, group }: Pick<PendingPermit, 'lane' | 'group'>, now: number, perSecond: number): void {
-    this.#pacer.use(now, perSecond);
-    this.#windows[group].record(now, lane);
-    if (lane === 'broadcast') this.#sinceBroadcast = 0;
-    else if (this.#queues.broadcast.size > 0)
-      this.#sinceBroadcast = Math.min(this.#sinceBroadcast + 1, OTHERS_BEFORE_BROADCAST);
-  }
-
   #next(): PendingPermit | undefined {
     const next = (lane: Lane): PendingPermit | undefined => this.#queues[lane].next(this.#isOpen[lane]);
     const order = ['interactive', 'broadcast'] as const;
     const [first, second] = this.#sinceBroadcast === OTHERS_BEFORE_BROADCAST ? order.toReversed() : order;
     return next('urgent') ?? next(first) ?? next(second);
+  }
+
+  /** When the next route group with queued calls has capacity. */
+  #nextAvailableAt(now: number): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const group of GROUPS) {
+      for (const lane of LANES) {
+        if (this.#queues[lane].queued[group] > 0) at = Math.min(at, this.#windows[group].availableAt(now, lane));
+      }
+    }
+    return at;
   }
 
   #expire(now: number, atOnce: boolean): void {

@@ -85,8 +85,6 @@ export interface RateLimiter {
    * at `deadline` if the estimate did not hold. Resolves without waiting while there is capacity.
    */
   acquire(ask: PermitRequest): Promise<void>;
-  /** Takes a permit if one is free and nothing waits, without the cost of a queue. False: nothing changed; use `acquire`. */
-  tryAcquire(ask: Omit<PermitRequest, 'deadline' | 'signal'>): boolean;
   /** Whether a permit granted at that time (limiter's clock) may still be used: it has not expired, and no 429 came since. */
   isPermitValid(permitGrantedAt: number): boolean;
   /** The wait that `acquire` would estimate, ms; always finite. Admission uses it before a message is stored. */

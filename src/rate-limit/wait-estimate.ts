@@ -1,11 +1,9 @@
 import { type FairQueue, type PerGroup, perGroup } from './fair-queue.ts';
 import type { SlidingWindowLimit } from './sliding-window.ts';
-import { GROUPS, type Group, LANES, type Lane } from './types.ts';
+import { GROUPS, type Group, type Lane } from './types.ts';
 
 /** While broadcasts are queued, every fifth permit is granted to one. */
 export const BROADCAST_EVERY = 5;
-/** After this many permits for other lanes, the next one goes to a broadcast. */
-export const OTHERS_BEFORE_BROADCAST = BROADCAST_EVERY - 1;
 
 export interface QueueSnapshot {
   now: number;
@@ -51,17 +49,6 @@ export function estimateGrantTime(
   return at;
 }
 
-/** When the next route group with queued calls has capacity. */
-export function nextAvailableAt({ now, lanes, windows }: Pick<QueueSnapshot, 'now' | 'lanes' | 'windows'>): number {
-  let at = Number.POSITIVE_INFINITY;
-  for (const group of GROUPS) {
-    for (const lane of LANES) {
-      if (lanes[lane].queued[group] > 0) at = Math.min(at, windows[group].availableAt(now, lane));
-    }
-  }
-  return at;
-}
-
 function placesUntil(at: number, { now, lanes, windows }: QueueSnapshot): PerGroup {
   const places = perGroup();
   for (const group of GROUPS) {
@@ -83,7 +70,7 @@ function slotsOfOtherLane(
   for (const group of GROUPS) waiting += Math.min(other.queued[group], places[group]);
   const between =
     lane === 'interactive'
-      ? Math.floor((slots + sinceBroadcast) / OTHERS_BEFORE_BROADCAST)
-      : (slots + 1) * OTHERS_BEFORE_BROADCAST - sinceBroadcast;
+      ? Math.floor((slots + sinceBroadcast) / (BROADCAST_EVERY - 1))
+      : (slots + 1) * (BROADCAST_EVERY - 1) - sinceBroadcast;
   return Math.min(waiting, Math.max(0, between));
 }

@@ -19,8 +19,6 @@ export interface ReadContext {
   onDispatched?: () => void;
   /** Aborts when the client disconnects. Used only while the read waits for a permit. */
   callerSignal?: () => AbortSignal;
-  /** The client has disconnected. Costs less than a signal, where nothing waits. */
-  hasLeft?: () => boolean;
 }
 
 export interface ReadCoalescer {
@@ -125,15 +123,8 @@ class SingleFlightReader implements ReadCoalescer {
       onDispatched?.();
       return flight.answer;
     }
-    if (this.#options.rateLimiter && !this.#takesPermit(key, named, reader)) return this.#enqueue(key, named, reader);
+    if (this.#options.rateLimiter) return this.#enqueue(key, named, reader);
     return this.#startFlight({ key, call: named, timeoutMs: this.#options.timeoutMs }, new Set([waiting]));
-  }
-
-  /** Most often a permit is free. With replicas, reads of one turn share a call only while it waits. */
-  #takesPermit(key: string, call: Call, { priority, hasLeft }: ReadContext): boolean {
-    const { rateLimiter, replicas } = this.#options;
-    if (rateLimiter === undefined || replicas || this.#queued.has(key) || hasLeft?.()) return false;
-    return rateLimiter.tryAcquire(permitRequestOf(call.operation, priority));
   }
 
   #startFlight({ key, call, timeoutMs }: NewFlight, readers: Set<WaitingReader>): Promise<HttpResult> {

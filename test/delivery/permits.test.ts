@@ -24,7 +24,6 @@ function heldTurns() {
   };
   const rateLimiter: RateLimiter = {
     acquire: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
-    tryAcquire: () => false,
     isPermitValid: (permitGrantedAt) => permitGrantedAt > agedAt,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},

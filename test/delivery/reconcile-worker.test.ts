@@ -75,7 +75,6 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
   };
   const rateLimiter: RateLimiter = {
     acquire: async () => {},
-    tryAcquire: () => false,
     isPermitValid: () => true,
     expectedWaitMs: () => expectedWaitMs,
     reportTooManyRequests: () => {},

@@ -50,7 +50,6 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     batchSizes,
     rateLimiter: {
       acquire: () => new Promise((resume) => setTimeout(resume, everyMs)),
-      tryAcquire: () => false,
       isPermitValid: () => true,
       expectedWaitMs: () => 0,
       reportTooManyRequests: () => {},

@@ -24,27 +24,6 @@ describe('an idle rate limiter', () => {
     }
   });
 
-  it('takes a permit without a queue where one would be granted at once, and none while another call waits', async () => {
-    const { time, budget, ask } = bench({ plan: 'growth' });
-    const permit = { lane: 'interactive', caller: 'crm', group: 'contacts' } as const;
-    const taken = [budget.tryAcquire(permit), budget.tryAcquire(permit)];
-    const waits = ask(permit);
-    await time.run(111);
-    taken.push(budget.tryAcquire(permit));
-    expect([taken, waits.how]).toEqual([[true, false, false], 'granted']);
-    await time.run(111);
-    const next = ask({ ...permit, lane: 'broadcast', caller: 'shop' });
-    await time.run(20);
-    const queued = ask({ ...permit });
-    expect([next.how, queued.how, budget.tryAcquire(permit)]).toEqual(['granted', 'waiting', false]);
-    budget.reportTooManyRequests(undefined, 5_000);
-    await time.run(4_999);
-    expect(budget.tryAcquire(permit)).toBe(false);
-    budget.close();
-    expect(budget.tryAcquire(permit)).toBe(false);
-    expect(budget.stats().lanes.interactive).toMatchObject({ granted: 2 });
-  });
-
   it('saves no permits up: after an hour, one call starts at once and the next a slot later', async () => {
     const { time, ask, granted } = bench();
     await time.run(3_600_000);

@@ -8,12 +8,7 @@ const LIMITS = { contacts: 10, messages: 10, template: 30, templates: 30 };
 const groupNames = ['contacts', 'messages', 'templates'] as const satisfies RouteGroup[];
 
 type Event =
-  | {
-      gapMs: number;
-      ask: Partial<PermitRequest> & { tries?: boolean };
-      timeoutMs: number;
-      abortAfterMs?: number | undefined;
-    }
+  | { gapMs: number; ask: Partial<PermitRequest>; timeoutMs: number; abortAfterMs?: number | undefined }
   | { gapMs: number; rejected: RouteGroup | undefined; retryAfterMs: number | undefined };
 
 const gapMs = fc.oneof(
@@ -28,7 +23,6 @@ const asked: fc.Arbitrary<Event> = fc
     lane: fc.constantFrom(...LANES),
     caller: fc.constantFrom('a', 'b', 'c'),
     weight: fc.constantFrom(1, 2, 0.5),
-    tries: fc.boolean(),
     group,
     timeoutMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: 20_000 })),
     abortAfterMs: fc.option(fc.integer({ min: 0, max: 3_000 }), { nil: undefined, freq: 4 }),

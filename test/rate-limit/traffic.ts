@@ -23,8 +23,7 @@ export interface Bench {
   time: FakeTime;
   budget: OutboundRateLimiter;
   outcomes: Outcome[];
-  /** `tries`: asks without a queue first. */
-  ask(ask: Partial<PermitRequest> & { timeoutMs?: number; tries?: boolean }): Outcome;
+  ask(ask: Partial<PermitRequest> & { timeoutMs?: number }): Outcome;
   granted(): Outcome[];
 }
 
@@ -43,7 +42,7 @@ export function bench(options: Partial<RateLimiterOptions> = {}, time = new Fake
     budget,
     outcomes,
     granted: () => outcomes.filter(({ how }) => how === 'granted').sort((a, b) => a.at - b.at),
-    ask({ timeoutMs = Number.POSITIVE_INFINITY, tries = false, ...given }) {
+    ask({ timeoutMs = Number.POSITIVE_INFINITY, ...given }) {
       const ask: PermitRequest = { lane: 'interactive', caller: 'crm', deadline: time.now + timeoutMs, ...given };
       const promisedMs = budget.expectedWaitMs(ask);
       const outcome: Outcome = { ask, askedAt: time.now, promisedMs, answers: 0, at: Number.NaN, how: 'waiting' };
@@ -53,10 +52,6 @@ export function bench(options: Partial<RateLimiterOptions> = {}, time = new Fake
         outcome.at = time.now;
         outcome.answers++;
       };
-      if (tries && budget.tryAcquire(ask)) {
-        ended('granted');
-        return outcome;
-      }
       budget.acquire(ask).then(
         () => ended('granted'),
         (reason: unknown) => {

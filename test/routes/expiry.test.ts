@@ -25,7 +25,6 @@ function createGate() {
         waiting -= 1;
       });
     },
-    tryAcquire: () => false,
     isPermitValid: () => true,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},

@@ -33,11 +33,6 @@ export async function startPaced(
       await real.acquire(ask);
       events.push({ what: 'turn', at: time.now });
     },
-    tryAcquire: (ask) => {
-      if (!real.tryAcquire(ask)) return false;
-      events.push({ what: 'turn', at: time.now });
-      return true;
-    },
     isPermitValid: (permitGrantedAt) => real.isPermitValid(permitGrantedAt),
     expectedWaitMs: (ask) => real.expectedWaitMs(ask),
     reportTooManyRequests: (group, retryAfterMs) => {

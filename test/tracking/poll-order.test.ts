@@ -27,7 +27,6 @@ it('a history is polled after those of unknown messages, and not while any call 
   const busy = (lane: LaneStats): LaneStats => ({ ...lane, queued });
   const rateLimiter: OutboundRateLimiter = {
     acquire: (ask) => real.acquire(ask),
-    tryAcquire: (ask) => real.tryAcquire(ask),
     isPermitValid: (at) => real.isPermitValid(at),
     expectedWaitMs: (ask) => real.expectedWaitMs(ask),
     reportTooManyRequests: (...told) => real.reportTooManyRequests(...told),

@@ -27,7 +27,6 @@ const read: Call = { operation: 'getContacts', host: 'gateway', method: 'GET', p
 const base = { key: () => 'key', timeoutMs: 2_000, userAgent: 'wati-bff/test' };
 const paced = (rateLimiter: Partial<RateLimiter>): RateLimiter => ({
   acquire: async () => {},
-  tryAcquire: () => false,
   isPermitValid: () => true,
   expectedWaitMs: () => 0,
   reportTooManyRequests: () => {},

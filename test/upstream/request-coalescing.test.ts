@@ -41,8 +41,6 @@ interface Ask {
 function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number }) {
   const made: Made[] = [];
   const waiting: Ask[] = [];
-  /** What may be had without waiting. */
-  const permits = { free: 0 };
   const transport: Pick<Transport, 'read'> = {
     read: (call, timeoutMs, onAttempt) =>
       new Promise((resolve) => {
@@ -76,11 +74,6 @@ function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number
           reject(new Error('gone'));
         });
       }),
-    tryAcquire: () => {
-      if (permits.free === 0) return false;
-      permits.free -= 1;
-      return true;
-    },
     isPermitValid: () => true,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},
@@ -90,7 +83,7 @@ function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number
     replicas: options.replicas ?? false,
     ...(options.paced && { rateLimiter }),
   });
-  return { reads, made, waiting, permits };
+  return { reads, made, waiting };
 }
 
 /** The answers as they come: undefined until then. */
@@ -205,34 +198,6 @@ describe('reads in flight', () => {
 });
 
 describe('reads that wait for a permit', () => {
-  it('do not wait while a permit is free, except behind an equal one, beside replicas, or for a client that has gone', async () => {
-    const alone = world({ paced: true });
-    alone.permits.free = 1;
-    const all = [
-      ask(alone.reads),
-      ask(alone.reads),
-      ask(alone.reads, {}, { ...contacts, path: '/others' as '/contacts' }),
-    ];
-    expect([alone.made.length, alone.waiting.length]).toEqual([1, 1]);
-    alone.permits.free = 1;
-    ask(alone.reads, {}, { ...contacts, path: '/others' as '/contacts' });
-    ask(
-      alone.reads,
-      { hasLeft: () => true, callerSignal: () => AbortSignal.abort() },
-      { ...contacts, query: { page: 2 } },
-    );
-    expect([alone.made.length, alone.waiting.length, alone.permits.free]).toEqual([1, 1, 1]);
-    alone.made[0]?.answer();
-    await settled();
-    expect(all.map(({ answer }) => answer)).toEqual([answered, answered, undefined]);
-    expect(alone.made[0]?.call.hasPermit).toBe(true);
-    const beside = world({ paced: true, replicas: true });
-    beside.permits.free = 2;
-    ask(beside.reads);
-    ask(beside.reads);
-    expect([beside.made.length, beside.waiting.length]).toEqual([0, 1]);
-  });
-
   it('take one place per caller and lane, and the first permit serves all of them', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const readers = [priority('crm'), priority('crm'), priority('billing'), priority('crm', 'broadcast')];
