@@ -97,7 +97,6 @@ const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(St
 export const serviceArgv = node(
   '--max-semi-space-size=8',
   '--heap-growing-percent=50',
-  '--no-parallel-scavenge',
   join(import.meta.dirname, '../src/bin/server.ts'),
 );
 

@@ -26,7 +26,6 @@ it('says what it is, who it runs as, what it starts and how its health is asked'
       '--disable-sigusr1',
       '--max-semi-space-size=8',
       '--heap-growing-percent=50',
-      '--no-parallel-scavenge',
       'dist/src/bin/wati-bff.js',
     ],
     Cmd: ['serve'],
