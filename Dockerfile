@@ -39,5 +39,5 @@ USER 1000:1000
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "dist/src/bin/healthcheck.js"]
-ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=8", "--heap-growing-percent=50", "--initial-old-space-size=48", "--expose-gc", "--no-parallel-scavenge", "dist/src/bin/wati-bff.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=8", "--heap-growing-percent=50", "--initial-old-space-size=48", "--expose-gc", "dist/src/bin/wati-bff.js"]
 CMD ["serve"]

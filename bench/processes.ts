@@ -99,7 +99,6 @@ export const serviceArgv = node(
   '--heap-growing-percent=50',
   '--initial-old-space-size=48',
   '--expose-gc',
-  '--no-parallel-scavenge',
   join(import.meta.dirname, '../src/bin/server.ts'),
 );
 
