@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { cutText } from '../lib/cut-text.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { asText, firstOf } from '../upstream/answers/fields.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { present, templateNameOf, timeOf } from './event-fields.ts';
@@ -13,6 +14,12 @@ const qualities = ['unknown', 'green', 'red', 'yellow'];
 const wordMax = 64;
 const reasonMax = 512;
 
+const { blanks, unprintable } = foreignPatterns;
+
+/** The beginning of a text, in one line and without control characters. */
+const lineOf = (text: string, length: number): string =>
+  cutText(text, length).toWellFormed().replace(blanks.pattern, ' ').replace(unprintable.pattern, '');
+
 /** Review, quality or category of a template. Undefined: it names none. */
 export function templateEvent(member: JsonObject): TemplateEvent | undefined {
   const name = templateNameOf(member);
@@ -22,7 +29,7 @@ export function templateEvent(member: JsonObject): TemplateEvent | undefined {
     status: wordIn(member, templateStatuses, 'newTemplateStatus', 'templateStatus'),
     quality: wordIn(member, qualities, 'newTemplateQuality', 'templateQuality'),
     category: wordIn(member, [], 'newTemplateCategory', 'templateCategory'),
-    reason: reason === undefined || reason.toLowerCase() === 'none' ? undefined : cutText(reason, reasonMax),
+    reason: reason === undefined || reason.toLowerCase() === 'none' ? undefined : lineOf(reason, reasonMax),
   };
   return { kind: 'template', template: { name, ...present(changed) }, ...aboutOf(member) };
 }
@@ -58,7 +65,7 @@ const detailMax = 1_024;
 function fieldsIn(member: JsonObject): string {
   const words = scalars(member)
     .slice(0, fieldsMax)
-    .map(([name, value]) => `${cutText(name, wordMax)}: ${cutText(value, 256)}`);
+    .map(([name, value]) => `${lineOf(name, wordMax)}: ${lineOf(value, 256)}`);
   return cutText(words.join(', '), detailMax);
 }
 

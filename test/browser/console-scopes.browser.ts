@@ -19,7 +19,7 @@ describe('/console of a real account, with a key that only reads', () => {
   let browser: Browser;
 
   beforeAll(async () => {
-    service = await startService({ callers, settings: { DOCS: 'off' } });
+    service = await startService({ callers, settings: { DOCS: 'off', CONSOLE: 'on' } });
     browser = await openBrowser();
   });
   afterAll(async () => {

@@ -7,7 +7,7 @@ afterEach(() => service?.close());
 
 const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`any:${password}`).toString('base64')}` });
 
-const documents = { DOCS: 'on' };
+const documents = { DOCS: 'on', CONSOLE: 'on' };
 
 describe('a route without a key', () => {
   it.each([
@@ -23,12 +23,13 @@ describe('a route without a key', () => {
     '/v1/%zz',
   ])('is answered at a limited rate, then refused cheaply: %s', async (path) => {
     service = await startService({
-      settings: { KEYLESS_PER_SECOND: '1', ...(/docs|openapi/.test(path) && documents) },
+      settings: { KEYLESS_PER_SECOND: '1', ...(/docs|openapi|console|assets/.test(path) && documents) },
     });
     const ask = (key: string | null) => service.ask('GET', path, { key });
     const first = (await ask(null)).status;
-    await ask(null);
-    const refused = await ask(null);
+    let refused = await ask(null);
+    // Another second may pass while the first answer is written down.
+    for (let n = 0; n < 10 && refused.status !== 429; n += 1) refused = await ask(null);
     expect([first === 429, refused.status]).toEqual([false, 429]);
     expect(refused.headers['retry-after']).toBeDefined();
     // Callers behind the same address, and probes, are still served.
@@ -59,7 +60,7 @@ describe('the documents', () => {
   });
 
   it('are for callers only if so configured: with the key as the password of Basic, or as Bearer', async () => {
-    service = await startService({ settings: { DOCS: 'key' } });
+    service = await startService({ settings: { DOCS: 'key', CONSOLE: 'on' } });
     for (const path of paths) {
       const anonymous = await service.ask('GET', path, { key: null });
       expect([anonymous.status, anonymous.headers['www-authenticate']]).toEqual([
@@ -93,7 +94,7 @@ describe('the documents', () => {
 
 describe('the log of equal refusals', () => {
   it('contains the first ten of ten seconds, and a count of the others', async () => {
-    service = await startService();
+    service = await startService({ settings: { CONSOLE: 'on' } });
     for (let n = 0; n < 30; n += 1) await service.ask('GET', '/v1/contacts', { key: null });
     const lines = () => service.logs().filter(({ msg, status }) => msg === 'request' && status === 401);
     expect(lines()).toHaveLength(10);
@@ -110,7 +111,7 @@ describe('the log of equal refusals', () => {
   });
 
   it('contains every send that ended, however many are alike', async () => {
-    service = await startService();
+    service = await startService({ settings: { CONSOLE: 'on' } });
     for (let n = 0; n < 15; n += 1) {
       service.simulator.script('sendSessionMessage', { status: 400, body: { message: 'no' } });
       await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: `Hello ${n}` } });

@@ -144,6 +144,6 @@ describe('/docs', () => {
 });
 
 async function closing(settings: Record<string, string>, sandbox: boolean) {
-  const service = await startService({ settings, seams: { sandbox } });
+  const service = await startService({ settings: { CONSOLE: 'on', ...settings }, seams: { sandbox } });
   return { ...service, [Symbol.asyncDispose]: () => service.close() };
 }

@@ -14,7 +14,7 @@ let thread: Worker | undefined;
 process.once('worker', (worker) => {
   thread = worker;
 });
-const store = await openStore(url, OPTIONS);
+const store = await openStore(url, { ...OPTIONS, sameThread: false });
 const say = (line: string): number => writeSync(1, `${line}\n`);
 
 async function work(lane: number): Promise<void> {

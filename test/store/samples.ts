@@ -6,6 +6,8 @@ export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
 export const OPTIONS: StoreOptions = {
+  // A thread of its own costs most of the time of a short test; sqlite-thread.thorough.ts and the service have it.
+  sameThread: true,
   keyRetentionMs: 72 * HOUR_MS,
   unknownRetentionMs: 30 * DAY_MS,
   recordRetentionMs: 90 * DAY_MS,

@@ -20,12 +20,11 @@ import {
   recoverAndAdopt,
   withKey,
 } from './samples.ts';
-import { inFileHere, inMemory } from './sqlite-fixture.ts';
+import { inMemory } from './sqlite-fixture.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
 storeConformance('SQLite in memory', inMemory, false);
-storeConformance('SQLite in a file', inFileHere, true);
 
 describe('SQLite: the file', () => {
   let folder: string;
@@ -75,8 +74,7 @@ describe('SQLite: the file', () => {
 
   test('has no recorded time in the future after a crash, so what was due is due at once', async () => {
     let steady = 5_000;
-    const open = (name: string) =>
-      openStore(`file:${folder}/${name}`, { ...OPTIONS, sameThread: true, monotonicClock: () => steady });
+    const open = (name: string) => openStore(`file:${folder}/${name}`, { ...OPTIONS, monotonicClock: () => steady });
     const killed = await open('store.db');
     const record = (key: string) => killed.recordIntake([{ key, connectionId: 'c', receivedAtMs: 0, body: '{}' }]);
     for (const [key, pause] of [

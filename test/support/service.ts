@@ -102,8 +102,9 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     DRAIN_DELAY_MS: '0',
     // All tests of a file come from one address.
     KEYLESS_PER_SECOND: '100000',
-    // Writing the description down costs a start most of its time; tests that read it turn it on.
+    // Writing the description down and reading the console cost a start much of its time; tests that need them turn them on.
     DOCS: 'off',
+    CONSOLE: 'off',
     ...options.settings,
   });
   let log = '';

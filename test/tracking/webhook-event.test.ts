@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readWebhookEvent } from '../../src/tracking/webhook-event.ts';
+import { anyCharacter } from '../support/any-character.ts';
 
 const statusNames = {
   sessionMessageSent: 'sent',
@@ -207,6 +208,8 @@ describe('a webhook body', () => {
     expect(readWebhookEvent(review)).toMatchObject({
       account: { what: 'account-review', detail: 'wabaId: 1, decision: APPROVED' },
     });
+    const broken = { eventType: 'accountUpdated', 'a\0b': 'c\u200bd\r\ne\ud800' };
+    expect(readWebhookEvent(broken)).toMatchObject({ account: { detail: 'ab: cd e\ufffd' } });
   });
 
   it('of a click says which link of which message, and when', () => {
@@ -367,7 +370,7 @@ describe('a webhook body', () => {
     const names = [...Object.keys(statusNames), 'message', 'newContactMessageReceived', 'accountUpdated'];
     const value = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
-      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.string({ unit: anyCharacter, maxLength: 40 }),
       fc.constantFrom('x'.repeat(4_500), '1'.repeat(4_500), false, true, '14155550100', wamid),
     );
     const member = fc.tuple(fc.dictionary(fc.constantFrom(...fields), value), fc.constantFrom(...names, undefined));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { scrubErrorText } from '../../src/upstream/scrub-error-text.ts';
+import { anyCharacter } from '../support/any-character.ts';
 
 /** What a caller has to read to act. */
 const kept = [
@@ -72,7 +73,7 @@ it('cuts at 300 characters, never within a character', () => {
 
 it('returns one short, well-formed line for any input', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (words) => {
+    fc.property(fc.string({ unit: anyCharacter, maxLength: 2_000 }), (words) => {
       const text = scrubErrorText(words);
       expect(text.length).toBeLessThanOrEqual(300);
       expect(text.isWellFormed()).toBe(true);
