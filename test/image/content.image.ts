@@ -28,7 +28,7 @@ it('says what it is, who it runs as, what it starts and how its health is asked'
       '--heap-growing-percent=50',
       '--initial-old-space-size=48',
       '--expose-gc',
-          'dist/src/bin/wati-bff.js',
+      'dist/src/bin/wati-bff.js',
     ],
     Cmd: ['serve'],
     Volumes: { '/data': {} },

@@ -53,7 +53,7 @@ it('runs the sandbox read-only and without rights, at the addresses that it prin
     '--heap-growing-percent=50',
     '--initial-old-space-size=48',
     '--expose-gc',
-      'dist/src/bin/wati-bff.js',
+    'dist/src/bin/wati-bff.js',
     'sandbox',
   ]);
   const status = await podman('exec', 'sandbox', 'cat', '/proc/1/status');
