@@ -29,19 +29,19 @@ describe('SQLite: the query plan of what operators read', () => {
   test.each<[Name, RegExp]>([
     ['find', /USING INDEX \S+ \((id=\?|caller=\? AND resend_of=\?)|USING INTEGER PRIMARY KEY|sends_child/],
     ['past', /\(id=\?\)|send_history USING INDEX \S+ \(send_seq=\?/],
-    ['noteRequeued', /given|json_each|\(id=\?\)/],
+    ['noteRequeued', /given|jsonb?_each|\(id=\?\)/],
     ['findBroadcast', /\(id=\?\)|\(broadcast_id=\?\)|chosen/],
-    ['findBroadcasts', /\(id=\?\)|\(broadcast_id=\?\)|chosen|json_each/],
+    ['findBroadcasts', /\(id=\?\)|\(broadcast_id=\?\)|chosen|jsonb?_each/],
     ['listOpen', /broadcasts_open \(status=\?|\(rowid=\?\)|\(broadcast_id=\?\)|chosen/],
     ['groupUnknown', /COVERING INDEX sends_unknown|recent/],
-    ['findUnknown', /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|json_each/],
+    ['findUnknown', /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|jsonb?_each/],
     [
       'countUnknown',
-      /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|sends_lost_call \(lost_call=\?\)|json_each/,
+      /\(rowid=\?\)|sends_child \(caller=\? AND resend_of=\?\)|\(id=\?\)|sends_lost_call \(lost_call=\?\)|jsonb?_each/,
     ],
-    ['add', /json_each|given/],
+    ['add', /jsonb?_each|given/],
     ['today', /PRIMARY KEY \(day=\?\)|autoindex_caller_days_1 \(day=\?\)/],
-    ['spent', /autoindex_caller_quotas_1 \(caller=\?\)|json_each/],
+    ['spent', /autoindex_caller_quotas_1 \(caller=\?\)|jsonb?_each/],
     ['expire', /autoindex_caller_days_1 \(day<\?\)/],
   ])('of %s goes by an index', (name, allowed) => {
     const plan = planOf(statements[name]);
