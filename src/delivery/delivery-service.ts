@@ -107,7 +107,11 @@ class DeliveryService implements Delivery {
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     const isLater = requester.sendAt !== undefined && Date.parse(requester.sendAt) > this.wallNow();
     const template = batchTemplateOf(content, context);
-    if (!isLater) this.#assertPermitWithinDeadline({ content, template }, context, timeoutMs);
+    if (!isLater) {
+      const place = template && this.#batcher?.placeInQueue(template, context);
+      const operation = this.#operationOf({ content, template });
+      this.#admission.assertPermitWithinDeadline(operation, context, { timeoutMs, place });
+    }
     if (waitMs === 0 || isLater) await this.#admission.assertQueueCapacity(requester.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, template?.key ?? queueKey(context.priority));
@@ -234,12 +238,8 @@ class DeliveryService implements Delivery {
     await this.#active.start(delivery, () => this.#deliver(delivery, { content, template }, context));
   }
 
-  #assertPermitWithinDeadline({ content, template }: Sendable, context: CallContext, timeoutMs: number): void {
-    const operation = template
-      ? 'sendTemplateMessages'
-      : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
-    const batchesAhead = template && this.#batcher?.batchesAhead(template, context);
-    this.#admission.assertPermitWithinDeadline(operation, context, { timeoutMs, batchesAhead });
+  #operationOf({ content, template }: Sendable): string {
+    return template ? 'sendTemplateMessages' : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
   }
 
   #routingOf({ connection, channel }: CallContext): Routing {

@@ -18,7 +18,7 @@ import {
   type RouteGroup,
   type WaitEstimateRequest,
 } from './types.ts';
-import { BROADCAST_EVERY, estimateGrantTime } from './wait-estimate.ts';
+import { BROADCAST_EVERY, estimateGrantTime, type WaitEstimate } from './wait-estimate.ts';
 import { realTimer, WakeTimer } from './wake-timer.ts';
 
 /**
@@ -115,11 +115,11 @@ class OutboundLimiter implements OutboundRateLimiter {
     return now - permitGrantedAt <= PERMIT_TTL_MS && now >= this.#pausedUntil;
   }
 
-  expectedWaitMs({ lane, caller, group, weight, callsBefore = 0 }: WaitEstimateRequest): number {
-    return this.#expectedWaitMs({ lane, caller, group: group ?? 'other', weight: weightOf(weight), callsBefore });
+  expectedWaitMs({ group, weight, ...ask }: WaitEstimateRequest): number {
+    return this.#expectedWaitMs({ ...ask, group: group ?? 'other', weight: weightOf(weight) });
   }
 
-  #expectedWaitMs(ask: { lane: Lane; caller: string; group: Group; weight: number; callsBefore?: number }): number {
+  #expectedWaitMs(ask: WaitEstimate): number {
     const now = this.#clock();
     const perSecond = this.#rate.at(now);
     const outlook = {

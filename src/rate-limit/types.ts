@@ -29,8 +29,18 @@ export interface PermitRequest {
   signal?: AbortSignal;
 }
 
-/** A request that is not made yet. `callsBefore` more calls of its group come first; -1: it joins a call that is queued already. */
-export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'deadline'> & { callsBefore?: number };
+/** Where a request that is not made yet would be in the queue of its group. */
+export interface PlaceInQueue {
+  /** Calls that come first and are not queued yet. */
+  callsBefore: number;
+  /** It needs no permit of its own, because it shares the call of one that is queued already. */
+  joinsQueuedCall: boolean;
+}
+
+/** A request that is not made yet; by default nothing comes before it but what is queued. */
+export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'deadline'> & {
+  [Key in keyof PlaceInQueue]?: PlaceInQueue[Key] | undefined;
+};
 
 /** The permit could not be granted before the deadline of its request. */
 export class RateLimitTimeoutError extends Error {

@@ -1,6 +1,6 @@
 import { type FairQueue, type PerGroup, perGroup } from './fair-queue.ts';
 import type { SlidingWindowLimit } from './sliding-window.ts';
-import { GROUPS, type Group, type Lane } from './types.ts';
+import { GROUPS, type Group, type Lane, type WaitEstimateRequest } from './types.ts';
 
 /** While broadcasts are queued, every fifth permit is granted to one. */
 export const BROADCAST_EVERY = 5;
@@ -16,16 +16,16 @@ export interface QueueSnapshot {
   sinceBroadcast: number;
 }
 
+/** The request whose wait is estimated, with the defaults filled in. */
+export type WaitEstimate = Omit<WaitEstimateRequest, 'group' | 'weight'> & { group: Group; weight: number };
+
 const ROUNDS = 16;
 
 /**
  * Estimates when one more request would be granted if no others came. Which requests are ahead depends on the capacity of each
  * group until then, and that depends on the time itself, so the estimate is raised step by step until it is stable.
  */
-export function estimateGrantTime(
-  ask: { lane: Lane; caller: string; weight: number; group: Group; callsBefore?: number },
-  outlook: QueueSnapshot,
-): number {
+export function estimateGrantTime(ask: WaitEstimate, outlook: QueueSnapshot): number {
   const { now, slotAt, gapMs, lanes, windows } = outlook;
   const first = Math.max(now, slotAt);
   let at = first;
@@ -36,7 +36,7 @@ export function estimateGrantTime(
     let slots = 0;
     for (const group of GROUPS) {
       const urgent = ask.lane === 'urgent' ? 0 : lanes.urgent.queued[group];
-      const more = group === ask.group ? (ask.callsBefore ?? 0) : 0;
+      const more = group === ask.group ? (ask.callsBefore ?? 0) - (ask.joinsQueuedCall ? 1 : 0) : 0;
       ahead[group] = Math.max(0, own[group] + urgent + more);
       slots += group === ask.group ? ahead[group] : Math.min(ahead[group], places[group]);
     }

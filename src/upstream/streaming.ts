@@ -12,7 +12,7 @@ import { reportTooManyRequests } from './retry.ts';
 import { notDispatched, type TransportOptions } from './transport.ts';
 import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
-import { WithheldError } from './withheld-error.ts';
+import { refusalBeforeFirstByte } from './withheld-error.ts';
 
 /** A call whose request and response bodies are streamed. `rawQuery` (with its `?`) is sent verbatim, `query` is encoded. */
 export interface StreamCall {
@@ -186,9 +186,8 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
     dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
       const onRequestStart = handler.onRequestStart?.bind(handler);
       handler.onRequestStart = (controller, context) => {
-        // The deadline passed while the request waited for a socket.
-        if (signal.aborted) return controller.abort(new Error('deadline passed before the request was written'));
-        if (!canSend()) return controller.abort(new WithheldError());
+        const refusal = refusalBeforeFirstByte(signal.aborted, canSend);
+        if (refusal) return controller.abort(refusal);
         sent = true;
         onRequestStart?.(controller, context);
       };

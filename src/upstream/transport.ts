@@ -12,7 +12,7 @@ import { createRetryBudget, isRetryable, reportTooManyRequests, retryAfterMs } f
 import { suppressStackTraces } from './suppress-stack-traces.ts';
 import type { Call, CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyClass, type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
-import { WithheldError } from './withheld-error.ts';
+import { refusalBeforeFirstByte } from './withheld-error.ts';
 
 export interface TransportOptions {
   key: () => string;
@@ -189,9 +189,8 @@ class ResponseCollector implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController) {
-    // The deadline passed while the request waited for a socket.
-    if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
-    if (!this.#options.canSend()) return controller.abort(new WithheldError());
+    const refusal = refusalBeforeFirstByte(this.#settled, this.#options.canSend);
+    if (refusal) return controller.abort(refusal);
     this.#controller = controller;
     this.#bytesSent = true;
   }

@@ -1,7 +1,7 @@
 import { refusalProblem } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
-import type { RateLimiter } from '../../rate-limit/types.ts';
+import type { PlaceInQueue, RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore } from '../../store/message-store.ts';
 import { throwStoreUnreadable } from '../../store/store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
@@ -40,8 +40,8 @@ export interface Admission {
 
 interface PermitWait {
   timeoutMs: number;
-  /** Calls of waiting batches that are sent before this message; 0 by default. */
-  batchesAhead?: number | undefined;
+  /** Of a message that may share a call with others. */
+  place?: PlaceInQueue | undefined;
 }
 
 /** The most messages that may be queued for connections with an open breaker: of all callers, and of one. */
@@ -92,9 +92,10 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
       const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
       throw new Problem('rate-limited', detail, { retryAfterS: 30 });
     },
-    assertPermitWithinDeadline: (operation, { priority }, { timeoutMs, batchesAhead = 0 }) => {
-      const callsBefore = batchesAhead + pendingInserts.count(queueKey(priority));
-      const expectedMs = rateLimiter?.expectedWaitMs({ ...permitRequestOf(operation, priority), callsBefore }) ?? 0;
+    assertPermitWithinDeadline: (operation, { priority }, { timeoutMs, place }) => {
+      const callsBefore = (place?.callsBefore ?? 0) + pendingInserts.count(queueKey(priority));
+      const ask = { ...permitRequestOf(operation, priority), callsBefore, joinsQueuedCall: place?.joinsQueuedCall };
+      const expectedMs = rateLimiter?.expectedWaitMs(ask) ?? 0;
       if (expectedMs <= timeoutMs) return;
       const detail =
         'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';

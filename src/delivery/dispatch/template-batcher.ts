@@ -1,5 +1,5 @@
 import { sleep } from '../../lib/sleep.ts';
-import type { RateLimiter } from '../../rate-limit/types.ts';
+import type { PlaceInQueue, RateLimiter } from '../../rate-limit/types.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, permitRequestOf, systemPriority } from '../../upstream/permits.ts';
 import type { SendCalls } from '../../upstream/send-calls.ts';
@@ -53,15 +53,17 @@ export class TemplateBatcher {
   }
 
   /**
-   * How many calls of this queue go out before the one that another message would join; -1: it joins a call that already waits
-   * for a permit.
+   * Which call another message would join. The rate limiter counts the call that waits for a permit itself, and none of those that
+   * will be needed after it.
    */
-  batchesAhead({ key }: BatchTemplate, { connection, priority = systemPriority }: CallContext): number {
+  placeInQueue({ key }: BatchTemplate, { connection, priority = systemPriority }: CallContext): PlaceInQueue {
     const { batchSizes, pendingInserts } = this.#services;
     const queue = this.#queues.get(key);
     const max = batchSizes.limit({ connection, lane: priority.lane });
-    if (!queue?.awaitsPermit) return Math.floor(pendingInserts.count(key) / max);
-    return Math.floor((queue.size + pendingInserts.count(key)) / max) - 1;
+    if (!queue?.awaitsPermit)
+      return { callsBefore: Math.floor(pendingInserts.count(key) / max), joinsQueuedCall: false };
+    const fullCalls = Math.floor((queue.size + pendingInserts.count(key)) / max);
+    return { callsBefore: Math.max(0, fullCalls - 1), joinsQueuedCall: fullCalls === 0 };
   }
 
   #queueFor(template: BatchTemplate, context: CallContext): BatchQueue {
@@ -139,11 +141,11 @@ export class TemplateBatcher {
       (retries) => {
         const delays = new Map(retries.map(({ delivery, delayMs }) => [delivery, delayMs]));
         const byDelay = Map.groupBy(items, ({ delivery }) =>
-          this.#services.closing.aborted ? undefined : delays.get(delivery),
+          this.#services.closing.aborted ? 'no-retry' : (delays.get(delivery) ?? 'no-retry'),
         );
         for (const [delayMs, some] of byDelay) {
-          if (delayMs !== undefined) void this.#requeueAfter(queue, some, delayMs);
-          else for (const item of some) this.#release(queue, item);
+          if (delayMs === 'no-retry') for (const item of some) this.#release(queue, item);
+          else void this.#requeueAfter(queue, some, delayMs);
         }
         this.#cleanUp(queue);
       },
