@@ -21,7 +21,7 @@ import { DryRun, withFaults } from './broadcast-dry-run.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 import { isAsync } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
+import { assertSchedule } from './send-times.ts';
 import type { TypedApp } from './typed-app.ts';
 
 export interface ImportServices extends BroadcastServices {

@@ -18,7 +18,7 @@ import { checkTemplate, parameterFaults, type Sendable } from '../src/templates/
 import { replyWithBroadcast, requireIdempotencyKey, resent } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 import { contextOn, deadlineOf } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
+import { assertSchedule } from './send-times.ts';
 
 export interface ResendServices extends BroadcastServices {
   stopCheck: StopCheck;

@@ -22,8 +22,8 @@ import { dryRunOfList } from './broadcast-dry-run.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, termsOf } from './broadcast-response.ts';
 import type { ResolveContext } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
 import { asBadCursor } from './send-response.ts';
+import { assertSchedule } from './send-times.ts';
 import type { TypedApp } from './typed-app.ts';
 
 export interface BroadcastServices {

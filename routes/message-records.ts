@@ -20,8 +20,8 @@ import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requesterOf, sendWaitMs } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
 import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
+import { assertSchedule } from './send-times.ts';
 import { assertTimes } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 

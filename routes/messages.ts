@@ -21,8 +21,8 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { type ResolveContext, requestedChannel, requesterOf, sendWaitMs } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
+import { assertSchedule } from './send-times.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {

@@ -16,8 +16,8 @@ import { type About, audited } from './operator-act.ts';
 import { type ActServices, contextFor, findFor } from './operator-act-context.ts';
 import { shownMessage } from './operator-records.ts';
 import { deadlineOf, quotaOf, sendWaitMs } from './request-context.ts';
-import { assertSchedule, scheduleOf } from './schedule.ts';
 import { replyWithMessage } from './send-response.ts';
+import { assertSchedule, scheduleOf } from './send-times.ts';
 import type { TypedApp } from './typed-app.ts';
 
 /** Sends a message of any caller again. */

@@ -14,7 +14,7 @@ import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 import { textIn } from './request-text.ts';
-import { scheduleOf } from './schedule.ts';
+import { scheduleOf } from './send-times.ts';
 
 /*
  * What a request says about the work that is done for it: its caller and idempotency key, the connection and company number,

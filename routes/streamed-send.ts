@@ -15,8 +15,8 @@ import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
 import { type ResolveContext, requesterOf, sendWaitMs } from './request-context.ts';
-import { assertSchedule } from './schedule.ts';
 import { replyWithMessage } from './send-response.ts';
+import { assertSchedule } from './send-times.ts';
 
 export interface StreamServices {
   config: Config;

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts';
 import { createEventAudience, type EventAudience } from './events/audience.ts';
-import { createEventRecorder, type EventRecorder } from './events/recorder.ts';
+import { createEventRecorder, type EventRecorder } from './events/event-recorder.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';

@@ -4,8 +4,8 @@ import { SharedPool } from '../pools/shared-pool.ts';
 import { dedupeKey } from '../tracking/dedupe-key.ts';
 import { eventName, eventTypeOf, meaningOf } from '../tracking/event-names.ts';
 import { type BodyMember, readWebhookBody } from './body.ts';
+import { IntakeRecorder, type IntakeSink, NotRecorded, type Recorded } from './intake-recorder.ts';
 import { createIntakeServer, type IntakeServerOptions, type Taken } from './intake-server.ts';
-import { IntakeRecorder, type IntakeSink, NotRecorded, type Recorded } from './recorder.ts';
 import type { IntakeSource, IntakeTokens } from './tokens.ts';
 
 export type IntakeResult = 'new' | 'duplicate' | 'unparsed' | 'refused';

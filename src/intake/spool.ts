@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeRow } from '../store/intake-store.ts';
 import type { Connection } from '../store/sqlite/connection.ts';
 import { openConnection } from '../store/sqlite/open-connection.ts';
-import type { IntakeSink, Recorded } from './recorder.ts';
+import type { IntakeSink, Recorded } from './intake-recorder.ts';
 
 /** Applied in order; append only. */
 const migrations = [

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { request } from 'undici';
 import { createIntake, type IntakeOptions } from '../../src/intake/intake.ts';
-import type { IntakeSink } from '../../src/intake/recorder.ts';
+import type { IntakeSink } from '../../src/intake/intake-recorder.ts';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { IntakeRow } from '../../src/store/intake-store.ts';

@@ -6,8 +6,9 @@ import { broadcastReads } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
 import { personStatements } from '../../src/store/sql/person-statements.ts';
-import { queueStatements, recoveryStatements } from '../../src/store/sql/queue-statements.ts';
+import { queueStatements } from '../../src/store/sql/queue-statements.ts';
 import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
+import { recoveryStatements } from '../../src/store/sql/recovery-statements.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 

@@ -12,9 +12,10 @@ import { operatorMessageStatements } from '../../src/store/sql/operator-message-
 import { operatorStatements } from '../../src/store/sql/operator-statements.ts';
 import { personStatements } from '../../src/store/sql/person-statements.ts';
 import { pollStatements } from '../../src/store/sql/poll-statements.ts';
-import { queueStatements, recoveryStatements } from '../../src/store/sql/queue-statements.ts';
+import { queueStatements } from '../../src/store/sql/queue-statements.ts';
 import { quotaStatements } from '../../src/store/sql/quotas.ts';
 import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
+import { recoveryStatements } from '../../src/store/sql/recovery-statements.ts';
 import { retentionStatements } from '../../src/store/sql/retention-statements.ts';
 import { scheduleStatements } from '../../src/store/sql/schedules.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';

@@ -1,7 +1,8 @@
 import type { OwnedQueue, QueueStore } from '../message-store.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
 import type { InDoubtInserts } from './in-doubt.ts';
-import { queueStatements, recoveryStatements } from './queue-statements.ts';
+import { queueStatements } from './queue-statements.ts';
+import { recoveryStatements } from './recovery-statements.ts';
 import { integer, queueValues, toMessage, toOwnedQueue } from './row-mapping.ts';
 
 const DIED_SENDING = 'the process that was sending it ended before the outcome was known';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { callerEntry, fixedCallers } from '../../src/callers.ts';
 import { createEventAudience } from '../../src/events/audience.ts';
-import { createEventRecorder, type RecorderServices } from '../../src/events/recorder.ts';
+import { createEventRecorder, type RecorderServices } from '../../src/events/event-recorder.ts';
 import type { StoredBroadcast } from '../../src/store/broadcast-store.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import type { NewFact, PendingFact, StoredEvent } from '../../src/store/event-store.ts';
