@@ -37,7 +37,8 @@ describe('/console, as operators and support use it', () => {
 
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true });
-    sandbox = await startSandboxProcess({ WATI_PLAN: 'none', GROUP_MAX_BROADCAST: '5', LOG_LEVEL: 'info' });
+    // So few in a call that the broadcast outlasts the tests before the one that cancels it, on a busy machine, too.
+    sandbox = await startSandboxProcess({ WATI_PLAN: 'none', GROUP_MAX_BROADCAST: '2', LOG_LEVEL: 'info' });
     running = await fill(sandbox);
     browser = await openBrowser();
     opened = await newConsolePage(browser);

@@ -129,6 +129,8 @@ describe('the deadline of a send', () => {
     await start({ SEND_WAIT_MS: '80', UPSTREAM_TIMEOUT_MS: '5000' });
     const { promise, resolve } = Promise.withResolvers<void>();
     service.simulator.script('listConnections', { until: promise });
+    // Within a second deadline, but not in the last millisecond of the first, in which an answer at once may be in time.
+    service.simulator.script('getMessageTemplates', { delayMs: 20 });
     const headers = { 'maton-connection': seededConnection };
     const answer = await service.ask('POST', '/v1/messages/template', { ...template, headers });
     resolve();
