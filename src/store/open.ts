@@ -29,6 +29,7 @@ import { createReconcileStore } from './sql/reconciliation.ts';
 import { createScheduleStore } from './sql/schedules.ts';
 import { createTrackingStore } from './sql/tracking.ts';
 import { createWebhookEndpointStore } from './sql/webhooks.ts';
+import { sqliteDialect } from './sqlite/dialect.ts';
 import type { TrackingStore } from './tracking-store.ts';
 import type { WebhookEndpointStore } from './webhook-endpoint-store.ts';
 
@@ -59,7 +60,7 @@ export async function openEngine(url: string, options: StoreOptions): Promise<Op
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
     return { engine: await openPostgres(url, options), dialect: postgresDialect };
   }
-  const { openSqlite, sqliteDialect } = await import('./sqlite/engine.ts');
+  const { openSqlite } = await import('./sqlite/engine.ts');
   return { engine: await openSqlite(sqlitePath(url), options), dialect: sqliteDialect };
 }
 

@@ -4,7 +4,7 @@ import { postgresDialect } from '../../src/store/postgres/engine.ts';
 import { listSettings } from '../../src/store/postgres/pools.ts';
 import { bindings, type Row, type Statement, type Value } from '../../src/store/sql/engine.ts';
 import { type EventStatements, eventStatements, SCANNED_MAX } from '../../src/store/sql/event-statements.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 

@@ -7,7 +7,8 @@ import { openStore } from '../../src/store/open.ts';
 import { createBroadcastStore } from '../../src/store/sql/broadcasts.ts';
 import type { Engine } from '../../src/store/sql/engine.ts';
 import { createMessageStore } from '../../src/store/sql/messages.ts';
-import { openSqlite, sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
+import { openSqlite } from '../../src/store/sqlite/engine.ts';
 import { newBroadcast } from './broadcast-samples.ts';
 import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, withKey } from './samples.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MessageFilter } from '../../src/store/message-store.ts';
 import { type Dialect, type Engine, type Row, statement } from '../../src/store/sql/engine.ts';
 import { readPage } from '../../src/store/sql/list-page.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 import { combinations } from './list-filters.ts';
 

@@ -5,7 +5,7 @@ import type { Statement } from '../../src/store/sql/engine.ts';
 import { rangeStep } from '../../src/store/sql/list-bounds.ts';
 import { exactStep, messagesStep, reachStep, sequencesStep } from '../../src/store/sql/list-query.ts';
 import { planOf, type Way } from '../../src/store/sql/list-ways.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 import { combinations } from './list-filters.ts';
 

@@ -6,7 +6,7 @@ import { listSettings } from '../../src/store/postgres/pools.ts';
 import { callerCountStatements } from '../../src/store/sql/caller-counts.ts';
 import { bindings, type Row, type Statement, type Value } from '../../src/store/sql/engine.ts';
 import { operatorMessageStatements } from '../../src/store/sql/operator-message-statements.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 import { createMigrated, type MigratedDatabase } from './migrated-database.ts';
 

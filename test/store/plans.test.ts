@@ -9,7 +9,7 @@ import { personStatements } from '../../src/store/sql/person-statements.ts';
 import { queueStatements } from '../../src/store/sql/queue-statements.ts';
 import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
 import { recoveryStatements } from '../../src/store/sql/recovery-statements.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
 /** Checks that SQLite finds records by an index, without reading a million recipients for one of them. */

@@ -5,7 +5,7 @@ import type { Statement } from '../../src/store/sql/engine.ts';
 import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
 import { pollStatements } from '../../src/store/sql/poll-statements.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
-import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { sqliteDialect } from '../../src/store/sqlite/dialect.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
 /** Checks that no query reads a million webhooks or messages to find one of them. */

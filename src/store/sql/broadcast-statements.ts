@@ -1,3 +1,4 @@
+import { COUNTED_MAX } from './counted.ts';
 import { type Dialect, statement } from './engine.ts';
 import { deleteDiscardedResends } from './lifecycle-statements.ts';
 import { COLUMNS } from './message-columns.ts';
@@ -119,7 +120,7 @@ export const broadcastReads = {
   ),
   countPausedByService: statement(`
     SELECT COUNT(*) AS n FROM
-      (SELECT 1 FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL LIMIT 10000) AS counted`),
+      (SELECT 1 FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL LIMIT ${COUNTED_MAX}) AS counted`),
   // One index lookup per queue.
   listRunningQueues: statement(`
     WITH RECURSIVE firsts (first_seq) AS (

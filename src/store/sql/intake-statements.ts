@@ -1,8 +1,7 @@
+import { COUNTED_MAX } from './counted.ts';
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { WAITING } from './tracking-schema.ts';
 
-/** Counts no further than this, because counting a million takes long and the exact number is not needed. */
-const COUNTED_MAX = 10_000;
 /** Retention of entries that were set aside, so that a later version may understand them. */
 const FAILED_KEPT_MS = 7 * 24 * 60 * 60_000;
 

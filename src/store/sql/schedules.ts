@@ -1,11 +1,9 @@
 import type { ExpiredMessage, Expiry, ScheduleState, ScheduleStore } from '../schedule-store.ts';
 import { OPEN } from './broadcast-statements.ts';
+import { COUNTED_MAX } from './counted.ts';
 import { type Dialect, type Engine, type Row, type Statement, statement, type Value } from './engine.ts';
 import { integer, isKind, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
 import { MAY_EXPIRE } from './schema.ts';
-
-/** Counts stop here: a higher exact count helps no reader. */
-const COUNTED_MAX = 10_000;
 
 /** Selects the callers with scheduled messages, by one index lookup each. */
 const CALLERS = `

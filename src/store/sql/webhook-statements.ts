@@ -1,8 +1,6 @@
+import { COUNTED_MAX } from './counted.ts';
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { ATTEMPTS_MAX } from './webhook-schema.ts';
-
-/** Counts stop here: a higher exact count helps no reader, and counting a million rows takes long. */
-const COUNTED_MAX = 10_000;
 
 export interface EndpointStatements {
   readonly create: Statement;
