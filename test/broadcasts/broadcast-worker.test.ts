@@ -246,6 +246,7 @@ test('recipients of a claim that is committed only after it was checked are sent
   const late = Promise.withResolvers<void>();
   let claims = 0;
   let looked = 0;
+  let polls = 0;
   const { worker, close } = aWorker(attempt, {
     claimBatch: async (id, limit) => {
       claims++;
@@ -258,6 +259,10 @@ test('recipients of a claim that is committed only after it was checked are sent
       looked++;
       return store.listClaimed(id);
     },
+    listRunningQueues: async () => {
+      polls++;
+      return store.listRunningQueues();
+    },
   });
   worker.wake();
   await expect.poll(() => claims).toBe(3);
@@ -269,9 +274,18 @@ test('recipients of a claim that is committed only after it was checked are sent
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await expect.poll(async () => (await store.findBroadcast('crm', 'b'))?.finishedAt).toBeDefined();
   // Over, it is not looked at any more.
-  await new Promise((resume) => setTimeout(resume, 1_100));
+  const pollTwice = async () => {
+    const goal = polls + 2;
+    await expect
+      .poll(() => {
+        worker.wake();
+        return polls;
+      })
+      .toBeGreaterThanOrEqual(goal);
+  };
+  await pollTwice();
   const after = looked;
-  await new Promise((resume) => setTimeout(resume, 1_100));
+  await pollTwice();
   expect(looked).toBe(after);
   await close();
   expect(faults).toEqual([]);

@@ -55,12 +55,14 @@ beforeAll(async () => {
   await vi.waitFor(async () => expect((await ask('GET', path)).json).toMatchObject({ status: 'done' }), 10_000);
   // The collector may not have run yet in a young worker, and its metrics have no sample before it did.
   for (let n = 0; n < 50; n++) void Array.from({ length: 100_000 }, () => ({}));
-  await new Promise((resume) => setTimeout(resume, 100));
-  const attempted = async () => {
+  const scrape = async () => {
     scraped = readScrape((await ask('GET', '/metrics')).text);
-    return valueIn('wati_bff_webhook_attempts_total', { result: 'failed' });
   };
-  await vi.waitFor(async () => expect(await attempted()).toBeGreaterThan(0), 10_000);
+  const seen = () => [
+    samples().some(({ name }) => name === 'nodejs_gc_duration_seconds_count'),
+    (valueIn('wati_bff_webhook_attempts_total', { result: 'failed' }) ?? 0) > 0,
+  ];
+  await vi.waitFor(() => scrape().then(() => expect(seen()).toEqual([true, true])), 10_000);
 });
 afterAll(() => service.close());
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
@@ -8,7 +9,8 @@ import { densest } from './fake-time.ts';
 
 type Store = Awaited<ReturnType<typeof openStore>>;
 
-function conformance(name: string, open: () => Promise<Store>): void {
+/** `pass` lets the clock of the store go on, ms. */
+function conformance(name: string, open: () => Promise<Store>, pass: (ms: number) => unknown): void {
   describe(`${name}: slots`, () => {
     it('are reserved one after the other, from now on and never in the past', async () => {
       const store = await open();
@@ -18,7 +20,7 @@ function conformance(name: string, open: () => Promise<Store>): void {
       for (const [index, slot] of at.slice(1).entries())
         expect(Math.abs(slot - (at[index] ?? 0) - 100)).toBeLessThan(5);
       expect(reservations.map(({ replicas }) => replicas)).toEqual([1, 1, 1, 1]);
-      await new Promise((resolve) => setTimeout(resolve, 450));
+      await pass(450);
       expect((await store.reservePermit(100)).waitMs).toBe(0);
       await store.close();
     });
@@ -61,7 +63,7 @@ function conformance(name: string, open: () => Promise<Store>): void {
       expect(empty.waitMs).toBeGreaterThan(0);
       expect(empty.waitMs).toBeLessThanOrEqual(100);
       expect((await store.takeTokens('b', ask)).granted).toBe(4);
-      await new Promise((resolve) => setTimeout(resolve, 350));
+      await pass(350);
       expect((await store.takeTokens('a', { ...ask, maxTokens: 3 })).granted).toBe(3);
       await store.close();
     });
@@ -87,7 +89,14 @@ function conformance(name: string, open: () => Promise<Store>): void {
   });
 }
 
-conformance('SQLite', () => openStore('memory:', OPTIONS));
+let passedMs = 0;
+conformance(
+  'SQLite',
+  () => openStore('memory:', { ...OPTIONS, monotonicClock: () => performance.now() + passedMs }),
+  (ms) => {
+    passedMs += ms;
+  },
+);
 
 const server = process.env.TEST_POSTGRES_URL;
 if (server === undefined) {
@@ -113,7 +122,7 @@ if (server === undefined) {
   };
   afterAll(() => query(server, `DROP DATABASE ${name} WITH (FORCE)`));
 
-  conformance('PostgreSQL', open);
+  conformance('PostgreSQL', open, setTimeout);
 
   describe('PostgreSQL: two replicas by real timers', () => {
     it('a hundred at once get a hundred slots', async () => {
@@ -144,7 +153,7 @@ if (server === undefined) {
           }
         }),
       );
-      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      await setTimeout(4_000);
       for (const budget of budgets) budget.close();
       await Promise.allSettled(callers);
       for (const store of stores) await store.close();

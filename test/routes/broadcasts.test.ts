@@ -201,7 +201,9 @@ describe('a broadcast', () => {
       settings[which] = 'revoked';
       const { id } = fields(await create(to(60)));
       await expect.poll(() => service.simulator.ledger.of(operation).length).toBeGreaterThan(0);
-      await new Promise((resume) => setTimeout(resume, 1_500));
+      const probes = () => service.simulator.ledger.of('getMessageTemplates').length;
+      const before = probes();
+      await expect.poll(probes).toBeGreaterThanOrEqual(before + 3);
       // What was on the wire when the first was refused ends alike; nothing begins after it.
       expect(service.simulator.ledger.of(operation).length).toBeLessThanOrEqual(8);
       expect(await read(id)).toMatchObject({
@@ -222,7 +224,9 @@ describe('a broadcast', () => {
     await service.ask('GET', '/v1/templates');
     await service.simulator.stopGateway();
     const { id } = fields(await create(to(20)));
-    await new Promise((resume) => setTimeout(resume, 1_500));
+    const failed = /^wati_bff_upstream_attempts_total\{operation="getMessageTemplates",result="ECONNREFUSED"\} (\d+)$/m;
+    const probes = async () => Number(failed.exec((await service.ask('GET', '/metrics')).text)?.[1] ?? 0);
+    await expect.poll(probes).toBeGreaterThanOrEqual(3);
     expect((await read(id)).counts).toMatchObject({ queued: 20 });
     await service.simulator.startGateway();
     expect(await finished(id)).toMatchObject({ status: 'done', counts: { ...none, total: 20, accepted: 20 } });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { CallerPriority } from '../../src/upstream/permits.ts';
 import { createReadCoalescer, type ReadCoalescer, type ReadContext } from '../../src/upstream/request-coalescing.ts';
@@ -198,6 +198,8 @@ describe('reads in flight', () => {
 });
 
 describe('reads that wait for a permit', () => {
+  afterEach(() => void vi.useRealTimers());
+
   it('take one place per caller and lane, and the first permit serves all of them', async () => {
     const { reads, made, waiting } = world({ paced: true });
     const readers = [priority('crm'), priority('crm'), priority('billing'), priority('crm', 'broadcast')];
@@ -281,14 +283,18 @@ describe('reads that wait for a permit', () => {
   });
 
   it('end at the deadline of each reader, even if another one joins later', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { reads, made, waiting } = world({ paced: true, timeoutMs: 1_000 });
     const early = ask(reads, { priority: priority('crm') });
-    await new Promise((resume) => setTimeout(resume, 500));
+    await vi.advanceTimersByTimeAsync(500);
     const late = ask(reads, { priority: priority('billing') });
     waiting[1]?.grant();
-    await expect.poll(() => early.answer, { interval: 5 }).toMatchObject({ kind: 'failed', timedOut: true });
+    await vi.advanceTimersByTimeAsync(499);
+    expect(early.answer).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(early.answer).toMatchObject({ kind: 'failed', timedOut: true });
     expect(late.answer).toBeUndefined();
-    expect(made[0]?.timeoutMs).toBeGreaterThan(750);
+    expect(made[0]?.timeoutMs).toBe(1_000);
   });
 
   it('report when they are dispatched, once to each waiting reader', async () => {
