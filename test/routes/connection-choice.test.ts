@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { slugOf } from '../support/json.ts';
@@ -11,13 +11,14 @@ const callers = [{ name: 'limited', key: limitedKey, scopes: ['*'], connections:
 const to = '14155551000';
 
 let service: Service;
-afterEach(() => service.close());
 
+/** A service of its own for each test, because it keeps which connections Maton lists. */
 async function start(
   settings: Record<string, string> = {},
   connections: [id: string, status: 'ACTIVE' | 'PENDING'][] = [],
 ) {
   service = await startService({ settings: { DOCS: 'off', ...settings }, callers });
+  onTestFinished(service.close);
   const { tenant } = service.simulator;
   tenant.connections.length = 0;
   for (const [id, status] of connections) tenant.addConnection({ id, status });
@@ -142,10 +143,24 @@ describe('the connection of a request', () => {
 
 describe('the deadline of a request', () => {
   const connection = { MATON_CONNECTION_ID: seededConnection };
+  let shared: Service;
+  beforeAll(async () => {
+    const NATIVE_PATHS = 'GET /api/v1/chatbots,POST /api/v1/chatbots/start';
+    shared = await startService({ settings: { ...connection, NATIVE_PATHS, UPSTREAM_TIMEOUT_MS: '5000' } });
+  });
+  beforeEach(() => {
+    shared.renew();
+    service = shared;
+  });
+  afterAll(() => shared.close());
+  const startOwn = async (settings: Record<string, string>) => {
+    service = await startService({ settings });
+    onTestFinished(service.close);
+  };
   const text = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
 
   it('ends after SEND_WAIT_MS: 202 sending, and the delivery continues', async () => {
-    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '500', UPSTREAM_TIMEOUT_MS: '5000' } });
+    await startOwn({ ...connection, SEND_WAIT_MS: '500', UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script('sendSessionMessage', { delayMs: 1_200 });
     const value = await text();
     expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 1, to } });
@@ -156,7 +171,7 @@ describe('the deadline of a request', () => {
   });
 
   it('is shortened by Prefer: wait=1 and never extended', async () => {
-    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '2000', UPSTREAM_TIMEOUT_MS: '5000' } });
+    await startOwn({ ...connection, SEND_WAIT_MS: '2000', UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script('sendSessionMessage', { delayMs: 3_000 }, { delayMs: 3_000 });
     const order: string[] = [];
     const asked = ['wait=1', 'wait=100'].map(async (prefer) => {
@@ -169,7 +184,6 @@ describe('the deadline of a request', () => {
   });
 
   it('is shortened for reads, too: 504 after a second', async () => {
-    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('getContacts', { delayMs: 1_500 });
     const value = await service.ask('GET', '/v1/contacts', { headers: { prefer: 'respond-async, wait=1' } });
     expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
@@ -188,17 +202,14 @@ describe('the deadline of a request', () => {
   /** It would be a good answer, after more than a second. */
   const slow = { delayMs: 1_500 };
   const start = `api/v1/chatbots/start?whatsappNumber=${to}&chatbotId=6622a1f0c3b4d5e6f7a8b901`;
-  const native = { ...connection, NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start' };
-  it.each<[string, string, string, Scripted[], Operation, Record<string, string>]>([
-    ['the list of templates', 'GET', 'templates', [slow], 'getMessageTemplates', connection],
-    ['the only connection', 'GET', 'contacts', [slow], 'listConnections', {}],
-    ['all pages of a search', 'GET', `contacts/${to}`, Array.from({ length: 5 }, full), 'getContacts', connection],
-    ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact', connection],
-    ['a file', 'GET', 'media?path=data/a.png', [slow], 'getMedia', connection],
-    ['a native call', 'GET', 'native/api/v1/chatbots', [slow], 'chatbots', native],
-    ['a native change', 'POST', `native/${start}`, [slow], 'startChatbot', native],
-  ])('covers %s', async (_name, method, path, scripted, operation, settings) => {
-    service = await startService({ settings: { ...settings, UPSTREAM_TIMEOUT_MS: '5000' } });
+  it.each<[string, string, string, Scripted[], Operation]>([
+    ['the list of templates', 'GET', 'templates', [slow], 'getMessageTemplates'],
+    ['all pages of a search', 'GET', `contacts/${to}`, Array.from({ length: 5 }, full), 'getContacts'],
+    ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact'],
+    ['a file', 'GET', 'media?path=data/a.png', [slow], 'getMedia'],
+    ['a native call', 'GET', 'native/api/v1/chatbots', [slow], 'chatbots'],
+    ['a native change', 'POST', `native/${start}`, [slow], 'startChatbot'],
+  ])('covers %s', async (_name, method, path, scripted, operation) => {
     service.simulator.script(operation, ...scripted);
     service.simulator.script('updateContactAttributes', { delayMs: 600 });
     const json = method === 'PUT' ? { json: { attributes: { member: 'VIP' } } } : {};
@@ -206,15 +217,22 @@ describe('the deadline of a request', () => {
     expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
+  it('covers the only connection', async () => {
+    await startOwn({ UPSTREAM_TIMEOUT_MS: '5000' });
+    service.simulator.script('listConnections', slow);
+    const value = await service.ask('GET', '/v1/contacts', wait);
+    expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
+  });
+
   it('is UPSTREAM_TIMEOUT_MS for all pages of a search together', async () => {
-    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '500' } });
+    await startOwn({ ...connection, UPSTREAM_TIMEOUT_MS: '500' });
     service.simulator.script('getContacts', ...Array.from({ length: 5 }, full));
     const value = await service.ask('GET', `/v1/contacts/${to}`);
     expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
   it('leaves a shared load running for its other requests', async () => {
-    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
+    await startOwn({ ...connection, UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script('getMessageTemplates', { delayMs: 1_500 });
     const hasty = service.ask('GET', '/v1/templates', wait);
     const patient = service.ask('GET', '/v1/templates');
@@ -223,7 +241,6 @@ describe('the deadline of a request', () => {
   });
 
   it('ends a send after a longer Retry-After as not_sent, at once', async () => {
-    service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' } });
     const value = await text({ prefer: 'wait=1' });
     expect(value.json).toMatchObject({ type: problem('upstream-unavailable'), outcome: 'not_sent' });
@@ -232,7 +249,7 @@ describe('the deadline of a request', () => {
   });
 
   it('does not end a send because its client disconnected', async () => {
-    service = await startService({ settings: connection });
+    await startOwn(connection);
     service.simulator.script('sendSessionMessage', { delayMs: 300 });
     const caller = new AbortController();
     const gone = fetch(`${service.url}/v1/messages/text`, {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertSending, newMessage, OPTIONS } from '../store/samples.ts';
@@ -20,11 +20,16 @@ const person = '14155551000';
 
 let service: OperatedService;
 let store: Store;
-beforeEach(async () => {
+beforeAll(async () => {
   store = await openStore('memory:', OPTIONS);
   service = await startOperated({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
 });
-afterEach(() => service.close());
+beforeEach(() => service.renew());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  expect((await erase({ to: person })).json).toMatchObject({ left: [] });
+});
+afterAll(() => service.close());
 
 const erase = (json: object, key = writerKey) => service.ask('POST', '/v1/operations/erase', { key, json });
 const text = async (key: string, to = person) =>
@@ -131,9 +136,7 @@ describe('POST /v1/operations/erase', () => {
 
   it('reports what was done if the store fails half way', async () => {
     await text(crmKey);
-    store.erasePerson = async () => {
-      throw new StoreError('the disk is full');
-    };
+    vi.spyOn(store, 'erasePerson').mockRejectedValue(new StoreError('the disk is full'));
     await store.insert(newMessage('q', { caller: 'gone', to: person }));
     expect((await erase({ to: person })).status).toBe(503);
     expect(auditLines(service)[0]).toMatchObject({ outcome: 'failed', about: { to: '***1000', cancelled: 1 } });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
@@ -24,20 +24,22 @@ import {
 } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
-const services: OperatedService[] = [];
-const start = async (options: { store?: Store; settings?: Record<string, string> } = {}) => {
+let service: OperatedService;
+beforeAll(async () => {
+  service = await start();
+});
+beforeEach(() => service.renew());
+afterEach(() => stop(service, {}));
+afterAll(() => service.close());
+
+const start = (options: { store?: Store; settings?: Record<string, string> } = {}) => {
   const settings = {
     MATON_CONNECTION_ID: seededConnection,
     NATIVE_PATHS: 'POST /api/v1/chatbots/start',
     ...options.settings,
   };
-  const service = await startOperated({ callers: staff, ...options, settings });
-  services.push(service);
-  return service;
+  return startOperated({ callers: staff, ...options, settings });
 };
-afterEach(async () => {
-  for (const service of services.splice(0)) await service.close();
-});
 
 const text = (service: OperatedService, key: string, headers: Record<string, string> = {}) =>
   service.ask('POST', '/v1/messages/text', { key, json: { to: '14155551000', text: 'Hello' }, headers });
@@ -83,7 +85,6 @@ describe('while sending is stopped', () => {
     ['over the connection', { connections: [seededConnection] }],
     ['of others, and over the connection', { callers: ['crm'], connections: ['another', seededConnection] }],
   ])('%s, each route that can send refuses, and nothing is recorded', async (_name, stopped) => {
-    const service = await start();
     expect(await stop(service, stopped)).toMatchObject({ status: 200 });
     const operations = sendingOperations();
     const ids = operations.map(({ id }) => id);
@@ -103,7 +104,6 @@ describe('while sending is stopped', () => {
   });
 
   it('other callers and other connections are served', async () => {
-    const service = await start();
     await stop(service, { callers: ['crm'], connections: ['another'] });
     expect(await text(service, crmKey)).toMatchObject(refused('this caller'));
     expect((await text(service, shopKey)).status).toBe(201);
@@ -111,7 +111,6 @@ describe('while sending is stopped', () => {
   });
 
   it('a resend is refused by the connection of its record', async () => {
-    const service = await start();
     service.simulator.script('sendSessionMessage', { fault: 'close-after' });
     const id = idIn((await text(service, crmKey)).json);
     await stop(service, { connections: [seededConnection] });
@@ -121,7 +120,6 @@ describe('while sending is stopped', () => {
   });
 
   it('a repeat under a key is answered from its record, and reading, pausing and cancelling work', async () => {
-    const service = await start();
     const keyed = { 'idempotency-key': 'order-1' };
     const first = await text(service, crmKey, keyed);
     const broadcast = await pausedBroadcast(service, crmKey);
@@ -141,7 +139,6 @@ describe('while sending is stopped', () => {
   });
 
   it('is shown by readiness, which stays ready, and by the metrics', async () => {
-    const service = await start();
     const ready = () => service.ask('GET', '/health/ready', { key: null });
     expect((await ready()).json).not.toHaveProperty('sending');
     await stop(service, { callers: ['crm', 'shop'] });
@@ -156,23 +153,24 @@ describe('while sending is stopped', () => {
 
 describe('the stop', () => {
   it('is read and replaced as a whole, and each change is audited', async () => {
-    const service = await start();
+    // Its own, because it shows who changed the stop last.
+    const fresh = await start();
+    onTestFinished(() => fresh.close());
     const nothing = { all: false, callers: [], connections: [] };
-    expect((await service.ask('GET', '/v1/operations/sending', { key: readerKey })).json).toEqual({ stopped: nothing });
-    const answer = await stop(service, { all: true, callers: ['crm'] });
+    expect((await fresh.ask('GET', '/v1/operations/sending', { key: readerKey })).json).toEqual({ stopped: nothing });
+    const answer = await stop(fresh, { all: true, callers: ['crm'] });
     const stands = { stopped: { ...nothing, all: true, callers: ['crm'] }, reason, changedBy: 'writer' };
     expect(answer.json).toEqual({ ...stands, changedAt: expect.stringMatching(/Z$/) });
-    expect((await service.ask('GET', '/v1/operations/sending', { key: readerKey })).json).toEqual(answer.json);
-    expect((await stop(service, {})).json).toMatchObject({ stopped: nothing });
-    expect((await text(service, crmKey)).status).toBe(201);
-    expect(auditLines(service)).toMatchObject([
+    expect((await fresh.ask('GET', '/v1/operations/sending', { key: readerKey })).json).toEqual(answer.json);
+    expect((await stop(fresh, {})).json).toMatchObject({ stopped: nothing });
+    expect((await text(fresh, crmKey)).status).toBe(201);
+    expect(auditLines(fresh)).toMatchObject([
       { act: 'sending', caller: 'writer', keyId: expect.stringMatching(/^[0-9a-f]{8}$/), remoteAddress: '127.0.0.1' },
       { act: 'sending', outcome: 'done', about: { stopped: nothing, before: stands.stopped, reason } },
     ]);
   });
 
   it('cannot name an unknown caller, and stays unchanged then', async () => {
-    const service = await start();
     const answer = await stop(service, { callers: ['crm', 'crmm'] });
     expect(answer).toMatchObject({ status: 400, json: { errors: [{ pointer: '/stopped/callers/1' }] } });
     expect((await text(service, crmKey)).status).toBe(201);
@@ -180,7 +178,6 @@ describe('the stop', () => {
   });
 
   it('cannot be changed with the scope to read alone, nor read without one', async () => {
-    const service = await start();
     expect((await stop(service, { all: true }, readerKey)).status).toBe(403);
     expect((await stop(service, { all: true }, crmKey)).status).toBe(403);
     expect((await service.ask('GET', '/v1/operations/sending', { key: crmKey })).status).toBe(403);
@@ -191,10 +188,11 @@ describe('the stop', () => {
     const settings = { STORE_URL: `file:${folder}/store.db` };
     const first = await start({ settings });
     await stop(first, { callers: ['crm'] });
-    await services.splice(0)[0]?.close();
+    await first.close();
     const second = await start({ settings });
     expect(await text(second, crmKey)).toMatchObject(refused('this caller'));
     expect((await text(second, shopKey)).status).toBe(201);
+    await second.close();
     rmSync(folder, { recursive: true });
   });
 
@@ -207,5 +205,6 @@ describe('the stop', () => {
     await stop(other, {}, writerKey);
     expect((await text(other, crmKey)).status).toBe(201);
     await soon(async () => expect((await text(one, crmKey)).status).toBe(201));
+    for (const replica of [one, other]) await replica.close();
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { DAY_MS, OPTIONS } from '../store/samples.ts';
@@ -16,15 +16,15 @@ describe('a resend', () => {
   let service: Service;
   let store: Store;
   let clockMs = 0;
-  beforeEach(async () => {
-    clockMs = 0;
+  beforeAll(async () => {
     store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => clockMs });
     service = await startService({
       store,
       settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000', TEMPLATE_CACHE_MS: '0' },
     });
   });
-  afterEach(() => service.close());
+  beforeEach(() => service.renew());
+  afterAll(() => service.close());
 
   const resend = (id: string, headers: Record<string, string> = {}) =>
     service.ask('POST', `/v1/messages/${id}/resend`, { json: { reason: 'nothing came' }, headers });
@@ -136,7 +136,7 @@ describe('a resend', () => {
     const [subject = hello] = sendingTo(() => to).filter(({ name }) => name === 'template');
     const id = await unknown(subject);
     const early = await unknown(subject);
-    const key = { 'idempotency-key': 'early' };
+    const key = { 'idempotency-key': `early-${why}` };
     expect((await resend(early, key)).status).toBe(201);
     const { templates } = service.simulator.tenant;
     const at = templates.findIndex(({ elementName }) => elementName === 'welcome');

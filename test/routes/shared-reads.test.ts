@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { startPaced } from '../support/paced.ts';
@@ -14,7 +14,7 @@ const foreign = { name: 'foreign', key: 'key-of-a-caller-of-another', scopes: ['
 
 describe('equal reads at the same time', () => {
   let service: Service;
-  beforeEach(async () => {
+  beforeAll(async () => {
     service = await startService({
       settings: {
         DOCS: 'off',
@@ -24,7 +24,8 @@ describe('equal reads at the same time', () => {
       callers: [reader, blind, foreign],
     });
   });
-  afterEach(() => service.close());
+  beforeEach(() => service.renew());
+  afterAll(() => service.close());
 
   const made = () => service.simulator.ledger.of('getContacts').length;
   /** The simulator reads at once, and answers when the test says so. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { slugOf } from '../support/json.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -8,13 +8,18 @@ import { fields, seededConnection } from './outcomes.ts';
 describe('the list of templates', () => {
   let service: Service;
   let clock: ReturnType<typeof standingClock>;
-  beforeEach(async () => {
+  beforeAll(async () => {
     clock = standingClock();
     service = await startService({
       settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '60000' },
     });
   });
-  afterEach(async () => {
+  beforeEach(() => {
+    service.renew();
+    // What the test before has loaded is too old.
+    clock.pass(60_001);
+  });
+  afterAll(async () => {
     vi.restoreAllMocks();
     await service.close();
   });
@@ -94,6 +99,7 @@ describe('the list of templates', () => {
     change('Welcome, {{first}} {{last}}!');
     expect((await send('welcome', { first: 'Asha', last: 'Rao' })).status).toBe(201);
     expect(loads()).toBe(3);
+    await expect.poll(sends).toBe(4);
   });
 
   it.each(['/v1/broadcasts/csv', '/v1/broadcasts/import'])('is loaded again for the columns of %s', async (path) => {
@@ -112,6 +118,7 @@ describe('the list of templates', () => {
     expect((await upload('Phone\n14155551000\n', 'without')).json).toMatchObject({ type: problem('csv-invalid') });
     const answer = await upload('Phone,first\n14155551000,Asha\n', 'with');
     expect([201, 202], answer.text).toContain(answer.status);
+    if (answer.status === 202) await expect.poll(sends).toBe(2);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { operationsOf } from '../support/operations.ts';
 import { type Paced, startPaced } from '../support/paced.ts';
 import { problem } from '../support/problem-type.ts';
@@ -15,9 +15,17 @@ const urgent = { priority: 'u=0' };
 
 describe('a send with Priority: u=0', () => {
   let service: Service;
-  afterEach(() => service.close());
+  let shared: Service;
+  beforeAll(async () => {
+    shared = await startService(options());
+  });
+  beforeEach(() => {
+    shared.renew();
+    service = shared;
+  });
+  afterAll(() => shared.close());
 
-  const options = (settings: Record<string, string>) => ({
+  const options = (settings: Record<string, string> = {}) => ({
     settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, WATI_PLAN: 'none', ...settings },
     callers: [login, crm, heavy],
   });
@@ -25,13 +33,11 @@ describe('a send with Priority: u=0', () => {
   const startSlow = async (settings: Record<string, string> = {}) => {
     const paced = await startPaced(5, options(settings));
     ({ service } = paced);
+    onTestFinished(() => paced.service.close());
     return paced;
   };
   const waiting = ({ rateLimiter }: Paced, lane: 'urgent' | 'interactive', count: number) =>
     expect.poll(() => rateLimiter.stats().lanes[lane].queued).toBe(count);
-  const start = async (settings: Record<string, string> = {}) => {
-    service = await startService(options(settings));
-  };
   const text = (name: string, to: string, headers = {}) =>
     service.ask('POST', '/v1/messages/text', { key: key(name), json: { to, text: 'hello' }, headers });
   const flood = (name: string, to: string, count: number) =>
@@ -73,7 +79,6 @@ describe('a send with Priority: u=0', () => {
   });
 
   it('is a 403 that names the scope without it, on every sending route, before anything is sent', async () => {
-    await start();
     const subjects = [...sendingTo(() => '14155551000'), fileSubject('14155551000'), csvSubject('14155551000')];
     for (const { name, method, path, ask = {} } of subjects) {
       const answer = await service.ask(method, path, { ...ask, key: crm.key, headers: { ...ask.headers, ...urgent } });
@@ -87,7 +92,6 @@ describe('a send with Priority: u=0', () => {
   });
 
   it('is possible for a resend as well', async () => {
-    await start();
     service.simulator.script('sendSessionMessage', { fault: 'reset-after' });
     const { json } = await text('crm', '14155551000');
     const { id, status } = json as { id: string; status: string };
@@ -101,7 +105,6 @@ describe('a send with Priority: u=0', () => {
   it.each(['u=8', 'u=00', 'u', 'u=-1', '0', 'urgent', 'u=0;', 'u=0,,i', 'i=1', 'u = 0', ''])(
     'is a 400 if it is written as %j',
     async (priority) => {
-      await start();
       const answer = await text('login', '14155551000', { priority });
       expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer: '/headers/priority' }] });
       expect(service.simulator.ledger.entries).toEqual([]);
@@ -118,12 +121,10 @@ describe('a send with Priority: u=0', () => {
     ['i=?0, u=0', 403],
     ['u=5,u=0', 403],
   ])('is understood: %s is a %i without the scope', async (priority, status) => {
-    await start();
     expect((await text('crm', '14155551000', { priority })).status).toBe(status);
   });
 
   it('is ignored on a read, which does not document it', async () => {
-    await start();
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: urgent })).status).toBe(200);
     expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: { priority: 'x' } })).status).toBe(200);
     const takes = operationsOf().filter(({ parameters }) => parameters.some(({ name }) => name === 'priority'));

@@ -58,6 +58,8 @@ export interface Service {
   ask(method: string, path: string, ask?: Ask): Promise<Answer>;
   /** Every log line so far, parsed. */
   logs(): Record<string, unknown>[];
+  /** For tests that share a service: a simulator as at the start, and an empty log. Fails as `close` does. */
+  renew(): void;
   /** Fails if the simulator met a request that it should not have, or if the Maton key got out anywhere. */
   close(): Promise<void>;
 }
@@ -131,6 +133,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
+  const assertClean = () => {
+    // The logger of a test hides nothing, so that what would have been hidden is found.
+    for (const text of [log, ...answers]) expect(text).not.toContain(simulator.key);
+    if (!options.mayViolate) expect(simulator.violations).toEqual([]);
+  };
 
   return {
     url,
@@ -155,12 +162,16 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line)),
+    renew: () => {
+      assertClean();
+      simulator.reset();
+      log = '';
+      answers.length = 0;
+    },
     close: async () => {
       await app.close();
       await simulator.close();
-      // The logger of a test hides nothing, so that what would have been hidden is found.
-      for (const text of [log, ...answers]) expect(text).not.toContain(simulator.key);
-      if (!options.mayViolate) expect(simulator.violations).toEqual([]);
+      assertClean();
     },
   };
 }
