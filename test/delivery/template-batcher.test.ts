@@ -68,6 +68,9 @@ describe('template messages that wait for a permit', () => {
   it('are separated by template, broadcast name and connection', async () => {
     await start();
     const other = service.simulator.tenant.addConnection({ status: 'ACTIVE' });
+    // From here on it is known that Maton lists the other connection.
+    const json = { to: '14155551009', text: 'Hello' };
+    await paced.during(service.ask('POST', '/v1/messages/text', { json, headers: { 'maton-connection': other.id } }));
     const listed = service.ask('GET', '/v1/templates', { headers: { 'maton-connection': other.id } });
     await expect.poll(() => paced.rateLimiter.stats().lanes.interactive.queued).toBe(1);
     // One turn, and no more.

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { followSigningKeys, hideSecrets } from '../../src/bin/followed-secrets.ts';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/observability/logger.ts';
@@ -96,16 +96,22 @@ describe('a key in use', () => {
         log += line;
       },
     });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const look = () => vi.advanceTimersByTime(1_000);
     const keys = followSigningKeys(hidden, logger);
     if (!keys) throw new Error('no file is followed');
     expect(keys.current()).toEqual([signingKey]);
     write(`${otherSigningKey}\n${signingKey}\n`);
-    await vi.waitFor(() => expect(keys.current()).toEqual([otherSigningKey, signingKey]), 10_000);
+    look();
+    expect(keys.current()).toEqual([otherSigningKey, signingKey]);
     write('short');
-    await vi.waitFor(() => expect(log).toContain('EVENTS_SIGNING_KEY_FILE has faults; the old version stays'), 10_000);
+    look();
+    expect(log).toContain('EVENTS_SIGNING_KEY_FILE has faults; the old version stays');
     expect(keys.current()).toEqual([otherSigningKey, signingKey]);
     write(third);
-    await vi.waitFor(() => expect(keys.current()).toEqual([third]), 10_000);
+    look();
+    expect(keys.current()).toEqual([third]);
     keys.close();
     expect(log).toContain('"act":"signing-keys-changed","keys":2');
 
