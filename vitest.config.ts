@@ -10,7 +10,7 @@ const inProcess = {
   ...common,
   expect: { poll },
   // Much of the time is spent waiting for deadlines and retries, not computing.
-  maxWorkers: 6,
+  maxWorkers: 5,
   // What of the service lives in a module is known by identity, as an answer (src/lib/memoize.ts, forgotten in the same turn) or
   // a socket (plugins/), or is true for ever, as a day in words; so files may share a worker and what it has loaded.
   isolate: false,
