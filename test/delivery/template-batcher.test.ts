@@ -192,34 +192,4 @@ describe('template messages that wait for a permit', () => {
     const [firstFull = []] = calls().map(({ recipients }) => recipients);
     expect(firstFull.filter((to) => to.startsWith('14155553')).length).toBe(3);
   });
-
-  it('need one permit for a whole batch: ten times as many as there are permits are all admitted', async () => {
-    // Fewer than a busy process takes at once.
-    await start({ SEND_WAIT_MS: '15000' }, { perSecond: 1 });
-    const answers = await paced.during(Promise.all(numbers(150, 14156001000).map((to) => template(to))));
-    expect(statuses(answers)).toEqual(Array(150).fill('accepted'));
-    expect(calls().every(({ status }) => status === 200)).toBe(true);
-    expect(new Set(calls().flatMap(({ recipients }) => recipients)).size).toBe(150);
-    expect(calls().flatMap(({ recipients }) => recipients).length).toBe(150);
-  });
-
-  it('are limited in number: the next one is refused unrecorded, an urgent one is not', async () => {
-    await start({ SEND_WAIT_MS: '3600000', GROUP_MAX_INTERACTIVE: '1' });
-    const send = (to: string, headers = {}) =>
-      service.ask('POST', '/v1/messages/template', {
-        json: { to, template: 'order_update', parameters },
-        headers: { prefer: 'respond-async', ...headers },
-      });
-    const answers: Answer[] = [];
-    for (let at = 0; at < 1_100; at += 100) {
-      answers.push(...(await Promise.all(numbers(100, 14156001000 + at).map((to) => send(to)))));
-    }
-    const refused = answers.filter(({ status }) => status === 429);
-    // There is room for a thousand, and for fewer where the process has no rest.
-    expect(refused.length).toBeGreaterThanOrEqual(100);
-    expect(answers.filter(({ status }) => status === 202).length).toBe(1_100 - refused.length);
-    expect(answers.length - refused.length).toBeGreaterThanOrEqual(190);
-    expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' }, json: { type: problem('rate-limited') } });
-    expect((await send('14156009999', { priority: 'u=0' })).status).toBe(202);
-  });
 });

@@ -97,6 +97,16 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect((await store.intakeState()).failed).toBe(0);
     });
 
+    test('makes all due again that were set aside, however many', async () => {
+      for (let n = 0; n < 2_100; n += 700)
+        await store.recordIntake(Array.from({ length: 700 }, (_, at) => aRow(`many-${n + at}`)));
+      const entries = await store.dueIntake(2_100);
+      await store.failIntake(entries.map(({ seq }) => seq));
+      expect(await store.retryFailedIntake()).toBe(2_100);
+      expect(await store.retryFailedIntake()).toBe(0);
+      expect(await store.dueIntake(3_000)).toHaveLength(2_100);
+    });
+
     test('recognizes a repeat for three days, keeps entries that were set aside for seven, and waiting ones for ever', async () => {
       await store.recordIntake(['done', 'failed', 'waiting'].map((key) => aRow(key)));
       await finish(['done']);

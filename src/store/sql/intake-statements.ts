@@ -52,8 +52,14 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
       WHERE intake.seq = given.seq AND COALESCE(${WAITING}, FALSE)`),
     fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND COALESCE(${WAITING}, FALSE)`),
     done: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${these}`),
+    // Goes on behind the last one, because the service may set one aside again meanwhile.
     retry: statement(`
-      UPDATE intake SET state = 'new', tries = 0, next_at = ${now}, owner = :me WHERE state = 'failed' RETURNING seq`),
+      WITH again AS MATERIALIZED
+        (SELECT seq AS again_seq FROM intake
+         WHERE state = 'failed' AND recorded_at >= :at AND (recorded_at > :at OR seq > :after)
+         ORDER BY recorded_at, seq LIMIT :limit)
+      UPDATE intake SET state = 'new', tries = 0, next_at = ${now}, owner = :me
+      WHERE state = 'failed' AND seq IN (SELECT again_seq FROM again) RETURNING seq, recorded_at`),
     state: statement(`
       WITH RECURSIVE owners (owner) AS (
         SELECT MIN(owner) FROM intake WHERE ${WAITING}

@@ -10,6 +10,7 @@ const ROWS_AT_ONCE = 256;
 /** Pause between two commits: each is an fsync that delays sends. */
 const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
+const RETRIED_AT_ONCE = 1_000;
 /** Entries of dead owners are looked for at most this often. */
 const LOST_EVERY_MS = 1_000;
 
@@ -62,8 +63,18 @@ export function createIntakeStore(
     },
 
     async retryFailedIntake() {
-      const [rows = []] = await engine.write([{ statement: sql.retry, values: {} }]);
-      return rows.length;
+      let count = 0;
+      let at = 0;
+      let after = 0;
+      for (;;) {
+        const [rows = []] = await engine.write([
+          { statement: sql.retry, values: { at, after, limit: RETRIED_AT_ONCE } },
+        ]);
+        count += rows.length;
+        if (rows.length < RETRIED_AT_ONCE) return count;
+        at = Math.max(...rows.map((row) => integer(row, 'recorded_at')));
+        after = Math.max(...rows.filter((row) => integer(row, 'recorded_at') === at).map((row) => integer(row, 'seq')));
+      }
     },
 
     async intakeState() {
